@@ -1,0 +1,13 @@
+"""The plugin layer: components, hooks, the registry of components and the manager of plugins.
+
+pluggy is imported here and nowhere else; importing this package loads neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from seqlab.plugin.component import KINDS, Component
+from seqlab.plugin.hookspecs import hookimpl
+from seqlab.plugin.manager import PluginInfo, Plugins, disabled_from
+from seqlab.plugin.registry import Registry
+
+__all__ = ["KINDS", "Component", "PluginInfo", "Plugins", "Registry", "disabled_from", "hookimpl"]

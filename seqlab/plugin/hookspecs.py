@@ -1,0 +1,96 @@
+"""The hooks of seqlab, the whole seam between the host and its plugins.
+
+Hooks return components; nothing is registered by a side effect. A plugin is a module or an object whose
+methods carry `@hookimpl` and one of these names. Parameters may be left out of an implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from seqlab.errors import Problem
+from seqlab.plugin.component import Component
+from seqlab.plugin.kinds import Located, RunInfo
+
+if TYPE_CHECKING:
+    import click
+
+__all__ = ["PROJECT", "hookimpl", "hookspec"]
+
+PROJECT = "seqlab"
+"""pluggy's project name and the entry-point group that plugins use."""
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@hookspec
+def seqlab_register_readers() -> Iterable[Component[Any]]:
+    """Return components of kind reader: files to examples."""
+    return ()
+
+
+@hookspec
+def seqlab_register_featurizers() -> Iterable[Component[Any]]:
+    """Return components of kind featurizer: one field of the examples to features."""
+    return ()
+
+
+@hookspec
+def seqlab_register_encoders() -> Iterable[Component[Any]]:
+    """Return components of kind encoder: features to states."""
+    return ()
+
+
+@hookspec
+def seqlab_register_heads() -> Iterable[Component[Any]]:
+    """Return components of kind head: states to losses and answers."""
+    return ()
+
+
+@hookspec
+def seqlab_register_metrics() -> Iterable[Component[Any]]:
+    """Return components of kind metric: gold and predicted answers to figures."""
+    return ()
+
+
+@hookspec
+def seqlab_register_observers() -> Iterable[Component[Any]]:
+    """Return components of kind observer: they watch training step by step."""
+    return ()
+
+
+@hookspec
+def seqlab_register_commands() -> Iterable[click.Command]:
+    """Return click commands that join the `seqlab` command line."""
+    return ()
+
+
+@hookspec(firstresult=True)
+def seqlab_locate(uri: str, base: Path) -> Located | None:
+    """Turn a data URI (`scheme:rest`) of a recipe into a local path, or return None for a strange scheme.
+
+    `base` is the folder of the recipe. The first plugin that answers wins.
+    """
+
+
+@hookspec
+def seqlab_recipe_checked(recipe: Mapping[str, Any], problems: tuple[Problem, ...]) -> Iterable[Problem]:
+    """Return further problems of a recipe that was just checked (`problems` are those found so far)."""
+    return ()
+
+
+@hookspec
+def seqlab_run_started(run: RunInfo) -> None:
+    """See a run begin: its folder and resolved recipe are written, no data is read yet."""
+
+
+@hookspec
+def seqlab_run_finished(
+    run: RunInfo, report: Mapping[str, Any] | None, error: BaseException | None
+) -> None:
+    """See a run end: with its report, or with the error that ended it."""

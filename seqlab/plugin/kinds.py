@@ -1,0 +1,284 @@
+"""The kinds of component: what a builder is given (contexts) and what it must return (protocols).
+
+Contexts gain fields over time and never lose one, so an old plugin keeps working. Types of the engine appear
+under TYPE_CHECKING only: importing this module loads neither torch nor numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from seqlab.errors import Place
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from seqlab.engine import Column, Indexed, Sequences, State
+
+__all__ = [
+    "Encoder",
+    "EncoderContext",
+    "Example",
+    "Featurizer",
+    "FeaturizerContext",
+    "FeaturizerModule",
+    "FieldKind",
+    "Head",
+    "HeadContext",
+    "HeadModule",
+    "Located",
+    "Metric",
+    "MetricContext",
+    "ObserverContext",
+    "Reader",
+    "ReaderContext",
+    "RunInfo",
+]
+
+FieldKind = Literal["tokens", "token_labels"]
+"""What a field of an example holds: a list of strings, or a list of labels as long as the tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One sequence as a reader delivers it.
+
+    `fields` maps field names to values (for text: `"tokens"` and one list of labels per label field);
+    `place` is where it starts; `origin` is whatever the reader needs to write the example back.
+    """
+
+    fields: Mapping[str, Any]
+    place: Place
+    origin: Any = None
+
+
+@dataclass(frozen=True)
+class Located:
+    """What `seqlab_locate` returns: a local path, and a notice for the user where one is due."""
+
+    path: Path
+    notice: str = ""
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as hooks and observers see it; `recipe` is the resolved recipe as plain data."""
+
+    name: str
+    folder: Path
+    recipe: Mapping[str, Any]
+    resumed: bool
+    notices: tuple[str, ...] = ()
+
+
+# --- readers -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReaderContext:
+    """What a reader's builder knows; no facts yet."""
+
+
+class Reader(Protocol):
+    """Reads files into examples; bad input raises DataError with file and line, nothing is dropped."""
+
+    suffixes: tuple[str, ...]
+    """File-name endings of its format, with the dot: `(".conllu", ".conllu.gz")`."""
+    fields: Mapping[str, FieldKind]
+    """The fields that its examples hold; label fields are absent when read with `labelled=False`."""
+
+    def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
+        """Yield the examples of one file in order; the path `-` is standard input."""
+        ...
+
+    def write(self, example: Example, labels: Mapping[str, Sequence[str]]) -> str:
+        """Return the example in the reader's own format with `labels` (per label field) filled in."""
+        ...
+
+
+# --- featurizers ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class FeaturizerContext:
+    """What a featurizer's builder knows: the fields that the reader delivers."""
+
+    fields: Mapping[str, FieldKind]
+
+
+class FeaturizerModule(Protocol):
+    """The trained half of a featurizer, a torch module."""
+
+    output_size: int
+
+    def __call__(self, column: Sequences | Indexed) -> Sequences:
+        """Map a batch of the featurizer's column to features of shape (rows, output_size)."""
+        ...
+
+
+class Featurizer(Protocol):
+    """Turns one field of the examples into numbers: a vocabulary and the module that reads its ids."""
+
+    field: str
+    """The field it reads."""
+
+    def fit(self, values: Iterable[Any]) -> None:
+        """Learn the vocabulary from the training split's values of `field`."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what was learned as plain JSON data."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        ...
+
+    def encode(self, values: Sequence[Any]) -> Column:
+        """Encode the field's values of many examples into one flat column."""
+        ...
+
+    def module(self) -> nn.Module:
+        """Make the FeaturizerModule for the fitted vocabulary."""
+        ...
+
+
+# --- encoders ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class EncoderContext:
+    """What an encoder's builder knows: the size of the features that it will read."""
+
+    input_size: int
+
+
+class Encoder(Protocol):
+    """A torch module from sequences to sequences."""
+
+    output_size: int
+    carries_state: bool
+    """Whether a state from one chunk can continue in the next (never true where it reads backwards)."""
+
+    def __call__(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State | None]:
+        """Map (rows, input_size) to (rows, output_size) and return the state after each sequence's last row.
+
+        `state`, one row per sequence in the caller's order, continues earlier chunks; None starts afresh.
+        """
+        ...
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Return the lengths of the outputs for inputs of these lengths, integers, shape (sequences,)."""
+        ...
+
+
+# --- heads ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HeadContext:
+    """What a head's builder knows: the reader's fields."""
+
+    fields: Mapping[str, FieldKind]
+
+
+class HeadModule(Protocol):
+    """The trained half of a head, a torch module."""
+
+    def count(self, target: Sequences) -> Tensor:
+        """Return by how much a batch's summed loss is to be divided, a scalar tensor."""
+        ...
+
+    def loss(self, states: Sequences, target: Sequences) -> Tensor:
+        """Return the summed loss of a batch, a scalar tensor in fp32."""
+        ...
+
+    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
+        """Return the chosen ids, shape (rows,), and the probability of each, shape (rows,)."""
+        ...
+
+
+class Head(Protocol):
+    """Turns states into answers of one target field: labels, loss and decoding."""
+
+    target: str
+    """The field that it learns and predicts."""
+    default_metrics: tuple[str, ...]
+    """Metrics reported where the recipe names none; the first one picks the best weights."""
+
+    def fit(self, values: Iterable[Any]) -> None:
+        """Learn the labels from the training split's values of `target`."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what was learned as plain JSON data."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        ...
+
+    def encode(self, values: Sequence[Any]) -> Column:
+        """Encode the target's values of many examples; a label never seen in training becomes -1."""
+        ...
+
+    def module(self, input_size: int) -> nn.Module:
+        """Make the HeadModule for states of this size."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """Turn the ids of one example into labels."""
+        ...
+
+
+# --- metrics -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class MetricContext:
+    """What a metric's builder knows: the field that the head predicts."""
+
+    target: str
+
+
+class Metric(Protocol):
+    """Compares predicted with gold labels, example by example."""
+
+    higher_is_better: bool
+
+    def fit(self, examples: Iterable[Example]) -> None:
+        """Learn what the metric needs of the training split (known words, say)."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Return what was learned as plain JSON data."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        ...
+
+    def reset(self) -> None:
+        """Forget all updates."""
+        ...
+
+    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+        """Count one example."""
+        ...
+
+    def compute(self) -> dict[str, float]:
+        """Return named figures; the first is the metric's main one. Empty where nothing was counted."""
+        ...
+
+
+# --- observers: what they must be is `seqlab.engine.Observer` -------------------------------------------
+
+
+@dataclass(frozen=True)
+class ObserverContext:
+    """What an observer's builder knows: the run that it watches."""
+
+    run: RunInfo

@@ -1,0 +1,136 @@
+"""Every registered component with its owner, looked up by kind and name."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from seqlab.errors import SeqlabError
+from seqlab.plugin.component import KINDS, Component
+from seqlab.settings import Config
+from seqlab.suggest import did_you_mean, one_of
+
+__all__ = ["Registry"]
+
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A component and the name of the plugin that registered it."""
+
+    component: Component[Any]
+    owner: str
+
+
+class Registry:
+    """Components by kind and name, each with the plugin that owns it.
+
+    `seqlab.plugin.Plugins` fills it, and takes back everything of a plugin that fails halfway.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+
+    def add(self, kind: str, component: object, owner: str) -> Component[Any]:
+        """Enter a component that `owner` registered and return it.
+
+        Raises ValueError with the reason where it is not a sound component or its name is taken; the caller
+        knows which distribution is to blame and says so.
+        """
+        sound = _sound(kind, component)
+        taken = self._of(kind).get(sound.name)
+        if taken:
+            raise ValueError(f"{kind} {sound.name!r} is already registered by plugin {taken.owner!r}")
+        self._entries[kind][sound.name] = Entry(sound, owner)
+        return sound
+
+    def remove(self, owner: str) -> None:
+        """Take back every component of a plugin."""
+        for kind, entries in self._entries.items():
+            self._entries[kind] = {name: entry for name, entry in entries.items() if entry.owner != owner}
+
+    def get(self, kind: str, name: str) -> Component[Any]:
+        """Return a component; raises SeqlabError with the nearest and the allowed names if there is none."""
+        return self._entry(kind, name).component
+
+    def owner(self, kind: str, name: str) -> str:
+        """Return the name of the plugin that registered a component."""
+        return self._entry(kind, name).owner
+
+    def source(self, kind: str, name: str) -> str:
+        """Return where a component's builder is defined as `file:line`, or `unknown` (compiled code)."""
+        return _definition(self.get(kind, name).build)
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Return the names of all components of a kind, sorted."""
+        return tuple(sorted(self._of(kind)))
+
+    def catalogue(self) -> dict[str, dict[str, type[Config]]]:
+        """Return kind -> name -> settings class, for the checks of a recipe."""
+        return {kind: {name: self.get(kind, name).config for name in self.names(kind)} for kind in KINDS}
+
+    def described(self) -> dict[str, dict[str, tuple[type[Config], str]]]:
+        """Return kind -> name -> (settings class, summary), for documentation and the JSON Schema."""
+        return {
+            kind: {
+                name: (entry.component.config, entry.component.summary)
+                for name, entry in sorted(found.items())
+            }
+            for kind, found in self._entries.items()
+        }
+
+    def _of(self, kind: str) -> dict[str, Entry]:
+        if kind not in self._entries:
+            raise SeqlabError(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)} ({one_of(KINDS)})")
+        return self._entries[kind]
+
+    def _entry(self, kind: str, name: str) -> Entry:
+        found = self._of(kind).get(name)
+        if found is None:
+            known = self.names(kind)
+            allowed = one_of(known) if known else f"no {kind} is registered"
+            raise SeqlabError(f"unknown {kind} {name!r}{did_you_mean(name, known)} ({allowed})")
+        return found
+
+
+def _sound(kind: str, component: object) -> Component[Any]:
+    if not isinstance(component, Component):
+        raise ValueError(f"returned {_shown(component)} where a Component is due")
+    if not (isinstance(component.name, str) and NAME.fullmatch(component.name)):
+        raise ValueError(
+            f"{kind} name {component.name!r} is not allowed; it must match [a-z][a-z0-9_]* like 'bilstm'"
+        )
+    if not (isinstance(component.config, type) and issubclass(component.config, Config)):
+        raise ValueError(
+            f"{kind} {component.name!r}: config is {_shown(component.config)}; "
+            "it must be a class derived from seqlab.api.Config"
+        )
+    if not callable(component.build):
+        raise ValueError(
+            f"{kind} {component.name!r}: build is {_shown(component.build)}; it must be callable"
+        )
+    return component
+
+
+def _shown(value: object) -> str:
+    return f"the class {value.__name__}" if isinstance(value, type) else f"{value!r} ({type(value).__name__})"
+
+
+def _definition(build: Callable[..., Any]) -> str:
+    function: Any = inspect.unwrap(build)
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
+    if not (inspect.isroutine(function) or inspect.isclass(function)):
+        function = type(function)
+    try:
+        # Not inspect.getsourcelines for functions: a code object knows its line without reading the file.
+        code = getattr(function, "__code__", None)
+        line = code.co_firstlineno if code else inspect.getsourcelines(function)[1]
+        return f"{inspect.getsourcefile(function)}:{line}"
+    except (OSError, TypeError):
+        return "unknown"

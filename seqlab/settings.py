@@ -1,0 +1,185 @@
+"""Typed settings: the base class of every component's configuration, and the training settings.
+
+They stand below the recipe and the engine so that both read one definition; nothing here imports torch.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Config",
+    "ConstantSchedule",
+    "CosineSchedule",
+    "EarlyStopping",
+    "LinearSchedule",
+    "OneCycleSchedule",
+    "OptimizerSettings",
+    "PlateauSchedule",
+    "ScheduleSettings",
+    "TrainSettings",
+]
+
+
+class Config(BaseModel):
+    """Base of all settings: frozen, strictly typed, unknown keys refused, field docstrings kept as help."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class SGD(Config):
+    """Stochastic gradient descent with optional momentum (`torch.optim.SGD`)."""
+
+    name: Literal["sgd"] = "sgd"
+    """Selects this optimizer."""
+    lr: float = Field(default=0.1, gt=0)
+    """Learning rate at the schedule's factor 1."""
+    momentum: float = Field(default=0.0, ge=0, lt=1)
+    """Momentum factor."""
+    nesterov: bool = False
+    """Nesterov's momentum; needs `momentum` above 0."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """L2 penalty added to the gradient."""
+
+
+class Adam(Config):
+    """Adam (Kingma and Ba 2015, `torch.optim.Adam`)."""
+
+    name: Literal["adam"] = "adam"
+    """Selects this optimizer."""
+    lr: float = Field(default=1e-3, gt=0)
+    """Learning rate at the schedule's factor 1."""
+    betas: Annotated[tuple[float, float], Field(strict=False)] = (0.9, 0.999)
+    """Decay rates of the running mean and of the running square of the gradient."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the denominator for numerical stability."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """L2 penalty added to the gradient."""
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, `torch.optim.AdamW`)."""
+
+    name: Literal["adamw"] = "adamw"  # type: ignore[assignment]
+    """Selects this optimizer."""
+    weight_decay: float = Field(default=1e-2, ge=0)
+    """Share of each weight that is taken off per step, times the learning rate."""
+
+
+OptimizerSettings = Annotated[SGD | Adam | AdamW, Field(discriminator="name")]
+
+
+class ConstantSchedule(Config):
+    """The learning rate stays as it is, after an optional linear warm-up."""
+
+    name: Literal["constant"] = "constant"
+    """Selects this schedule."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Optimizer steps over which the rate rises linearly from 0."""
+
+
+class LinearSchedule(Config):
+    """Linear warm-up, then a linear fall to `final_factor` at the last step."""
+
+    name: Literal["linear"] = "linear"
+    """Selects this schedule."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Optimizer steps over which the rate rises linearly from 0."""
+    final_factor: float = Field(default=0.0, ge=0, le=1)
+    """Share of the learning rate left at the end."""
+
+
+class CosineSchedule(Config):
+    """Linear warm-up, then half a cosine down to `final_factor` (Loshchilov and Hutter 2017, no restarts)."""
+
+    name: Literal["cosine"] = "cosine"
+    """Selects this schedule."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Optimizer steps over which the rate rises linearly from 0."""
+    final_factor: float = Field(default=0.0, ge=0, le=1)
+    """Share of the learning rate left at the end."""
+
+
+class OneCycleSchedule(Config):
+    """Up from `start_factor` to 1 and down to `final_factor`, both by half a cosine (Smith and Topin 2018)."""
+
+    name: Literal["one_cycle"] = "one_cycle"
+    """Selects this schedule."""
+    rise: float = Field(default=0.3, gt=0, lt=1)
+    """Share of all steps spent rising."""
+    start_factor: float = Field(default=0.04, gt=0, le=1)
+    """Share of the learning rate at the first step."""
+    final_factor: float = Field(default=1e-4, ge=0, le=1)
+    """Share of the learning rate at the last step."""
+
+
+class PlateauSchedule(Config):
+    """The rate is cut each time the monitored dev metric has stopped improving; needs a dev split."""
+
+    name: Literal["plateau"] = "plateau"
+    """Selects this schedule."""
+    factor: float = Field(default=0.5, gt=0, lt=1)
+    """The rate is multiplied by this."""
+    patience: int = Field(default=2, ge=0)
+    """Evaluations without improvement that are let pass before a cut."""
+    min_lr: float = Field(default=0.0, ge=0)
+    """The rate never falls below this."""
+
+
+ScheduleSettings = Annotated[
+    ConstantSchedule | LinearSchedule | CosineSchedule | OneCycleSchedule | PlateauSchedule,
+    Field(discriminator="name"),
+]
+
+
+class EarlyStopping(Config):
+    """Stop when the monitored dev metric has not improved for `patience` evaluations."""
+
+    patience: int = Field(default=5, ge=1)
+    """Evaluations without improvement before training stops."""
+    min_delta: float = Field(default=0.0, ge=0)
+    """An improvement smaller than this does not count."""
+
+
+class TrainSettings(Config):
+    """How the engine trains: batches, optimizer, schedule, precision, seeds and when to stop."""
+
+    epochs: int = Field(default=10, ge=1)
+    """Passes over the training split."""
+    batch_tokens: int = Field(default=1000, ge=1)
+    """Most tokens (or frames) in one batch; an item longer than this makes a batch of its own."""
+    batch_items: int | None = Field(default=None, ge=1)
+    """Most sequences in one batch; no limit when null."""
+    optimizer: OptimizerSettings = Adam()
+    """The optimizer and its learning rate."""
+    schedule: ScheduleSettings = ConstantSchedule()
+    """How the learning rate moves over the run."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Gradients are scaled down to this total L2 norm; no clipping when null."""
+    accumulate: int = Field(default=1, ge=1)
+    """Batches per optimizer step; the gradient is that of one big batch."""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of the exponential moving average of the weights; evaluation and the package use the average."""
+    bptt: int | None = Field(default=None, ge=1)
+    """Truncated BPTT: steps per chunk, state carried, one optimizer step a chunk; whole sequences when null."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the forward and backward passes; weights and optimizer stay fp32."""
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    """Seed of initial weights, data order and dropout."""
+    deterministic: bool = False
+    """Refuse operations without a deterministic implementation (matters on a GPU; CPU runs repeat anyway)."""
+    nonfinite: Literal["stop", "skip"] = "stop"
+    """What a loss or gradient that is not finite does: stop the run, or skip the step and count it."""
+    evaluate_every: int = Field(default=1, ge=1)
+    """Epochs between evaluations on the dev split; the last epoch is always evaluated."""
+    monitor: str | None = None
+    """Dev metric that picks the best weights; the head's first metric when null."""
+    early_stopping: EarlyStopping | None = None
+    """When to stop before the last epoch; never when null."""

@@ -1,0 +1,22 @@
+"""`did you mean ...?`: the nearest known name to a misspelt one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["did_you_mean", "one_of"]
+
+SIMILARITY = 0.6
+"""Lowest ratio of difflib's matcher at which a name is offered; below it a hint misleads."""
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"` for the nearest of `known`, or an empty string."""
+    near = get_close_matches(wrong, list(known), n=1, cutoff=SIMILARITY)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def one_of(known: Iterable[str]) -> str:
+    """Return the allowed names as `one of: a, b, c`, sorted."""
+    return "one of: " + ", ".join(sorted(known))
