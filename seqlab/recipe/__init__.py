@@ -1,0 +1,19 @@
+"""Recipes: YAML with positions, typed settings, all problems at once; neither torch nor numpy is loaded."""
+
+from __future__ import annotations
+
+from seqlab.recipe.jsonschema import recipe_json_schema
+from seqlab.recipe.loading import load_recipe
+from seqlab.recipe.reader import dump_recipe, load_plain
+from seqlab.recipe.schema import Catalogue, ComponentRef, Recipe, Surroundings
+
+__all__ = [
+    "Catalogue",
+    "ComponentRef",
+    "Recipe",
+    "Surroundings",
+    "dump_recipe",
+    "load_plain",
+    "load_recipe",
+    "recipe_json_schema",
+]

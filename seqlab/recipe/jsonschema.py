@@ -1,0 +1,106 @@
+"""A JSON Schema (draft 2020-12) of recipes, for completion and checks in editors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from seqlab.recipe.schema import DATA_KEYS, RECIPE_KEYS, REQUIRED_KEYS
+from seqlab.settings import Config, TrainSettings
+
+__all__ = ["Components", "recipe_json_schema"]
+
+Components: TypeAlias = Mapping[str, Mapping[str, tuple[type[Config], str]]]
+"""Kind of component to component name to (class of its settings, summary)."""
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schema: TypeAlias = dict[str, Any]
+
+WHOLE: Schema = {
+    "required": list(REQUIRED_KEYS),
+    "properties": {"data": {"required": ["reader", "train"]}},
+}
+"""What a recipe must hold that extends no other."""
+
+
+def recipe_json_schema(components: Components) -> Schema:
+    """Return the schema of recipes that use these components.
+
+    It says what can be said of one file: a recipe that extends another may leave out what its base holds.
+    """
+    definitions: dict[str, Schema] = {}
+    for kind, named in components.items():
+        for name, (config, summary) in named.items():
+            definitions |= _component(f"{kind}.{name}", name, config, summary)
+    definitions |= _hoisted("train", TrainSettings)
+    properties = _properties(components)
+    described = {key: {"description": text} | properties[key] for key, text in RECIPE_KEYS.items()}
+    return {
+        "$schema": DIALECT,
+        "title": "seqlab recipe",
+        "type": "object",
+        "properties": described,
+        "additionalProperties": False,
+        "anyOf": [{"required": ["extends"]}, WHOLE],
+        "$defs": definitions,
+    }
+
+
+def _properties(components: Components) -> dict[str, Schema]:
+    head = _choice(components, "head")
+    heads = {"type": "array", "items": head, "minItems": 1}
+    return {
+        "extends": {"type": "string"},
+        "name": {"type": "string"},
+        "requires": {"type": "array", "items": {"type": "string"}},
+        "data": _data(_choice(components, "reader")),
+        "features": {"type": "array", "items": _choice(components, "featurizer"), "minItems": 1},
+        "encoder": _choice(components, "encoder"),
+        "head": {"anyOf": [head, heads]},
+        "metrics": {"type": "array", "items": _choice(components, "metric")},
+        "observers": {"type": "array", "items": _choice(components, "observer")},
+        "train": {"$ref": "#/$defs/train"},
+    }
+
+
+def _data(reader: Schema) -> Schema:
+    strings = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+    split: Schema = {
+        "description": "A path, a glob or a URI, or a list of them; relative paths start from this file.",
+        "anyOf": [{"type": "string"}, strings],
+    }
+    return {
+        "type": "object",
+        "properties": {key: reader if key == "reader" else split for key in DATA_KEYS},
+        "additionalProperties": False,
+    }
+
+
+def _choice(components: Components, kind: str) -> Schema:
+    """Return what may stand where a component of this kind is expected: its bare name or a mapping."""
+    named = components.get(kind, {})
+    bare = [name for name, (config, _) in named.items() if not _required(config)]
+    mappings: list[Schema] = [{"$ref": f"#/$defs/{kind}.{name}"} for name in named]
+    names: list[Schema] = [{"enum": sorted(bare)}] if bare else []
+    return {"anyOf": names + mappings} if named else {"not": {}}
+
+
+def _component(key: str, name: str, config: type[Config], summary: str) -> dict[str, Schema]:
+    definitions = _hoisted(key, config)
+    own = definitions[key]
+    own["description"] = summary
+    own["properties"] = {"name": {"const": name, "description": summary}, **own.get("properties", {})}
+    own["required"] = ["name", *_required(config)]
+    return definitions
+
+
+def _hoisted(key: str, model: type[Config]) -> dict[str, Schema]:
+    """Return a model's schema under `key` and the schemas that it refers to under `key.Class`."""
+    schema = model.model_json_schema(ref_template=f"#/$defs/{key}.{{model}}")
+    inner = schema.pop("$defs", {})
+    return {key: schema} | {f"{key}.{name}": definition for name, definition in inner.items()}
+
+
+def _required(config: type[Config]) -> list[str]:
+    return [name for name, info in config.model_fields.items() if info.is_required()]

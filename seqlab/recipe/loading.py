@@ -1,0 +1,287 @@
+"""From a file or a mapping to a checked Recipe, or to every mistake in it at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from seqlab.errors import Problem, RecipeError
+from seqlab.recipe.overrides import apply_overrides, long_form, long_forms, merge
+from seqlab.recipe.paths import DataString, anchor, find_files, path_beside
+from seqlab.recipe.problems import key_problems, settings_problems, show, unlike
+from seqlab.recipe.reader import KeyPath, Node, Tree, dotted, plain, read_file, read_mapping
+from seqlab.recipe.schema import (
+    DATA_KEYS,
+    DEFAULT_OBSERVERS,
+    RECIPE_KEYS,
+    REQUIRED_KEYS,
+    SPLITS,
+    ComponentRef,
+    Recipe,
+    Surroundings,
+)
+from seqlab.settings import Config, TrainSettings
+from seqlab.suggest import did_you_mean, one_of
+
+__all__ = ["load_recipe"]
+
+C = TypeVar("C", bound=Config)
+
+DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+"""The name of a distribution (PEP 508); the message tells the user to install it, so it must be no more."""
+
+RUN_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+")
+"""A run's name becomes that of its folder, so it must not lead anywhere else."""
+
+
+def load_recipe(
+    source: Path | Mapping[str, Any],
+    surroundings: Surroundings,
+    *,
+    overrides: Sequence[str] = (),
+    check_data: bool = True,
+) -> Recipe:
+    """Read and check a recipe, `KEY=VALUE` overrides applied; RecipeError holds every problem found.
+
+    With `check_data` off the data's paths are not looked at and `paths` stays empty: the recipe in a model
+    package has left its data behind.
+    """
+    tree = read_mapping(source) if isinstance(source, Mapping) else read_file(source)
+    problems = list(tree.problems)
+    root = _with_base(long_forms(tree.root), problems)
+    root = apply_overrides(root, overrides, problems)
+    path = None if isinstance(source, Mapping) else source
+    recipe = _Check(root, surroundings, problems).recipe(path, check_data=check_data)
+    if recipe is None or problems:
+        raise RecipeError(list(dict.fromkeys(problems)))
+    return recipe
+
+
+def _with_base(root: Node, problems: list[Problem]) -> Node:
+    """Lay the recipe over the one that it extends, if any."""
+    assert isinstance(root.content, dict)
+    own = {key: node for key, node in root.content.items() if key != "extends"}
+    extends = root.content.get("extends")
+    if extends is None or extends.content is None:
+        return replace(root, content=own)
+    try:
+        base = _base(extends)
+    except RecipeError as error:
+        raise RecipeError([*problems, *error.problems]) from None
+    problems += base.problems
+    merged = merge(long_forms(base.root), replace(root, content=own))
+    assert isinstance(merged.content, dict)
+    if "extends" in merged.content:
+        message = f"{show(extends.content)} extends another recipe itself; only one level is allowed"
+        problems.append(Problem(extends.place, "extends", message))
+    return replace(merged, content={key: node for key, node in merged.content.items() if key != "extends"})
+
+
+def _base(extends: Node) -> Tree:
+    if not isinstance(extends.content, str) or not extends.content:
+        raise _at(extends, unlike("the path of a recipe", plain(extends)))
+    try:
+        path = path_beside(extends.content, extends.place)
+    except ValueError as error:
+        raise _at(extends, str(error)) from None
+    if path.is_dir() or not path.exists():
+        raise _at(extends, f"{path} is a directory" if path.is_dir() else f"no such file: {path}")
+    return read_file(path)
+
+
+def _at(extends: Node, message: str) -> RecipeError:
+    return RecipeError([Problem(extends.place, "extends", message)])
+
+
+class _Check:
+    """One walk over a recipe; what is wrong goes to `problems`, what is right into the Recipe."""
+
+    def __init__(self, root: Node, surroundings: Surroundings, problems: list[Problem]) -> None:
+        self.root = root
+        self.surroundings = surroundings
+        self.problems = problems
+
+    def recipe(self, source: Path | None, *, check_data: bool) -> Recipe | None:
+        """Check everything; None where too much is wrong to make a Recipe."""
+        self.problems += key_problems(self.root, (), RECIPE_KEYS, REQUIRED_KEYS)
+        name = self._name(source)
+        requires = self._requires()
+        reader, strings = self._data()
+        features = self._components("featurizer", "features")
+        encoder = self._single("encoder")
+        heads = self._heads()
+        metrics = self._optional_components("metric", "metrics", ())
+        observers = self._optional_components("observer", "observers", DEFAULT_OBSERVERS)
+        train = self._train()
+        paths = find_files(strings, self.surroundings.locate, self.problems) if check_data else {}
+        if reader is None or encoder is None or train is None:
+            return None
+        return Recipe(
+            name=name,
+            source=source,
+            requires=requires,
+            reader=reader,
+            splits=_by_split((string.split, string.text) for string in strings),
+            anchored=_by_split((string.split, anchor(string.text, string.place)) for string in strings),
+            paths=paths,
+            features=features,
+            encoder=encoder,
+            heads=heads,
+            metrics=metrics,
+            observers=observers,
+            train=train,
+            tree=self.root,
+        )
+
+    def _name(self, source: Path | None) -> str:
+        node = self._child(self.root, "name")
+        if node is None or node.content is None:
+            node = replace(self.root, content=source.stem if source else "recipe")
+        if not isinstance(node.content, str):
+            self._report(node, ("name",), unlike("a string", plain(node)))
+        elif not RUN_NAME.fullmatch(node.content):
+            message = f"must be usable as the name of a folder, without / and \\, got {show(node.content)}"
+            self._report(node, ("name",), message)
+        return str(node.content)
+
+    def _requires(self) -> tuple[str, ...]:
+        node = self._child(self.root, "requires")
+        if node is None or node.content is None:
+            return ()
+        if not isinstance(node.content, tuple):
+            self._report(node, ("requires",), unlike("a list of distributions", plain(node)))
+            return ()
+        installed = {_normal(name) for name in self.surroundings.installed}
+        for index, item in enumerate(node.content):
+            self._distribution(item, ("requires", index), installed)
+        return tuple(str(item.content) for item in node.content)
+
+    def _distribution(self, node: Node, path: KeyPath, installed: Collection[str]) -> None:
+        if not isinstance(node.content, str) or not DISTRIBUTION.fullmatch(node.content):
+            self._report(node, path, unlike("the name of a distribution, no more", plain(node)))
+        elif _normal(node.content) not in installed:
+            self._report(node, path, f"{node.content} is not installed; pip install {node.content}")
+
+    def _data(self) -> tuple[ComponentRef | None, list[DataString]]:
+        node = self._child(self.root, "data")
+        if node is None:
+            return None, []
+        if not isinstance(node.content, dict):
+            self._report(node, ("data",), unlike("a mapping", plain(node)))
+            return None, []
+        self.problems += key_problems(node, ("data",), DATA_KEYS, ("reader", "train"))
+        reader = self._child(node, "reader")
+        strings: list[DataString] = []
+        for split in SPLITS:
+            files = self._child(node, split)
+            if files is not None and (files.content is not None or split == "train"):
+                strings += self._strings(files, split)
+        return self._component("reader", reader, ("data", "reader")) if reader else None, strings
+
+    def _strings(self, node: Node, split: str) -> list[DataString]:
+        if isinstance(node.content, str):
+            return [DataString(split, node.content, node.place, f"data.{split}")]
+        if not isinstance(node.content, tuple) or not node.content:
+            got = "an empty list" if node.content == () else show(plain(node))
+            self._report(node, ("data", split), f"expected a path or a list of paths, got {got}")
+            return []
+        strings = []
+        for index, item in enumerate(node.content):
+            if isinstance(item.content, str):
+                strings.append(DataString(split, item.content, item.place, f"data.{split}.{index}"))
+            else:
+                self._report(item, ("data", split, index), unlike("a path", plain(item)))
+        return strings
+
+    def _single(self, kind: str) -> ComponentRef | None:
+        node = self._child(self.root, kind)
+        return None if node is None else self._component(kind, node, (kind,))
+
+    def _heads(self) -> tuple[ComponentRef, ...]:
+        node = self._child(self.root, "head")
+        if node is not None and isinstance(node.content, tuple):
+            return self._components("head", "head")
+        head = self._single("head")
+        return () if head is None else (head,)
+
+    def _components(self, kind: str, key: str) -> tuple[ComponentRef, ...]:
+        """Check a list of at least one component."""
+        node = self._child(self.root, key)
+        if node is not None and node.content == ():
+            self._report(node, (key,), f"expected at least one {kind}, got an empty list")
+        return () if node is None else self._items(kind, node, (key,))
+
+    def _optional_components(self, kind: str, key: str, default: Sequence[str]) -> tuple[ComponentRef, ...]:
+        node = self._child(self.root, key)
+        if node is None or node.content is None:
+            names = [replace(self.root, content=name) for name in default]
+            node = replace(self.root, content=tuple(long_form(name) for name in names))
+        return self._items(kind, node, (key,))
+
+    def _items(self, kind: str, node: Node, path: KeyPath) -> tuple[ComponentRef, ...]:
+        if not isinstance(node.content, tuple):
+            self._report(node, path, unlike(f"a list of {kind}s", plain(node)))
+            return ()
+        items = enumerate(node.content)
+        refs = [self._component(kind, item, (*path, index)) for index, item in items]
+        return tuple(ref for ref in refs if ref is not None)
+
+    def _component(self, kind: str, node: Node, path: KeyPath) -> ComponentRef | None:
+        if not isinstance(node.content, dict):
+            self._report(node, path, unlike("a component name or a mapping with a 'name'", plain(node)))
+            return None
+        known = self.surroundings.catalogue.get(kind, {})
+        choices = one_of(known) if known else "none is installed"
+        name = node.content.get("name")
+        if name is None:
+            self._report(node, path, f"missing required key 'name' ({choices})")
+            return None
+        if not isinstance(name.content, str):
+            self._report(name, (*path, "name"), unlike("a string", plain(name)))
+            return None
+        if name.content not in known:
+            hint = did_you_mean(name.content, known)
+            self._report(name, path, f"unknown {kind} {name.content!r} ({choices}){hint}")
+            return None
+        rest = replace(node, content={key: child for key, child in node.content.items() if key != "name"})
+        config = self._settings(known[name.content], rest, path)
+        return None if config is None else ComponentRef(kind, name.content, config, node.place)
+
+    def _train(self) -> TrainSettings | None:
+        node = self._child(self.root, "train")
+        if node is None or node.content is None:
+            return TrainSettings()
+        if not isinstance(node.content, dict):
+            self._report(node, ("train",), unlike("a mapping", plain(node)))
+            return None
+        return self._settings(TrainSettings, node, ("train",))
+
+    def _settings(self, model: type[C], node: Node, path: KeyPath) -> C | None:
+        try:
+            return model.model_validate(plain(node))
+        except ValidationError as error:
+            self.problems += settings_problems(error, model, node, path)
+            return None
+
+    def _child(self, node: Node, key: str) -> Node | None:
+        return node.content.get(key) if isinstance(node.content, dict) else None
+
+    def _report(self, node: Node, path: KeyPath, message: str) -> None:
+        self.problems.append(Problem(node.place, dotted(path), message))
+
+
+def _by_split(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    splits: dict[str, tuple[str, ...]] = {}
+    for split, text in pairs:
+        splits[split] = (*splits.get(split, ()), text)
+    return splits
+
+
+def _normal(distribution: str) -> str:
+    """Return the form in which two spellings of a distribution's name are equal (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()

@@ -1,0 +1,174 @@
+"""The files behind the strings of `data`: environment variables, globs, URIs, and files given twice."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from seqlab.errors import Place, Problem
+from seqlab.recipe.reader import COMMAND_LINE, MAPPING_SOURCE
+
+__all__ = ["DataString", "Locate", "anchor", "find_files", "folder_of", "path_beside"]
+
+Locate: TypeAlias = Callable[[str, Path], Path | None]
+"""Turns (URI, folder of the recipe) into a local path, or returns None for a strange scheme."""
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+URI = re.compile(r"[a-z][a-z0-9+.-]+:")
+"""Two letters at least before the colon, so that `C:\\corpus` is a path."""
+MAGIC = re.compile(r"[*?\[]")
+"""The characters that make a path a glob."""
+
+
+@dataclass(frozen=True)
+class DataString:
+    """One string of a split: as written, where, and under which key (`data.train.0`)."""
+
+    split: str
+    text: str
+    place: Place
+    path: str
+
+
+class _BadPathError(Exception):
+    """What is wrong with one string; becomes a Problem at its place."""
+
+
+def folder_of(place: Place) -> Path:
+    """Return the folder that relative paths at `place` start from, without symbolic links.
+
+    That is the folder of the file; for the command line and for recipes given as data, the current one.
+    """
+    if place.file in (COMMAND_LINE.file, MAPPING_SOURCE.file):
+        return Path.cwd()
+    return Path(place.file).parent.resolve()
+
+
+def anchor(text: str, place: Place) -> str:
+    """Make a relative path or glob absolute; URIs and strings that begin with `${NAME}` stay as written."""
+    if URI.match(text) or VARIABLE.match(text) or Path(text).is_absolute():
+        return text
+    folder = folder_of(place)
+    while text.startswith(("./", "../")):  # exact, since the folder has no links
+        first, _, text = text.partition("/")
+        folder = folder.parent if first == ".." else folder
+        text = text.lstrip("/")
+    # The folder's own name must mean itself when this string is read again.
+    literal = glob.escape(str(folder)).replace("${", "[$]{")
+    return str(Path(literal) / text)
+
+
+def path_beside(text: str, place: Place) -> Path:
+    """Return the path that `text` at `place` means, as short as it was written: it is shown in messages.
+
+    Raises ValueError where an environment variable is unset or empty.
+    """
+    if VARIABLE.match(text) or place.file in (COMMAND_LINE.file, MAPPING_SOURCE.file):
+        return Path(expand(text))
+    return Path(place.file).parent / expand(text)
+
+
+def expand(text: str, *, pattern: bool = False) -> str:
+    """Put environment variables in for `${NAME}`; ValueError where one is unset or empty.
+
+    In a `pattern` their values are escaped: only what the recipe itself says is a glob.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            hint = f"set it to the path meant, e.g. export {name}=/path/to/folder"
+            raise ValueError(f"environment variable {name} is not set; {hint}")
+        if not os.environ[name]:
+            raise ValueError(f"environment variable {name} is empty; set it to the path meant")
+        return glob.escape(os.environ[name]) if pattern else os.environ[name]
+
+    return VARIABLE.sub(value, text)
+
+
+def find_files(
+    strings: Sequence[DataString], locate: Locate | None, problems: list[Problem]
+) -> dict[str, tuple[Path, ...]]:
+    """Return the files of each split in the order written, each glob's sorted; none may be given twice.
+
+    Paths are absolute but keep the names of symbolic links: a link's target may lack the suffix that says
+    what the file is.
+    """
+    splits: dict[str, tuple[Path, ...]] = {}
+    owners: dict[Path, DataString] = {}
+    for string in strings:
+        try:
+            found = _files_of(string, locate)
+        except _BadPathError as error:
+            problems.append(Problem(string.place, string.path, str(error)))
+            found = []
+        problems += _given_twice(string, found, owners)
+        splits[string.split] = (*splits.get(string.split, ()), *found)
+    return splits
+
+
+def _files_of(string: DataString, locate: Locate | None) -> list[Path]:
+    if not string.text:
+        raise _BadPathError("expected a path, got an empty string")
+    if "\0" in string.text:
+        raise _BadPathError(f"a path cannot hold the character U+0000, got {string.text!r}")
+    try:
+        if URI.match(string.text):
+            return [_checked(_locate(string, locate))]
+        text = anchor(string.text, string.place)
+        if MAGIC.search(text):
+            return _matches(Path(glob.escape(str(Path.cwd()))) / expand(text, pattern=True))
+        return [_checked(Path.cwd() / expand(text))]
+    except OSError as error:
+        raise _BadPathError(f"cannot look at {string.text!r}: {(error.strerror or '').lower()}") from error
+    except ValueError as error:
+        raise _BadPathError(str(error)) from error
+
+
+def _locate(string: DataString, locate: Locate | None) -> Path:
+    folder = folder_of(string.place)
+    path = locate(string.text, folder) if locate else None
+    if path is None:
+        scheme = string.text.partition(":")[0]
+        hint = f"write ./{string.text} if it is the name of a file"
+        raise _BadPathError(f"nothing installed knows the scheme '{scheme}:'; {hint}")
+    return folder / path
+
+
+def _matches(pattern: Path) -> list[Path]:
+    found = (Path(match) for match in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - pathlib's has no absolute patterns
+    files = sorted({path for path in found if not path.is_dir()})
+    if not files:
+        raise _BadPathError(f"no file matches {str(pattern)!r}")
+    return [_checked(path) for path in files]
+
+
+def _checked(path: Path) -> Path:
+    if path.is_dir():
+        raise _BadPathError(f"{path} is a directory; name its files, e.g. with a glob: {path.name}/*")
+    if not path.exists():
+        raise _BadPathError(f"{path} is a link to nothing" if path.is_symlink() else f"no such file: {path}")
+    return path
+
+
+def _given_twice(string: DataString, files: Sequence[Path], owners: dict[Path, DataString]) -> list[Problem]:
+    """Enter the files under their owner; report once per earlier string that shares files with this one."""
+    shared: dict[DataString, list[Path]] = {}
+    for file in files:
+        target = file.resolve()
+        if target in owners:
+            shared.setdefault(owners[target], []).append(file)
+        owners.setdefault(target, string)
+    return [_overlap(string, owner, common) for owner, common in shared.items()]
+
+
+def _overlap(string: DataString, owner: DataString, common: Sequence[Path]) -> Problem:
+    more = f" and {len(common) - 1} more" if len(common) > 1 else ""
+    leak = "" if owner.split == string.split else "; no file may be in two splits"
+    message = f"{common[0]}{more} given twice, here and in {owner.path} ({owner.text!r}){leak}"
+    return Problem(string.place, string.path, message)

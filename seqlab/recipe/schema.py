@@ -1,0 +1,136 @@
+"""What a recipe says once it is read and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from seqlab.errors import Place, Problem
+from seqlab.recipe.paths import Locate
+from seqlab.recipe.problems import follow
+from seqlab.recipe.reader import Node
+from seqlab.settings import Config, TrainSettings
+
+__all__ = [
+    "DATA_KEYS",
+    "DEFAULT_OBSERVERS",
+    "RECIPE_KEYS",
+    "REQUIRED_KEYS",
+    "SPLITS",
+    "Catalogue",
+    "ComponentRef",
+    "Recipe",
+    "Surroundings",
+]
+
+Catalogue: TypeAlias = Mapping[str, Mapping[str, type[Config]]]
+"""Kind of component ("reader", "featurizer", ...) to component name to the class of its settings."""
+
+RECIPE_KEYS = {
+    "extends": "Recipe that this one is laid over, relative to this file; the base itself may not extend.",
+    "name": "Name of the run; the file's name without its ending when absent.",
+    "requires": "Distributions of plugins that must be installed.",
+    "data": "Where the data is and how it is read.",
+    "features": "Featurizers whose outputs are concatenated.",
+    "encoder": "The network from features to states.",
+    "head": "What is predicted from the states: one head, or several.",
+    "metrics": "Metrics to report; those of the heads when absent or empty.",
+    "observers": "What watches training step by step.",
+    "train": "How the model is trained.",
+}
+"""Every top-level key with its meaning, in the order in which recipes are written."""
+
+REQUIRED_KEYS = ("data", "features", "encoder", "head")
+"""Top-level keys without a default."""
+
+SPLITS = ("train", "dev", "test")
+"""The splits of the data; only the first one is required."""
+
+DATA_KEYS = ("reader", *SPLITS)
+"""Keys below `data`."""
+
+DEFAULT_OBSERVERS = ("console", "jsonl", "checkpoints")
+"""Observers of a recipe that names none."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a recipe is checked against: the components there are, who finds URIs, and what is installed."""
+
+    catalogue: Catalogue
+    locate: Locate | None = None
+    installed: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class ComponentRef:
+    """A component as a recipe uses it: its settings are checked and its defaults filled in."""
+
+    kind: str
+    name: str
+    config: Config
+    place: Place = field(compare=False)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the mapping that names the component and all its settings."""
+        return {"name": self.name, **self.config.model_dump(mode="json")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A recipe without mistakes.
+
+    `splits` holds the strings of each split as written, `anchored` the same with relative paths made absolute
+    (URIs and `${NAME}` stay), `paths` the files behind them: empty where the data was not looked at. Two
+    recipes are equal when they describe the same run, wherever they were read from.
+    """
+
+    name: str
+    source: Path | None = field(compare=False)
+    requires: tuple[str, ...]
+    reader: ComponentRef
+    splits: Mapping[str, tuple[str, ...]] = field(compare=False)
+    anchored: Mapping[str, tuple[str, ...]]
+    paths: Mapping[str, tuple[Path, ...]]
+    features: tuple[ComponentRef, ...]
+    encoder: ComponentRef
+    heads: tuple[ComponentRef, ...]
+    metrics: tuple[ComponentRef, ...]
+    observers: tuple[ComponentRef, ...]
+    train: TrainSettings
+    tree: Node = field(compare=False, repr=False)
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the recipe as plain data that stands alone: base and overrides merged, defaults filled in.
+
+        Loading it, from memory or from YAML, gives an equal recipe.
+        """
+        heads = [head.plain() for head in self.heads]
+        return {
+            "name": self.name,
+            "requires": list(self.requires),
+            "data": {"reader": self.reader.plain()}
+            | {split: texts[0] if len(texts) == 1 else list(texts) for split, texts in self.anchored.items()},
+            "features": [feature.plain() for feature in self.features],
+            "encoder": self.encoder.plain(),
+            "head": heads[0] if len(heads) == 1 else heads,
+            "metrics": [metric.plain() for metric in self.metrics],
+            "observers": [observer.plain() for observer in self.observers],
+            "train": self.train.model_dump(mode="json"),
+        }
+
+    def place(self, path: str) -> Place:
+        """Return where the value at a dotted path stands, or the nearest part above it that is written."""
+        node = self.tree
+        for part in path.split("."):
+            child, _, lost = follow(node, [part])
+            if lost:
+                break
+            node = child
+        return node.place
+
+    def problem(self, path: str, message: str) -> Problem:
+        """Return a problem with the value at a dotted path, for checks that need more than the recipe."""
+        return Problem(self.place(path), path, message)

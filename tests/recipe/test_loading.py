@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqlab.errors import RecipeError
+from seqlab.recipe import Recipe, Surroundings, dump_recipe, load_recipe
+from seqlab.settings import TrainSettings
+
+Load = Callable[..., Recipe]
+Lines = Callable[..., list[str]]
+
+SEVEN = """\
+data:
+  reader: {name: conllu, txt: form}
+  train: ${SEQLAB_NONE}/train.conllu
+features:
+  - {name: embeding}
+encoder:
+  name: bilstm
+  hiden_size: 300
+head: tagging
+train:
+  epochs: 0
+  precision: fp16
+  deterministic: yes
+"""
+
+
+def test_seven_mistakes_give_seven_lines_in_the_order_of_the_file(lines: Lines) -> None:
+    assert lines(SEVEN) == [
+        "recipes/pos.yaml:2:26: data.reader: unknown key 'txt'; did you mean 'text'?",
+        "recipes/pos.yaml:3:10: data.train: environment variable SEQLAB_NONE is not set;"
+        " set it to the path meant, e.g. export SEQLAB_NONE=/path/to/folder",
+        "recipes/pos.yaml:5:12: features.0: unknown featurizer 'embeding' (one of: embedding, one_hot);"
+        " did you mean 'embedding'?",
+        "recipes/pos.yaml:8:3: encoder: unknown key 'hiden_size'; did you mean 'hidden_size'?",
+        "recipes/pos.yaml:11:11: train.epochs: must be at least 1, got 0",
+        "recipes/pos.yaml:12:14: train.precision: must be one of: fp32, bf16; got 'fp16'",
+        "recipes/pos.yaml:13:18: train.deterministic: expected true or false, got 'yes'",
+    ]
+
+
+def test_the_shortest_recipe_has_every_default(load: Load, whole: str) -> None:
+    recipe = load(whole)
+    assert (recipe.name, recipe.source, recipe.requires) == ("pos", Path("recipes/pos.yaml"), ())
+    assert recipe.train == TrainSettings()
+    assert recipe.metrics == ()
+    assert [observer.name for observer in recipe.observers] == ["console", "jsonl", "checkpoints"]
+    assert [(head.kind, head.name) for head in recipe.heads] == [("head", "tagging")]
+    assert recipe.features[0].config.model_dump() == {"embedding_dim": 100, "lowercase": False}
+    assert str(recipe.features[0].place) == "recipes/pos.yaml:5:5"
+
+
+def test_null_means_absent_where_there_is_a_default(load: Load, whole: str) -> None:
+    empty = "name:\nrequires:\nmetrics:\nobservers:\ntrain:\nextends:\n"
+    assert load(whole.replace("features", "  dev:\nfeatures") + empty) == load(whole)
+
+
+def test_empty_lists_are_taken_at_their_word(load: Load, whole: str) -> None:
+    recipe = load(whole + "observers: []\nmetrics: []\n")
+    assert (recipe.observers, recipe.metrics) == ((), ())
+
+
+@pytest.fixture
+def rich(whole: str, folder: Path) -> str:
+    for name in ("dev-1", "dev-2"):
+        (folder / f"{name}.conllu").touch()
+    return (
+        whole.replace("tagging", "[tagging, {name: tagging}]")
+        .replace("encoder: bilstm", "encoder: {name: bounded, units: 3, sizes: [1, 2], weights: {no: 1}}")
+        .replace("train: train.conllu", "train: [train.conllu]\n  dev: ../dev-*.conllu")
+        + "name: 'no'\nmetrics: [accuracy]\nrequires: [Seqlab_CRF]\n"
+        + "train: {optimizer: {name: adamw}, schedule: {name: linear}, early_stopping: {}}\n"
+    )
+
+
+def test_the_resolved_recipe_loads_as_an_equal_one(
+    load: Load, rich: str, surroundings: Surroundings, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = load(rich, "train.epochs=3", installed=["seqlab-crf"])
+    again = Surroundings(surroundings.catalogue, installed=["seqlab-crf"])
+    saved = folder / "elsewhere/saved.yaml"
+    saved.parent.mkdir()
+    saved.write_text(dump_recipe(recipe.resolved()), encoding="utf-8")
+    monkeypatch.chdir(saved.parent)
+    for source in (recipe.resolved(), saved):
+        loaded = load_recipe(source, again)
+        assert loaded == recipe
+        assert loaded.resolved() == recipe.resolved()
+        assert loaded.paths == recipe.paths
+
+
+def test_resolved_is_plain_and_complete(load: Load, whole: str, folder: Path) -> None:
+    resolved = load(whole).resolved()
+    assert list(resolved) == [
+        "name",
+        "requires",
+        "data",
+        "features",
+        "encoder",
+        "head",
+        "metrics",
+        "observers",
+        "train",
+    ]
+    assert resolved["data"] == {
+        "reader": {"name": "conllu", "text": "form", "label": "upos"},
+        "train": str(folder.resolve() / "recipes/train.conllu"),
+    }
+    assert resolved["encoder"] == {"name": "bilstm", "hidden_size": 256, "dropout": 0.0}
+    assert resolved["train"]["optimizer"]["betas"] == [0.9, 0.999]
+
+
+def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
+    assert load(whole) != load(whole, "train.seed=2")
+    assert load(whole) != load(whole, "encoder.dropout=0.5")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("head: tagging", "heads: tagging", ["7:1: unknown key 'heads'; did you mean 'head'?"]),
+        (
+            "head: tagging",
+            "head: tagging\nzzz: 1",
+            [
+                "8:1: unknown key 'zzz'; allowed keys: data, encoder, extends, features, head, metrics, name,"
+                " observers, requires, train"
+            ],
+        ),
+        ("encoder: bilstm\n", "", ["1:1: missing required key 'encoder'"]),
+        ("encoder: bilstm", "encoder: {hidden_size: 3}", ["6:10: encoder: missing required key 'name'"
+            " (one of: bilstm, bounded, gru)"]),
+        ("encoder: bilstm", "encoder: {name: 3}", ["6:17: encoder.name: expected a string, got 3; quote it"]),
+        ("encoder: bilstm", "encoder: transformer", ["6:10: encoder: unknown encoder 'transformer'"
+            " (one of: bilstm, bounded, gru)"]),
+        ("encoder: bilstm", "encoder: null", ["6:10: encoder: expected a component name or a mapping with a"
+            " 'name', got null"]),
+        ("encoder: bilstm", "encoder: [bilstm]", ["6:10: encoder: expected a component name or a mapping with"
+            " a 'name', got a list"]),
+        ("  - embedding", "  embedding", ["5:3: features: expected a list of featurizers, got 'embedding'"]),
+        ("\n  - embedding", " []", ["4:11: features: expected at least one featurizer, got an empty list"]),
+        ("  - embedding", "  - 3", ["5:5: features.0: expected a component name or a mapping with a 'name',"
+            " got 3"]),
+        ("head: tagging", "head: []", ["7:7: head: expected at least one head, got an empty list"]),
+        ("head: tagging", "head: [tagging, taging]", ["7:17: head.1: unknown head 'taging' (one of: tagging);"
+            " did you mean 'tagging'?"]),
+        ("head: tagging", "head: tagging\nmetrics: accuracy", ["8:10: metrics: expected a list of metrics,"
+            " got 'accuracy'"]),
+        ("head: tagging", "head: tagging\ntrain: 3", ["8:8: train: expected a mapping, got 3"]),
+        ("  train: train.conllu\n", "", ["2:3: data: missing required key 'train'"]),
+        ("  reader: conllu\n", "", ["2:3: data: missing required key 'reader'"]),
+        ("  train: train.conllu", "  trian: train.conllu", ["3:3: data: unknown key 'trian';"
+            " did you mean 'train'?"]),
+        ("train.conllu", "3", ["3:10: data.train: expected a path or a list of paths, got 3"]),
+        ("train.conllu", "[]", ["3:10: data.train: expected a path or a list of paths, got an empty list"]),
+        ("train.conllu", "null", ["3:10: data.train: expected a path or a list of paths, got null"]),
+        ("train.conllu", "[train.conllu, 3]", ["3:25: data.train.1: expected a path, got 3"]),
+        ("data:\n  reader: conllu\n  train: train.conllu", "data: x", ["1:7: data: expected a mapping,"
+            " got 'x'"]),
+        ("head: tagging", "head: tagging\nname: 3", ["8:7: name: expected a string, got 3; quote it"]),
+        ("head: tagging", "head: tagging\nname: ../x", ["8:7: name: must be usable as the name of a folder,"
+            " without / and \\, got '../x'"]),
+        ("head: tagging", "head: tagging\nname: ..", ["8:7: name: must be usable as the name of a folder,"
+            " without / and \\, got '..'"]),
+        ("head: tagging", "head: tagging\nrequires: seqlab-crf", ["8:11: requires: expected a list of"
+            " distributions, got 'seqlab-crf'"]),
+        ("head: tagging", "head: tagging\nrequires: [a b]", ["8:12: requires.0: expected the name of a"
+            " distribution, no more, got 'a b'"]),
+        ("head: tagging", "head: tagging\nrequires: [other, seqlab-crf]", ["8:19: requires.1: seqlab-crf is"
+            " not installed; pip install seqlab-crf"]),
+    ],
+)  # fmt: skip
+def test_mistakes(lines: Lines, whole: str, old: str, new: str, expected: list[str]) -> None:
+    assert old in whole
+    found = lines(whole.replace(old, new), installed=["Other"])
+    assert found == [f"recipes/pos.yaml:{line}" for line in expected]
+
+
+def test_a_kind_without_components(whole: str, folder: Path) -> None:
+    Path("pos.yaml").write_text(whole)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(Path("pos.yaml"), Surroundings({}), check_data=False)
+    assert "pos.yaml:6:10: encoder: unknown encoder 'bilstm' (none is installed)" in str(caught.value)
+
+
+def test_a_mapping_has_dotted_paths_for_places(folder: Path, surroundings: Surroundings) -> None:
+    data: dict[str, Any] = {
+        "data": {"reader": "conllu", "train": "recipes/train.conllu"},
+        "features": ("embedding",),
+        "encoder": {"name": "bilstm"},
+        "head": "tagging",
+    }
+    recipe = load_recipe(data, surroundings)
+    assert (recipe.name, recipe.source) == ("recipe", None)
+    assert recipe.paths["train"] == (folder.resolve() / "recipes/train.conllu",)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(data | {"encoder": {"name": "bilstm", "dropout": 2}, "x": 1}, surroundings)
+    assert str(caught.value).splitlines()[0].startswith("<recipe>: unknown key 'x'; allowed keys: data,")
+    assert str(caught.value).splitlines()[1] == "<recipe>: encoder.dropout: must be below 1, got 2"
+
+
+def test_the_caller_gets_the_file_as_it_was_given(folder: Path, surroundings: Surroundings) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(Path("recipes/../none.yaml"), surroundings)
+    assert str(caught.value) == "recipes/../none.yaml: no such file"
+
+
+def test_reading_recipes_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys, seqlab.recipe; print(sorted({'torch', 'numpy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

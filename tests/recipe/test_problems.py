@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from seqlab.recipe.problems import show
+
+Lines = Callable[..., list[str]]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "null"),
+        (True, "true"),
+        (3, "3"),
+        (1.5, "1.5"),
+        (math.inf, ".inf"),
+        (-math.inf, "-.inf"),
+        (math.nan, ".nan"),
+        ("a", "'a'"),
+        ("a" * 70, "'" + "a" * 57 + "...'"),
+        ([1], "a list"),
+        ({}, "a mapping"),
+    ],
+)
+def test_values_are_shown_as_a_recipe_writes_them(value: Any, shown: str) -> None:
+    assert show(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ("epochs: abc", "9:11: train.epochs: expected an integer, got 'abc'"),
+        ("epochs: '3'", "9:11: train.epochs: expected an integer, got '3'; remove the quotes"),
+        ("epochs: 1_000", "9:11: train.epochs: expected an integer, got '1_000'; write 1000"),
+        ("epochs: 3.0", "9:11: train.epochs: expected an integer, got 3.0"),
+        ("epochs: true", "9:11: train.epochs: expected an integer, got true"),
+        ("epochs: [3]", "9:11: train.epochs: expected an integer, got a list"),
+        ("epochs: null", "9:11: train.epochs: expected an integer, got null"),
+        ("epochs: 0", "9:11: train.epochs: must be at least 1, got 0"),
+        ("clip_norm: 0", "9:14: train.clip_norm: must be above 0, got 0"),
+        ("clip_norm: .inf", "9:14: train.clip_norm: must be a finite number, got .inf"),
+        ("clip_norm: x", "9:14: train.clip_norm: expected a number, got 'x'"),
+        ("ema: 1.5", "9:8: train.ema: must be below 1, got 1.5"),
+        ("deterministic: yes", "9:18: train.deterministic: expected true or false, got 'yes'"),
+        (
+            "deterministic: 'true'",
+            "9:18: train.deterministic: expected true or false, got 'true'; remove the quotes",
+        ),
+        ("deterministic: 1", "9:18: train.deterministic: expected true or false, got 1"),
+        ("monitor: 3", "9:12: train.monitor: expected a string, got 3; quote it"),
+        ("precision: fp16", "9:14: train.precision: must be one of: fp32, bf16; got 'fp16'"),
+        ("early_stopping: 3", "9:19: train.early_stopping: expected a mapping, got 3"),
+        ("early_stopping: {patience: 0}", "9:30: train.early_stopping.patience: must be at least 1, got 0"),
+        (
+            "early_stopping: {x: 0}",
+            "9:20: train.early_stopping: unknown key 'x'; allowed keys: min_delta, patience",
+        ),
+        ("schedule: linear", "9:13: train.schedule: expected a mapping, got 'linear'"),
+        ("schedule: {warmup_steps: 3}", "9:13: train.schedule: missing required key 'name'"),
+        (
+            "optimizer: {name: sdg}",
+            "9:21: train.optimizer.name: must be one of: sgd, adam, adamw; got 'sdg'",
+        ),
+        ("optimizer: {name: sgd, lr: -1}", "9:30: train.optimizer.lr: must be above 0, got -1"),
+        (
+            "optimizer: {name: sgd, momentun: 1}",
+            "9:26: train.optimizer: unknown key 'momentun'; did you mean 'momentum'?",
+        ),
+        (
+            "optimizer: {name: sgd, betas: 1}",
+            "9:26: train.optimizer: unknown key 'betas';"
+            " allowed keys: lr, momentum, name, nesterov, weight_decay",
+        ),
+        (
+            "optimizer: {name: adam, betas: [0.5]}",
+            "9:34: train.optimizer.betas: must have more than 1 item",
+        ),
+        (
+            "optimizer: {name: adam, betas: []}",
+            "9:34: train.optimizer.betas: must have more than 0 items",
+        ),
+        (
+            "optimizer: {name: adam, betas: [1, 2, 3]}",
+            "9:34: train.optimizer.betas: must have at most 2 items, got 3",
+        ),
+        (
+            "optimizer: {name: adam, betas: [1, x]}",
+            "9:38: train.optimizer.betas.1: expected a number, got 'x'",
+        ),
+        ("optimizer: {name: adam, betas: x}", "9:34: train.optimizer.betas: expected a list, got 'x'"),
+    ],
+)
+def test_settings(lines: Lines, whole: str, setting: str, line: str) -> None:
+    assert lines(f"{whole}train:\n  {setting}\n") == [f"recipes/pos.yaml:{line}"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ("dropout: 0.5", "6:10: encoder: missing required key 'units'"),
+        ("unit: 1", "6:26: encoder: unknown key 'unit'; did you mean 'units'?"),
+        ("units: 13", "6:10: encoder: units must not be 13 where code is 'a'"),
+        ("units: 1, sizes: [1, 2, 3]", "6:43: encoder.sizes: must have at most 2 items, got 3"),
+        ("units: 1, sizes: [1, x]", "6:47: encoder.sizes.1: expected an integer, got 'x'"),
+        ("units: 1, code: ''", "6:42: encoder.code: must have at least 1 character, got 0"),
+        ("units: 1, code: A", "6:42: encoder.code: must match ^[a-z]*$, got 'A'"),
+        (
+            "units: 1, choice: x",
+            "6:44: encoder.choice: expected an integer or must be one of: auto; got 'x'",
+        ),
+        ("units: 1, many: x", "6:42: encoder.many: expected a number or a list, got 'x'"),
+        ("units: 1, many: [1, x]", "6:46: encoder.many.1: expected a number, got 'x'"),
+        ("units: 1, part: {}", "6:42: encoder.part: missing required key 'size'"),
+        ("units: 1, weights: {NOUN: x}", "6:52: encoder.weights.NOUN: expected a number, got 'x'"),
+    ],
+)
+def test_components(lines: Lines, whole: str, keys: str, line: str) -> None:
+    found = lines(whole.replace("bilstm", f"{{name: bounded, {keys}}}"))
+    assert f"recipes/pos.yaml:{line}" in found
+    assert len(found) == (2 if "dropout" in keys else 1)
+
+
+def test_a_component_without_settings_allows_no_keys(lines: Lines, whole: str) -> None:
+    assert lines(whole.replace("tagging", "{name: tagging, x: 1}")) == [
+        "recipes/pos.yaml:7:23: head: unknown key 'x'; no keys are allowed here"
+    ]
