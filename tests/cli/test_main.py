@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_distributions import ENCODER_PLUGIN, Distribution, install, write_module
+
+from seqlab.cli.main import COMMANDS, main
+
+Process = Callable[..., "subprocess.CompletedProcess[str]"]
+
+COMMAND_PLUGIN = """
+    import os, signal, click
+    from seqlab.api import DataError, Place, Problem, RecipeError, hookimpl
+
+    @click.command({name!r})
+    @click.argument("deed")
+    def command(deed):
+        '''Do a deed of the tests.'''
+        if deed == "data":
+            raise DataError("empty file", place=Place("a.conllu", 3))
+        if deed == "recipe":
+            raise RecipeError([Problem(Place("r.yaml", n), "encoder", "wrong") for n in (2, 1)])
+        if deed == "bug":
+            raise LookupError("a mistake")
+        if deed == "interrupt":
+            os.kill(os.getpid(), signal.SIGINT)
+        if deed == "pipe":
+            for _ in range(100_000):
+                click.echo("line")
+        if deed == "exit":
+            click.get_current_context().exit(7)
+        return 5 if deed == "five" else None
+
+    @hookimpl
+    def seqlab_register_commands():
+        return [command]
+"""
+
+
+def command_file(folder: Path, name: str = "deed", file: str = "deeds.py") -> str:
+    return str(write_module(folder / file, COMMAND_PLUGIN.format(name=name)))
+
+
+@pytest.fixture
+def deeds(tmp_path: Path) -> str:
+    return command_file(tmp_path)
+
+
+def test_help_names_every_command_and_imports_neither_torch_nor_numpy(seqlab_process: Process) -> None:
+    code = """
+import sys
+from seqlab.cli.main import main
+code = main(sys.argv[1:])
+print(sorted({"torch", "numpy"} & set(sys.modules)), code)
+"""
+    for args in (["--help"], ["plugins"], ["components"]):
+        done = seqlab_process(*args, code=code)
+        assert done.stdout.splitlines()[-1] == "[] 0", done.stderr
+    listed = seqlab_process("--help").stdout
+    assert all(f"\n  {name} " in listed for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_of_the_table_exists_under_its_name(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"Usage: seqlab {name} ")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("seqlab ")
+
+
+@pytest.mark.parametrize(
+    ("deed", "code", "message"),
+    [
+        ("data", 4, "error: a.conllu:3: empty file\n"),
+        ("recipe", 2, "r.yaml:1: encoder: wrong\nr.yaml:2: encoder: wrong\n"),
+        ("exit", 7, ""),
+        ("five", 5, ""),
+        ("nothing", 0, ""),
+    ],
+)
+def test_errors_are_printed_and_become_exit_codes(
+    deeds: str, deed: str, code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--plugin", deeds, "deed", deed]) == code
+    assert capsys.readouterr().err == message
+
+
+def test_a_programming_mistake_keeps_its_traceback(deeds: str) -> None:
+    with pytest.raises(LookupError, match="a mistake"):
+        main(["--plugin", deeds, "deed", "bug"])
+
+
+def test_usage_errors_exit_with_two_and_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugin"]) == 2
+    assert "no command 'plugin'; did you mean 'plugins'?" in capsys.readouterr().err
+    assert main(["plugins", "--jsn"]) == 2
+
+
+def test_ctrl_c_exits_with_130_and_no_traceback(deeds: str, seqlab_process: Process) -> None:
+    done = seqlab_process("--plugin", deeds, "deed", "interrupt")
+    assert done.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in done.stderr
+
+
+def test_a_closed_pipe_is_quiet(deeds: str, seqlab_process: Process) -> None:
+    script = 'import subprocess, sys; sys.exit(subprocess.run(["sh", "-c", sys.argv[1]]).returncode)'
+    command = """python3 -c 'import sys; from seqlab.cli.main import main; sys.exit(main())'"""
+    done = seqlab_process(
+        f"{command.replace('python3', os.sys.executable)} --plugin {deeds} deed pipe | head -n 1", code=script
+    )
+    assert (done.stdout, done.stderr) == ("line\n", "")
+
+
+# --- plugins on the command line -----------------------------------------------------------------------
+
+
+def test_plugin_files_are_taken_before_and_after_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = (
+        str(write_module(tmp_path / f"{name}.py", ENCODER_PLUGIN.format(name=name)))
+        for name in ("one", "two")
+    )
+    assert main(["--plugin", one, "components", "encoder", "--plugin", two]) == 0
+    output = capsys.readouterr().out
+    assert "(one)" in output
+    assert "(two)" in output
+
+
+def test_a_plugin_file_that_fails_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "--plugin", str(tmp_path / "gone.py")]) == 3
+    assert (
+        capsys.readouterr().err
+        == f"error: plugin 'gone': {tmp_path}/gone.py does not exist or is not a file\n"
+    )
+
+
+def test_failures_are_reported_once_and_the_rest_works(tmp_path: Path, seqlab_process: Process) -> None:
+    file = install(tmp_path, Distribution(name="broken", module="fake_broken", source="1 / 0"))
+    install(tmp_path, Distribution(name="good", module="fake_good", source=ENCODER_PLUGIN.format(name="crf")))
+    done = seqlab_process("components", "encoder", "crf")
+    assert done.returncode == 0
+    assert done.stdout.startswith("encoder crf: an encoder of the tests\n")
+    assert done.stderr == (
+        "warning: plugin 'broken' (broken 1.0) failed and is left out: "
+        f"importing fake_broken raised ZeroDivisionError: division by zero ({file}:1)\n"
+    )
+
+
+def test_a_failure_is_reported_once_however_often_the_lab_is_asked_for(
+    tmp_path: Path, seqlab_process: Process
+) -> None:
+    install(tmp_path, Distribution(name="broken", module="fake_broken", source="1 / 0"))
+    done = seqlab_process("nonsense")
+    assert done.returncode == 2
+    assert done.stderr.count("warning:") == 1
+
+
+def test_strict_plugins_makes_a_failure_an_error(tmp_path: Path, seqlab_process: Process) -> None:
+    install(tmp_path, Distribution(name="broken", module="fake_broken", source="1 / 0"))
+    done = seqlab_process("--strict-plugins", "components")
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: plugin 'broken' (broken 1.0): importing fake_broken raised ")
+
+
+def test_hook_register_commands(deeds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--plugin", deeds, "--help"]) == 0
+    assert "Do a deed of the tests." in capsys.readouterr().out
+
+
+def test_a_plugin_whose_command_has_a_taken_name_is_left_out(tmp_path: Path, seqlab_process: Process) -> None:
+    clash = COMMAND_PLUGIN.format(name="run")
+    install(tmp_path, Distribution(name="clash", module="fake_clash", source=clash))
+    done = seqlab_process("components")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "warning: plugin 'clash' (clash 1.0) failed and is left out: "
+        "seqlab_register_commands: command 'run' exists already; choose another name\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("returned", "reason"),
+    [
+        ("[3]", "returned 3 where a named click command is due"),
+        ("3", "returned int where a list of commands is due"),
+    ],
+)
+def test_what_is_no_command_is_refused(
+    tmp_path: Path, returned: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = f"""
+        from seqlab.api import hookimpl
+
+        @hookimpl
+        def seqlab_register_commands():
+            return {returned}
+    """
+    file = write_module(tmp_path / "odd.py", source)
+    assert main(["components", "--plugin", str(file)]) == 3
+    assert capsys.readouterr().err == f"error: plugin 'odd': seqlab_register_commands: {reason}\n"
+
+
+def test_two_plugins_cannot_share_a_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files: list[Any] = [command_file(tmp_path, file=f"{name}.py") for name in ("one", "two")]
+    assert main(["--plugin", files[0], "--plugin", files[1], "components"]) == 3
+    assert "plugin 'two': seqlab_register_commands: command 'deed' exists already" in capsys.readouterr().err
