@@ -1,0 +1,202 @@
+"""Data encoded once into flat arrays, and batches cut from them under a budget of tokens.
+
+A batch is one gather per column; there is no per-token Python in the training loop. Batches hold sequences of
+similar length, in an order that depends on the seed and the epoch only, so a run can be resumed at any batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from seqlab.engine.seeding import derived_seed
+from seqlab.engine.sequences import Layout, Sequences
+
+__all__ = ["Batch", "Budget", "Column", "Dataset", "Indexed", "plan_batches"]
+
+
+@dataclass(frozen=True, eq=False)
+class Indexed:
+    """A batch column that points into a table: `rows` holds indices into the sequences of `items`.
+
+    Each item that the batch uses stands in `items` once, however often it occurs: a word's characters are
+    encoded once per batch.
+    """
+
+    rows: Sequences
+    items: Sequences
+
+    @property
+    def layout(self) -> Layout:
+        """The layout of the rows."""
+        return self.rows.layout
+
+    def to(self, device: torch.device) -> Indexed:
+        """Return the batch column on another device."""
+        return Indexed(self.rows.to(device), self.items.to(device))
+
+    def chunks(self, steps: int | None) -> Iterator[Indexed]:
+        """Cut the rows along time; every piece points into the same items."""
+        for piece in self.rows.chunks(steps):
+            yield Indexed(piece, self.items)
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One encoded field of many examples.
+
+    `values` (rows, *feature) holds them one after another, `lengths` (items,) how long each is. With a
+    `table`, the values are indices of the table's items, which are sequences themselves. Raises ValueError
+    where the lengths do not add up to the rows.
+    """
+
+    values: Tensor
+    lengths: Tensor
+    table: Column | None = None
+
+    def __post_init__(self) -> None:
+        if int(self.lengths.sum()) != self.values.shape[0]:
+            raise ValueError(
+                f"a column of {self.values.shape[0]} rows cannot have lengths that add up to"
+                f" {int(self.lengths.sum())}"
+            )
+
+    @classmethod
+    def of(cls, items: Sequence[Sequence[int]], dtype: torch.dtype = torch.int64) -> Column:
+        """Make a column of integer sequences."""
+        flat = [value for item in items for value in item]
+        lengths = torch.tensor([len(item) for item in items], dtype=torch.int64)
+        return cls(torch.tensor(flat, dtype=dtype), lengths)
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """The first row of each item, shape (items,)."""
+        return self.lengths.cumsum(0) - self.lengths
+
+    def gather(self, indices: Tensor, layout: Layout | None = None) -> Sequences | Indexed:
+        """Collect the items at `indices`, in that order; `layout` saves working it out again."""
+        layout = layout or Layout.of(self.lengths[indices])
+        values = self.values[self.starts[indices][layout.items] + layout.times]
+        if self.table is None:
+            return Sequences(values, layout)
+        used, rows = torch.unique(values, return_inverse=True)
+        items = self.table.gather(used)
+        if isinstance(items, Indexed):
+            raise TypeError("a table of a table cannot be gathered")
+        return Indexed(Sequences(rows, layout), items)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples ready for the model: feature columns, targets by head, and their indices in the data."""
+
+    features: tuple[Sequences | Indexed, ...]
+    targets: Mapping[str, Sequences]
+    indices: Tensor
+
+    @property
+    def rows(self) -> int:
+        """The number of tokens or frames."""
+        return self.features[0].layout.total
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on another device; itself where it is there already."""
+        if device.type == "cpu":
+            return self
+        features = tuple(column.to(device) for column in self.features)
+        return Batch(
+            features, {name: target.to(device) for name, target in self.targets.items()}, self.indices
+        )
+
+    def chunks(self, steps: int | None) -> Iterator[Batch]:
+        """Cut features and targets along time into batches of `steps` (see `Sequences.chunks`)."""
+        if steps is None:
+            yield self
+            return
+        features = zip(*(column.chunks(steps) for column in self.features), strict=True)
+        targets = (target.chunks(steps) for target in self.targets.values())
+        for piece, *cut in zip(features, *targets, strict=True):
+            yield Batch(piece, dict(zip(self.targets, cut, strict=True)), self.indices)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Encoded examples: one column per featurizer, one target column per head.
+
+    `places` names each example in messages. Raises ValueError where the columns disagree on the number of
+    examples, or the features on their lengths.
+    """
+
+    features: tuple[Column, ...]
+    targets: Mapping[str, Column] = field(default_factory=dict)
+    places: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        sizes = {len(column.lengths) for column in (*self.features, *self.targets.values())}
+        if len(sizes) != 1:
+            raise ValueError(f"the columns of a data set must hold the same examples, got {sorted(sizes)}")
+        if any(not torch.equal(column.lengths, self.lengths) for column in self.features[1:]):
+            raise ValueError("the features of a data set must have equal lengths")
+
+    @property
+    def lengths(self) -> Tensor:
+        """The length of each example, shape (examples,)."""
+        return self.features[0].lengths
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def name(self, index: int) -> str:
+        """Return what to call an example in a message."""
+        return self.places[index] if self.places else f"example {index}"
+
+    def gather(self, indices: Tensor) -> Batch:
+        """Make the batch of these examples, in this order."""
+        layout = Layout.of(self.lengths[indices])
+        features = tuple(column.gather(indices, layout) for column in self.features)
+        targets = {}
+        for name, column in self.targets.items():
+            shared = layout if torch.equal(column.lengths[indices], layout.lengths) else None
+            target = column.gather(indices, shared)
+            assert isinstance(target, Sequences), "a target column has no table"
+            targets[name] = target
+        return Batch(features, targets, indices)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The size of a batch: at most `tokens` rows (one longer item stands alone) and `items` sequences."""
+
+    tokens: int
+    items: int | None = None
+
+    def cut(self, order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Cut examples, in this order, into batches that keep the budget."""
+        batch: list[int] = []
+        room = self.tokens
+        for index in order:
+            if batch and (lengths[index] > room or len(batch) == self.items):
+                yield batch
+                batch, room = [], self.tokens
+            batch.append(index)
+            room -= lengths[index]
+        if batch:
+            yield batch
+
+
+def plan_batches(lengths: Tensor, budget: Budget, *, seed: int, epoch: int) -> list[Tensor]:
+    """Cut a training epoch into batches of similar lengths, in random order.
+
+    Examples are sorted by length, ties broken at random, cut under the budget, and the batches shuffled. The
+    number of batches is the same in every epoch. Returns one index tensor per batch; every example occurs
+    exactly once.
+    """
+    generator = torch.Generator().manual_seed(derived_seed(seed, "batches", epoch))
+    shuffled = torch.randperm(len(lengths), generator=generator)
+    order = shuffled[torch.argsort(lengths[shuffled], stable=True)]
+    batches = [torch.tensor(batch) for batch in budget.cut(order.tolist(), lengths.tolist())]
+    return [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]

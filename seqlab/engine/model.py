@@ -1,0 +1,68 @@
+"""A sequence model: featurizers side by side, one encoder on their concatenation, heads on its states."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.engine.batching import Batch, Indexed
+from seqlab.engine.sequences import Sequences
+
+if TYPE_CHECKING:
+    from seqlab.plugin.kinds import HeadModule
+
+__all__ = ["SequenceModel", "State", "detached"]
+
+State: TypeAlias = tuple[Tensor, ...]
+"""What an encoder carries from one chunk to the next: tensors with one row per sequence."""
+
+
+def detached(state: State | None) -> State | None:
+    """Cut the graph behind a carried state: the truncation of truncated BPTT."""
+    return None if state is None else tuple(part.detach() for part in state)
+
+
+class SequenceModel(nn.Module):
+    """Featurizer modules, an encoder and named heads.
+
+    A featurizer maps its batch column to Sequences of shape (rows, its output_size); the encoder maps the
+    concatenation to Sequences and a state; a head has `loss`, `count` and `predict` (the protocols are in
+    `seqlab.plugin.kinds`).
+    """
+
+    def __init__(
+        self, featurizers: Sequence[nn.Module], encoder: nn.Module, heads: Mapping[str, nn.Module]
+    ) -> None:
+        super().__init__()
+        self.featurizers = nn.ModuleList(featurizers)
+        self.encoder = encoder
+        self.head_names = tuple(heads)
+        self.heads = nn.ModuleList(heads.values())
+
+    def encode(
+        self, features: Sequence[Sequences | Indexed], state: State | None = None
+    ) -> tuple[Sequences, State | None]:
+        """Return the encoder's states for a batch of feature columns, and the state after the last rows."""
+        parts = [featurizer(column) for featurizer, column in zip(self.featurizers, features, strict=True)]
+        inputs = parts[0]
+        if len(parts) > 1:
+            inputs = inputs.with_data(torch.cat([part.data for part in parts], dim=-1))
+        encoded: tuple[Sequences, State | None] = self.encoder(inputs, state)
+        return encoded
+
+    def counts(self, batch: Batch) -> dict[str, Tensor]:
+        """Return by how much each head's summed loss over the batch is to be divided."""
+        return {name: head.count(batch.targets[name]) for name, head in self.named_heads()}
+
+    def losses(self, batch: Batch, state: State | None = None) -> tuple[dict[str, Tensor], State | None]:
+        """Return each head's summed loss over the batch, and the encoder's state after it."""
+        states, state = self.encode(batch.features, state)
+        return {name: head.loss(states, batch.targets[name]) for name, head in self.named_heads()}, state
+
+    def named_heads(self) -> Iterator[tuple[str, HeadModule]]:
+        """Yield each head with its name."""
+        heads = cast("Iterator[HeadModule]", iter(self.heads))  # nn.ModuleList knows nn.Module only
+        return zip(self.head_names, heads, strict=True)

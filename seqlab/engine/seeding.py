@@ -1,0 +1,46 @@
+"""Seeds: everything random in a run follows from one number, and the host's generators stay untouched."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+__all__ = ["derived_seed", "restore_rng", "rng_state", "seeded"]
+
+
+def derived_seed(seed: int, *purpose: str | int) -> int:
+    """Return a seed for one purpose, independent of those for others, below 2**63."""
+    digest = hashlib.blake2b(repr((seed, *purpose)).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed torch inside the block and give the host its generators back afterwards."""
+    devices = range(torch.cuda.device_count()) if _cuda_in_use() else ()
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def _cuda_in_use() -> bool:
+    return bool(torch.cuda.is_initialized())  # type: ignore[no-untyped-call]
+
+
+def rng_state() -> dict[str, Tensor]:
+    """Return the state of torch's generators, of the CPU and of each CUDA device in use."""
+    state = {"cpu": torch.get_rng_state()}
+    if _cuda_in_use():
+        state |= {f"cuda{number}": each for number, each in enumerate(torch.cuda.get_rng_state_all())}
+    return state
+
+
+def restore_rng(state: dict[str, Tensor]) -> None:
+    """Take back what `rng_state` returned."""
+    torch.set_rng_state(state["cpu"])
+    for number in range(len(state) - 1):
+        torch.cuda.set_rng_state(state[f"cuda{number}"], number)

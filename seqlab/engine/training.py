@@ -1,0 +1,327 @@
+"""The training loop: windows of batches, backpropagation through time, one step per window (and chunk)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from seqlab.engine.batching import Batch, Budget, Dataset, plan_batches
+from seqlab.engine.checkpoint import weights
+from seqlab.engine.device import deterministic
+from seqlab.engine.model import SequenceModel, State, detached
+from seqlab.engine.optim import make_optimizer, make_schedule, moving_average
+from seqlab.engine.precision import arithmetic
+from seqlab.engine.progress import Observer, Progress, StepRecord
+from seqlab.engine.seeding import derived_seed, restore_rng, rng_state, seeded
+from seqlab.errors import PackageError, SeqlabError
+from seqlab.settings import TrainSettings
+
+__all__ = ["Cancelled", "Evaluation", "Trainer", "TrainingJob"]
+
+NAMES_IN_MESSAGE = 8
+"""Items of a batch that a message about it lists."""
+
+TINY = torch.finfo(torch.float32).tiny
+"""Smallest count that a loss is divided by; no real count is as small."""
+
+
+class Cancelled(SeqlabError):  # noqa: N818 - nothing went wrong
+    """Training was cancelled from outside, at the end of a window; the observers have been told."""
+
+    exit_code = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How the dev split is judged: a function of the model in evaluation mode, and the figure to watch."""
+
+    judge: Callable[[SequenceModel], Mapping[str, float]]
+    monitor: str
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingJob:
+    """What a Trainer is to do: data, settings, evaluation, who watches, and a switch to cancel it."""
+
+    data: Dataset
+    settings: TrainSettings = field(default_factory=TrainSettings)
+    evaluation: Evaluation | None = None
+    observers: Mapping[str, Observer] = field(default_factory=dict)
+    cancelled: Callable[[], bool] = lambda: False
+
+
+class Trainer:
+    """Trains a SequenceModel on a Dataset.
+
+    `fit` runs to the end; afterwards the model holds the best weights of the monitored metric (the last ones
+    without an evaluation), averaged where the settings say so. `state` and `restore` carry everything that a
+    bit-identical continuation needs. Raises ValueError where the settings do not fit model or data.
+    """
+
+    def __init__(self, model: SequenceModel, job: TrainingJob) -> None:
+        self.model = model
+        self.job = job
+        self.settings = settings = job.settings
+        self.device = next(model.parameters()).device
+        self.progress = Progress()
+        self.improved = False
+        self.best: dict[str, Tensor] | None = None
+        self.metrics: Mapping[str, float] = {}
+        _check(model, job)
+        self.optimizer = make_optimizer(model.parameters(), settings.optimizer)
+        self.average = moving_average(model, settings.ema)
+        self.budget = Budget(settings.batch_tokens, settings.batch_items)
+        self.steps_per_epoch = self._count_steps()
+        self.schedule = make_schedule(
+            self.optimizer,
+            settings.schedule,
+            total_steps=self.steps_per_epoch * settings.epochs,
+            higher_is_better=job.evaluation is None or job.evaluation.higher_is_better,
+        )
+        self._rng: dict[str, Tensor] | None = None
+
+    @property
+    def evaluated_model(self) -> SequenceModel:
+        """The model that evaluations see: the moving average where there is one."""
+        if self.average is None:
+            return self.model
+        assert isinstance(self.average.module, SequenceModel), "it was made from one"
+        return self.average.module
+
+    def stop(self) -> None:
+        """End training after the current epoch."""
+        self.progress.finished = True
+
+    # --- the loop ----------------------------------------------------------------------------------------
+
+    def fit(self) -> None:
+        """Train to the last epoch, an early stop or a cancellation (Cancelled)."""
+        with self._environment():
+            self._tell("training_started")
+            # An epoch that was told to be the last is finished all the same, also after a resume inside it.
+            while self.progress.batch or not self.progress.finished:
+                self._epoch()
+            self._tell("training_finished")
+        self._take_best()
+
+    def _epoch(self) -> None:
+        progress, settings = self.progress, self.settings
+        batches = plan_batches(self.job.data.lengths, self.budget, seed=settings.seed, epoch=progress.epoch)
+        self.model.train()
+        self.metrics = {}
+        self._tell("epoch_started")
+        for first in range(progress.batch, len(batches), settings.accumulate):
+            window = [self.job.data.gather(each) for each in batches[first : first + settings.accumulate]]
+            self._window([batch.to(self.device) for batch in window])
+            progress.batch += len(window)
+            self._tell("savepoint", "window")
+            self._heed_cancellation()
+        progress.epoch += 1
+        progress.finished |= progress.epoch == settings.epochs
+        if self.job.evaluation and (progress.epoch % settings.evaluate_every == 0 or progress.finished):
+            self._evaluate(self.job.evaluation)
+        record = self._epoch_record()
+        progress.start_epoch()
+        self._tell("epoch_finished", record)
+        self._tell("savepoint", "epoch")
+
+    def _window(self, window: Sequence[Batch]) -> None:
+        """One optimizer step; with truncated BPTT, one per chunk, the states carried over without graph."""
+        states: list[State | None] = [None] * len(window)
+        for parts in zip_longest(*(batch.chunks(self.settings.bptt) for batch in window)):
+            started = time.perf_counter()
+            record = self._step(parts, states)
+            self._count(record, time.perf_counter() - started)
+            self._tell("step_finished", record)
+
+    def _step(self, parts: Sequence[Batch | None], states: list[State | None]) -> StepRecord:
+        """Backpropagate the mean loss over all parts, divided once by their common count; clip; step."""
+        present = [(place, part) for place, part in enumerate(parts) if part is not None and part.rows]
+        counts = [self.model.counts(part) for _, part in present]
+        loss = zero = torch.zeros((), device=self.device)
+        totals = {name: sum((count[name] for count in counts), zero) for name in self.model.head_names}
+        for place, part in present:
+            with arithmetic(self.settings.precision, self.device):
+                sums, state = self.model.losses(part, states[place])
+            # A head that nothing of the window was for has the sum 0, which 0 / 0 would make a nan.
+            mean = torch.stack([sums[name] / totals[name].clamp(min=TINY) for name in totals]).sum()
+            mean.backward()  # type: ignore[no-untyped-call]
+            loss = loss + mean.detach()
+            states[place] = detached(state)
+        norm = nn.utils.get_total_norm(
+            [each.grad for each in self.model.parameters() if each.grad is not None]
+        )
+        finite = self._heed_nonfinite(float(loss), float(norm), [part for _, part in present])
+        lr = self.optimizer.param_groups[0]["lr"]
+        if finite:
+            self._apply(norm)
+        self.optimizer.zero_grad()
+        rows = sum(part.rows for _, part in present)
+        return StepRecord(self.progress.step + 1, float(loss), float(norm), lr, rows, skipped=not finite)
+
+    def _apply(self, norm: Tensor) -> None:
+        if self.settings.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(self.model.parameters(), self.settings.clip_norm, norm)
+        self.optimizer.step()
+        if not isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step()
+        if self.average:
+            self.average.update_parameters(self.model)
+
+    def _count(self, record: StepRecord, seconds: float) -> None:
+        progress = self.progress
+        progress.step = record.step
+        progress.skipped += record.skipped
+        progress.tokens += record.tokens
+        progress.total_tokens += record.tokens
+        progress.seconds += seconds
+        progress.total_seconds += seconds
+        if not record.skipped:
+            progress.loss_sum += record.loss
+            progress.loss_steps += 1
+
+    def _evaluate(self, evaluation: Evaluation) -> None:
+        model = self.evaluated_model
+        model.eval()
+        self.metrics = evaluation.judge(model)
+        value = self.metrics[evaluation.monitor]
+        self._keep_best(value if evaluation.higher_is_better else -value)
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(value)
+        self._tell("evaluated", self.metrics)
+
+    def _keep_best(self, value: float) -> None:
+        """Remember the weights where `value`, higher is better, has improved; stop after enough patience."""
+        progress, stopping = self.progress, self.settings.early_stopping
+        margin = stopping.min_delta if stopping else 0.0
+        best = progress.best_value
+        self.improved = best is None or math.isnan(best) or value > best + margin
+        if self.improved:
+            progress.best_value, progress.best_epoch = value, progress.epoch
+            progress.best_step, progress.evaluations_since_best = progress.step, 0
+            self.best = weights(self.evaluated_model)
+            return
+        progress.evaluations_since_best += 1
+        if stopping and progress.evaluations_since_best >= stopping.patience:
+            progress.finished = True
+
+    # --- state -------------------------------------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a bit-identical continuation needs, except the best weights (`self.best`).
+
+        The tensors are the live ones: save or copy them before the next step.
+        """
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "rng": rng_state(),
+            "progress": asdict(self.progress),
+            "observers": {name: observer.state() for name, observer in self.job.observers.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any], best: Mapping[str, Tensor] | None) -> None:
+        """Take back a `state` and the best weights saved with it; PackageError where they do not fit."""
+        try:
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.schedule.load_state_dict(state["schedule"])
+            if self.average:
+                self.average.load_state_dict(state["average"])
+            self.progress = Progress(**state["progress"])
+            self._rng = state["rng"]
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            raise PackageError(f"the checkpoint does not fit this recipe: {error}") from error
+        self.best = dict(best) if best is not None else None
+        for name, observer in self.job.observers.items():
+            observer.restore(state["observers"].get(name, {}))
+
+    # --- helpers -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _environment(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            stack.enter_context(seeded(derived_seed(self.settings.seed, "training")))
+            stack.enter_context(deterministic(enabled=self.settings.deterministic))
+            if self._rng:
+                restore_rng(self._rng)
+            yield
+
+    def _tell(self, event: str, *facts: Any) -> None:
+        for observer in self.job.observers.values():
+            getattr(observer, event)(self, *facts)
+
+    def _heed_cancellation(self) -> None:
+        if self.job.cancelled():
+            self._tell("savepoint", "interrupted")
+            raise Cancelled(f"interrupted after step {self.progress.step} (epoch {self.progress.epoch + 1})")
+
+    def _heed_nonfinite(self, loss: float, norm: float, parts: Sequence[Batch]) -> bool:
+        """Return whether loss and gradient are finite; raise where the settings say stop."""
+        if math.isfinite(loss) and math.isfinite(norm):
+            return True
+        if self.settings.nonfinite == "skip":
+            return False
+        indices = torch.cat([part.indices for part in parts]).tolist()
+        names = ", ".join(self.job.data.name(index) for index in indices[:NAMES_IN_MESSAGE])
+        more = f" and {len(indices) - NAMES_IN_MESSAGE} more" if len(indices) > NAMES_IN_MESSAGE else ""
+        raise SeqlabError(
+            f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): loss {loss}, gradient norm"
+            f" {norm}: not finite; items of the batch: {names}{more}; lower the learning rate, set"
+            " train.clip_norm, or let such steps pass with train.nonfinite: skip"
+        )
+
+    def _epoch_record(self) -> dict[str, Any]:
+        progress = self.progress
+        return {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "loss": progress.mean_loss,
+            "lr": self.optimizer.param_groups[0]["lr"],
+            "skipped": progress.skipped,
+            "dev": dict(self.metrics),
+            "seconds": progress.seconds,
+            "tokens_per_second": progress.tokens / progress.seconds if progress.seconds else 0.0,
+        }
+
+    def _count_steps(self) -> int:
+        lengths, settings = self.job.data.lengths, self.settings
+        batches = plan_batches(lengths, self.budget, seed=settings.seed, epoch=0)
+        if settings.bptt is None:
+            return math.ceil(len(batches) / settings.accumulate)
+        longest = [int(lengths[batch].max()) for batch in batches]
+        windows = range(0, len(longest), settings.accumulate)
+        return sum(
+            math.ceil(max(longest[first : first + settings.accumulate]) / settings.bptt) for first in windows
+        )
+
+    def _take_best(self) -> None:
+        """Leave the model with the weights to keep: the best evaluated ones, else the (averaged) last."""
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+        elif self.average:
+            self.model.load_state_dict(self.average.module.state_dict())
+        self.model.eval()
+
+
+def _check(model: SequenceModel, job: TrainingJob) -> None:
+    if not len(job.data):
+        raise ValueError("there is nothing to train on: the data set is empty")
+    if job.settings.bptt is not None and not model.encoder.carries_state:
+        raise ValueError(
+            "train.bptt needs an encoder that reads forwards only; this one cannot carry a state"
+        )
+    if job.evaluation is None and (job.settings.early_stopping or job.settings.schedule.name == "plateau"):
+        raise ValueError("train.early_stopping and the plateau schedule need a dev split to watch")
