@@ -1,0 +1,80 @@
+"""The built-in metrics, all of token labels: `accuracy`, `accuracy_unknown` and others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from seqlab.api import Component, Config, Metric, MetricContext, hookimpl
+
+__all__ = ["AccuracyUnknownConfig", "NoConfig", "seqlab_register_metrics"]
+
+
+class NoConfig(Config):
+    """A metric without settings."""
+
+
+class AccuracyUnknownConfig(Config):
+    """What counts as a word."""
+
+    field: str = "tokens"
+    """Field whose values are looked up among those of the training split."""
+
+
+def build_accuracy(config: NoConfig, context: MetricContext) -> Metric:
+    """Make the share of right labels."""
+    from seqlab.builtin.metrics.tagging import Share, right_tokens
+
+    return Share("accuracy", right_tokens)
+
+
+def build_sentence_accuracy(config: NoConfig, context: MetricContext) -> Metric:
+    """Make the share of sentences without a wrong label."""
+    from seqlab.builtin.metrics.tagging import Share, right_sentences
+
+    return Share("sentence_accuracy", right_sentences)
+
+
+def build_accuracy_unknown(config: AccuracyUnknownConfig, context: MetricContext) -> Metric:
+    """Make the share of right labels among unknown words."""
+    from seqlab.builtin.metrics.tagging import AccuracyUnknown
+
+    return AccuracyUnknown(config.field)
+
+
+def build_label_scores(config: NoConfig, context: MetricContext) -> Metric:
+    """Make the scores of each label."""
+    from seqlab.builtin.metrics.tagging import LabelScores
+
+    return LabelScores()
+
+
+@hookimpl
+def seqlab_register_metrics() -> Iterable[Component[Any]]:
+    """Register the metrics of token labels."""
+    return (
+        Component(
+            name="accuracy",
+            config=NoConfig,
+            build=build_accuracy,
+            summary="Share of tokens with the right label",
+        ),
+        Component(
+            name="accuracy_unknown",
+            config=AccuracyUnknownConfig,
+            build=build_accuracy_unknown,
+            summary="Share of right labels among the words that never occur in the training split",
+        ),
+        Component(
+            name="label_scores",
+            config=NoConfig,
+            build=build_label_scores,
+            summary="Precision, recall and F1 of each label, and the mean of the F1 over the labels",
+        ),
+        Component(
+            name="sentence_accuracy",
+            config=NoConfig,
+            build=build_sentence_accuracy,
+            summary="Share of sentences in which every label is right",
+        ),
+    )

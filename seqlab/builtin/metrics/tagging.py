@@ -1,0 +1,162 @@
+"""Metrics of token labels: all count example by example and divide once, at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import eq
+from typing import Any
+
+from seqlab.api import Example
+
+__all__ = ["AccuracyUnknown", "LabelScores", "Share", "right_sentences", "right_tokens"]
+
+Count = Callable[[Sequence[str], Sequence[str]], tuple[int, int]]
+"""From gold and predicted labels of one example to (how many are right, how many there are)."""
+
+
+def right_tokens(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int]:
+    """Count tokens with the right label."""
+    return sum(map(eq, gold, predicted)), len(gold)
+
+
+def right_sentences(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int]:
+    """Count the example as one where every label is right; an example without tokens does not count."""
+    return int(len(gold) > 0 and all(map(eq, gold, predicted))), int(len(gold) > 0)
+
+
+class Share:
+    """The share of what is right among what `count` counts, under the figure's `name`."""
+
+    higher_is_better = True
+
+    def __init__(self, name: str, count: Count) -> None:
+        self.name = name
+        self.count = count
+        self.reset()
+
+    def fit(self, examples: Iterable[Example]) -> None:
+        """Learn nothing; `examples` stays unread."""
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: nothing is learned."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back nothing."""
+
+    def reset(self) -> None:
+        """Forget all updates."""
+        self.right = self.total = 0
+
+    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+        """Count one example; labels of unequal number are a ValueError."""
+        check_lengths(example, gold, predicted)
+        right, total = self.count(gold, predicted)
+        self.right += right
+        self.total += total
+
+    def compute(self) -> dict[str, float]:
+        """Return the share, in 0..1."""
+        return {self.name: self.right / self.total} if self.total else {}
+
+
+class AccuracyUnknown:
+    """Share of right labels among words that never occur, letter for letter, in the training split."""
+
+    higher_is_better = True
+
+    def __init__(self, field: str = "tokens") -> None:
+        self.field = field
+        self.known: frozenset[str] | None = None
+        self.reset()
+
+    def fit(self, examples: Iterable[Example]) -> None:
+        """Learn the words of the training split."""
+        self.known = frozenset(word for example in examples for word in example.fields[self.field])
+
+    def state(self) -> dict[str, Any]:
+        """Return the known words, sorted."""
+        return {"known": sorted(self._known())}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back the known words."""
+        self.known = frozenset(state["known"])
+
+    def reset(self) -> None:
+        """Forget all updates, not the known words."""
+        self.right = self.total = 0
+
+    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+        """Count the unknown words of one example; labels of unequal number are a ValueError."""
+        check_lengths(example, gold, predicted)
+        known = self._known()
+        for word, right in zip(example.fields[self.field], map(eq, gold, predicted), strict=True):
+            if word not in known:
+                self.right += right
+                self.total += 1
+
+    def compute(self) -> dict[str, float]:
+        """Return the share, in 0..1; nothing where every word was known."""
+        return {"accuracy_unknown": self.right / self.total} if self.total else {}
+
+    def _known(self) -> frozenset[str]:
+        if self.known is None:
+            raise ValueError("accuracy_unknown does not know the training words: call fit or restore first")
+        return self.known
+
+
+class LabelScores:
+    """Precision, recall and F1 of each label that occurs as gold or as predicted, and the mean F1.
+
+    A share whose denominator is 0 counts as 0: the precision of a label never predicted, the recall of one
+    that is never gold. `f1_macro` weights all labels alike, those that only occur as predicted included.
+    """
+
+    higher_is_better = True
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def fit(self, examples: Iterable[Example]) -> None:
+        """Learn nothing; `examples` stays unread."""
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: nothing is learned."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back nothing."""
+
+    def reset(self) -> None:
+        """Forget all updates."""
+        self.gold: Counter[str] = Counter()
+        self.predicted: Counter[str] = Counter()
+        self.right: Counter[str] = Counter()
+
+    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+        """Count one example; labels of unequal number are a ValueError."""
+        check_lengths(example, gold, predicted)
+        self.gold.update(gold)
+        self.predicted.update(predicted)
+        self.right.update(label for label, answer in zip(gold, predicted, strict=True) if label == answer)
+
+    def compute(self) -> dict[str, float]:
+        """Return `f1_macro`, then `LABEL.precision`, `LABEL.recall` and `LABEL.f1`, labels sorted."""
+        labels = sorted(self.gold | self.predicted)
+        if not labels:
+            return {}
+        scores: dict[str, float] = {}
+        for label in labels:
+            right, gold, predicted = self.right[label], self.gold[label], self.predicted[label]
+            scores[f"{label}.precision"] = right / predicted if predicted else 0.0
+            scores[f"{label}.recall"] = right / gold if gold else 0.0
+            scores[f"{label}.f1"] = 2 * right / (gold + predicted)
+        f1_macro = sum(scores[f"{label}.f1"] for label in labels) / len(labels)
+        return {"f1_macro": f1_macro, **scores}
+
+
+def check_lengths(example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+    """Raise ValueError where an example has not one predicted label for each gold one."""
+    if len(gold) != len(predicted):
+        raise ValueError(f"{example.place}: {len(predicted)} predicted labels for {len(gold)} gold labels")
