@@ -1,0 +1,30 @@
+"""The recurrent encoder: dropout, a recurrent stack, dropout."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from seqlab.engine import RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State
+
+__all__ = ["RecurrentEncoder"]
+
+
+class RecurrentEncoder(nn.Module):
+    """Sequences of features to sequences of states, step by step; lengths stay as they are."""
+
+    def __init__(self, spec: RecurrentSpec, *, input_dropout: float, output_dropout: float) -> None:
+        super().__init__()
+        self.output_size = spec.output_size
+        self.carries_state = not spec.bidirectional
+        self.before = SequenceDropout(input_dropout, locked=spec.locked)
+        self.stack = RecurrentStack(spec)
+        self.after = SequenceDropout(output_dropout, locked=spec.locked)
+
+    def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
+        """Map (rows, input_size) to (rows, output_size); the state is the stack's."""
+        states, final = self.stack(self.before(inputs), state)
+        return self.after(states), final
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Return the lengths unchanged."""
+        return lengths

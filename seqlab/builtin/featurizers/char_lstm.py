@@ -1,0 +1,179 @@
+"""Word vectors from characters by a bidirectional LSTM, each distinct word encoded once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.builtin.featurizers.plugin import CharLSTMConfig
+from seqlab.builtin.vocabulary import UNKNOWN, Vocabulary
+from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State
+
+__all__ = ["CharLSTM", "CharLSTMFeaturizer"]
+
+
+LENGTH_GROUPS = 3
+"""Groups of similar length in which a training batch's words are read: the backward pass of torch's packed
+LSTM costs rows times steps, and one long word would make all others pay for its steps."""
+
+
+class CharLSTMFeaturizer:
+    """The character vocabulary of a `char_lstm`."""
+
+    def __init__(self, config: CharLSTMConfig) -> None:
+        self.config = config
+        self.field = config.field
+        self.characters = Vocabulary()
+
+    def fit(self, values: Iterable[Sequence[str]]) -> None:
+        """Learn the characters of the training split's words."""
+        stream = (char for value in values for word in value for char in self._spelt(word))
+        self.characters = Vocabulary.counted(stream, min_count=self.config.min_count)
+
+    def state(self) -> dict[str, Any]:
+        """Return the vocabulary."""
+        return {"characters": self.characters.symbols}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.characters = Vocabulary(state["characters"])
+
+    def encode(self, values: Sequence[Sequence[str]]) -> Column:
+        """Return, per word, its index in a table of the distinct words' characters."""
+        numbers: dict[str, int] = {}
+        rows = [[numbers.setdefault(word, len(numbers)) for word in value] for value in values]
+        table = Column.of([self.characters.encode(self._spelt(word)) for word in numbers])
+        words = Column.of(rows)
+        return Column(words.values, words.lengths, table)
+
+    def module(self) -> nn.Module:
+        """Make the character LSTM."""
+        return CharLSTM(len(self.characters), self.config)
+
+    def _spelt(self, word: str) -> str:
+        return word.lower() if self.config.lowercase else word
+
+
+class CharLSTM(nn.Module):
+    """Characters to word vectors of size 2 * hidden_size (Ling et al. 2015, "Finding Function in Form")."""
+
+    def __init__(self, num_embeddings: int, config: CharLSTMConfig) -> None:
+        super().__init__()
+        self.output_size = 2 * config.hidden_size
+        self.char_dropout = config.char_dropout
+        self.table = nn.Embedding(num_embeddings, config.embedding_dim)
+        self.dropout = SequenceDropout(config.dropout)
+        self.stack = RecurrentStack(
+            RecurrentSpec(
+                cell="lstm",
+                input_size=config.embedding_dim,
+                hidden_size=config.hidden_size,
+                num_layers=config.num_layers,
+                bidirectional=True,
+            )
+        )
+        self.cache = VectorCache(config.cache_words)
+        self.register_load_state_dict_post_hook(_forget_vectors)  # type: ignore[no-untyped-call]
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch the mode; cached vectors belong to the weights of before."""
+        self.cache.clear()
+        return super().train(mode)
+
+    def forward(self, words: Indexed) -> Sequences:
+        """Map words (rows,) over distinct words' characters to vectors (rows, 2 * hidden_size)."""
+        if self.training or torch.is_grad_enabled():
+            vectors = self.encode(words.items)
+        else:
+            vectors = self.cache.vectors(self, words.items)
+        features: Sequences = self.dropout(words.rows.with_data(vectors[words.rows.data]))
+        return features
+
+    def encode(self, items: Sequences) -> Tensor:
+        """Map words' characters (rows,) to vectors (words, output_size)."""
+        if not self.training:
+            return self._read(items)
+        order = torch.argsort(items.lengths, stable=True)
+        rows = items.lengths[order].cumsum(0)
+        ends = [
+            int((rows <= items.layout.total * part // LENGTH_GROUPS).sum())
+            for part in range(1, LENGTH_GROUPS)
+        ]
+        groups = [group for group in torch.tensor_split(order, ends) if len(group)]
+        vectors = torch.cat([self._read(items.select(group)) for group in groups])
+        return vectors[torch.argsort(order).to(vectors.device)]
+
+    def _read(self, items: Sequences) -> Tensor:
+        chars = items.with_data(self.table(self._dropped(items.data)))
+        state: State = self.stack(self.dropout(chars))[1]
+        return state[0][:, -2:].flatten(1)
+
+    def _dropped(self, ids: Tensor) -> Tensor:
+        if not self.training or not self.char_dropout:
+            return ids
+        return ids.masked_fill(torch.rand(ids.shape, device=ids.device) < self.char_dropout, UNKNOWN)
+
+
+def _forget_vectors(module: nn.Module, _keys: object) -> None:
+    assert isinstance(module, CharLSTM), "it is registered there only"
+    module.cache.clear()
+
+
+class VectorCache:
+    """Word vectors of a CharLSTM in prediction, at most `size` of them, safe to share between threads.
+
+    Keys are a word's character ids. Running full empties the cache: words follow Zipf's law, so the frequent
+    ones are back at once.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._lock = threading.Lock()
+        self._rows: dict[bytes, int] = {}
+        self._vectors = torch.empty(0)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return type(self)(self.size)
+
+    def clear(self) -> None:
+        """Forget all vectors: the weights are about to change, or have changed."""
+        with self._lock:
+            self._rows.clear()
+            self._vectors = torch.empty(0)
+
+    def vectors(self, module: CharLSTM, items: Sequences) -> Tensor:
+        """Return the vectors of these words, shape (words, output_size), encoding only those not held."""
+        if not 0 < len(items) <= self.size:
+            return module.encode(items)
+        keys = _keys(items)
+        with self._lock:
+            missing = [place for place, key in enumerate(keys) if key not in self._rows]
+            if len(self._rows) + len(missing) > self.size:
+                self._rows.clear()
+                missing = list(range(len(keys)))
+            if missing:
+                self._add(module, items, missing, keys)
+            return self._vectors[torch.tensor([self._rows[key] for key in keys], dtype=torch.int64)]
+
+    def _add(self, module: CharLSTM, items: Sequences, missing: list[int], keys: list[bytes]) -> None:
+        if not len(self._vectors):
+            # Allocated as an ordinary tensor: one made in inference mode could not be filled outside of it.
+            with torch.inference_mode(mode=False):
+                self._vectors = module.table.weight.new_empty(self.size, module.output_size)
+        some = items.select(torch.tensor(missing))
+        first = len(self._rows)
+        self._vectors[first : first + len(missing)] = module.encode(some)
+        self._rows |= {keys[place]: first + number for number, place in enumerate(missing)}
+
+
+def _keys(items: Sequences) -> list[bytes]:
+    """Return each word's character ids as bytes."""
+    flat = items.to_flat().cpu().numpy()
+    width = flat.itemsize
+    raw = flat.tobytes()
+    ends = (items.lengths.cumsum(0) * width).tolist()
+    return [raw[start:end] for start, end in zip([0, *ends], ends, strict=False)]

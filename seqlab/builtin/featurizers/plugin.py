@@ -1,0 +1,123 @@
+"""The built-in featurizers: learned embeddings, one-hot vectors, character LSTMs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from seqlab.api import Component, Config, FeaturizerContext, hookimpl
+
+if TYPE_CHECKING:
+    from seqlab.api import Featurizer
+
+__all__ = ["CharLSTMConfig", "EmbeddingConfig", "OneHotConfig", "WordConfig", "seqlab_register_featurizers"]
+
+
+class WordConfig(Config):
+    """Which words of which field are known."""
+
+    field: str = "tokens"
+    """Field of the examples whose words are read."""
+    min_count: int = Field(default=1, ge=1)
+    """A word is known when the training split holds it at least this often."""
+    lowercase: bool = False
+    """Read words in lower case."""
+
+
+class OneHotConfig(WordConfig):
+    """A vector per known word that is 1 in the word's own place and 0 elsewhere; nothing is learned."""
+
+
+class EmbeddingConfig(WordConfig):
+    """A learned vector per known word."""
+
+    embedding_dim: int = Field(default=100, ge=1)
+    """Size of each vector."""
+    word_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Probability with which a word is read as unknown in training."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout on the vectors."""
+    unknown: Literal["learned", "zero"] = "learned"
+    """Vector of unknown words: learned, or zeros."""
+
+    @model_validator(mode="after")
+    def _unknown_is_trained(self) -> Self:
+        if self.unknown == "learned" and self.min_count == 1 and not self.word_dropout:
+            raise ValueError(
+                "unknown: learned would never be trained; set min_count above 1 or word_dropout above 0,"
+                " or say unknown: zero"
+            )
+        return self
+
+
+class CharLSTMConfig(Config):
+    """A word's vector from its characters: the last states of a bidirectional LSTM over them.
+
+    Each unique word of a batch is encoded once; in prediction, vectors are cached per word.
+    """
+
+    field: str = "tokens"
+    """Field of the examples whose characters are read."""
+    embedding_dim: int = Field(default=25, ge=1)
+    """Size of a character's vector."""
+    hidden_size: int = Field(default=50, ge=1)
+    """Units of the LSTM in each direction; the word's vector is twice as long."""
+    num_layers: int = Field(default=1, ge=1)
+    """Stacked LSTM layers."""
+    min_count: int = Field(default=1, ge=1)
+    """A character is known when the words of the training split hold it at least this often."""
+    char_dropout: float = Field(default=0.01, ge=0, lt=1)
+    """Probability with which a character is read as unknown in training; trains the unknown character."""
+    lowercase: bool = False
+    """Read words in lower case."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout on the characters' vectors and on the words' vectors."""
+    cache_words: int = Field(default=20_000, ge=0)
+    """Word vectors kept in prediction; 0 keeps none."""
+
+
+def _embedding(config: EmbeddingConfig, context: FeaturizerContext) -> Featurizer:
+    from seqlab.builtin.featurizers.embedding import WordEmbedding
+    from seqlab.builtin.featurizers.words import WordFeaturizer
+
+    return WordFeaturizer(config, lambda size: WordEmbedding(size, config))
+
+
+def _one_hot(config: OneHotConfig, context: FeaturizerContext) -> Featurizer:
+    from seqlab.builtin.featurizers.one_hot import OneHot
+    from seqlab.builtin.featurizers.words import WordFeaturizer
+
+    return WordFeaturizer(config, OneHot)
+
+
+def _char_lstm(config: CharLSTMConfig, context: FeaturizerContext) -> Featurizer:
+    from seqlab.builtin.featurizers.char_lstm import CharLSTMFeaturizer
+
+    return CharLSTMFeaturizer(config)
+
+
+@hookimpl
+def seqlab_register_featurizers() -> Iterable[Component[Any]]:
+    """Return the built-in featurizers."""
+    return [
+        Component(
+            name="embedding",
+            config=EmbeddingConfig,
+            build=_embedding,
+            summary="a learned vector per word",
+        ),
+        Component(
+            name="one_hot",
+            config=OneHotConfig,
+            build=_one_hot,
+            summary="a one in the word's own place",
+        ),
+        Component(
+            name="char_lstm",
+            config=CharLSTMConfig,
+            build=_char_lstm,
+            summary="a word's vector from its characters",
+        ),
+    ]

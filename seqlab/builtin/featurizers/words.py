@@ -1,0 +1,51 @@
+"""What the featurizers of whole words share: a field's words, numbered by a vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from seqlab.builtin.featurizers.plugin import WordConfig
+from seqlab.builtin.vocabulary import Vocabulary
+from seqlab.engine import Column
+
+__all__ = ["WordFeaturizer"]
+
+
+class WordFeaturizer:
+    """Words as ids, 0 for those that the training split does not hold often enough.
+
+    `make` is given the size of the vocabulary and returns the module that reads the ids.
+    """
+
+    def __init__(self, config: WordConfig, make: Callable[[int], nn.Module]) -> None:
+        self.config = config
+        self.field = config.field
+        self.make = make
+        self.vocabulary = Vocabulary()
+
+    def fit(self, values: Iterable[Sequence[str]]) -> None:
+        """Learn the words that the training split holds often enough."""
+        words = (word for value in values for word in self._spelt(value))
+        self.vocabulary = Vocabulary.counted(words, min_count=self.config.min_count)
+
+    def state(self) -> dict[str, Any]:
+        """Return the vocabulary."""
+        return {"words": self.vocabulary.symbols}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        self.vocabulary = Vocabulary(state["words"])
+
+    def encode(self, values: Sequence[Sequence[str]]) -> Column:
+        """Return the ids of many examples' words."""
+        return Column.of([self.vocabulary.encode(self._spelt(value)) for value in values])
+
+    def module(self) -> nn.Module:
+        """Make the module for the fitted vocabulary."""
+        return self.make(len(self.vocabulary))
+
+    def _spelt(self, words: Sequence[str]) -> Iterable[str]:
+        return map(str.lower, words) if self.config.lowercase else words

@@ -1,0 +1,128 @@
+"""One label per token: a linear layer and a softmax on each state."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqlab.api import HeadContext, SeqlabError
+from seqlab.builtin.heads.plugin import TaggingConfig
+from seqlab.engine import Column, Sequences
+from seqlab.suggest import did_you_mean, one_of
+
+__all__ = ["Tagger", "TaggingHead"]
+
+UNSEEN = -1
+"""Target id of a label that the training split does not hold: no loss, and never predicted."""
+
+
+class TaggingHead:
+    """The label set of a `tagging` head, sorted by name."""
+
+    default_metrics: tuple[str, ...] = ("accuracy", "accuracy_unknown", "sentence_accuracy", "label_scores")
+
+    def __init__(self, config: TaggingConfig, context: HeadContext) -> None:
+        self.config = config
+        self.target = _target(config.target, context)
+        self.labels: list[str] = []
+        self.weights: list[float] = []
+
+    def fit(self, values: Iterable[Sequence[str]]) -> None:
+        """Learn the labels and, from their counts, the class weights."""
+        counts = Counter(label for value in values for label in value)
+        self.labels = sorted(counts)
+        self.weights = _class_weights(self.config.class_weights, counts)
+
+    def state(self) -> dict[str, Any]:
+        """Return the labels."""
+        return {"labels": self.labels}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned; class weights matter in training only."""
+        self.labels = list(state["labels"])
+        self.weights = [1.0] * len(self.labels)
+
+    def encode(self, values: Sequence[Sequence[str]]) -> Column:
+        """Return label ids, `UNSEEN` for a label that training does not know."""
+        ids = {label: number for number, label in enumerate(self.labels)}
+        return Column.of([[ids.get(label, UNSEEN) for label in value] for value in values])
+
+    def decode(self, ids: Sequence[int]) -> list[str]:
+        """Return the labels of one example."""
+        labels = self.labels
+        return [labels[number] for number in ids]
+
+    def module(self, input_size: int) -> nn.Module:
+        """Make the softmax layer."""
+        return Tagger(input_size, self.weights, self.config)
+
+
+def _target(target: str | None, context: HeadContext) -> str:
+    labels = [name for name, kind in context.fields.items() if kind == "token_labels"]
+    if target is None and len(labels) == 1:
+        return labels[0]
+    if target is None:
+        raise SeqlabError(
+            f"head tagging needs a target, as the reader has {len(labels)} label fields; {one_of(labels)}"
+        )
+    if target not in labels:
+        raise SeqlabError(
+            f"head tagging: no label field {target!r}{did_you_mean(target, labels)}; {one_of(labels)}"
+        )
+    return target
+
+
+def _class_weights(weights: str | dict[str, float] | None, counts: Counter[str]) -> list[float]:
+    if weights is None:
+        return [1.0] * len(counts)
+    if isinstance(weights, dict):
+        for label in weights:
+            if label not in counts:
+                raise SeqlabError(
+                    f"head tagging: class_weights names label {label!r}, which the training split does not"
+                    f" hold{did_you_mean(label, counts)}; {one_of(counts)}"
+                )
+        return [weights.get(label, 1.0) for label in sorted(counts)]
+    mean = counts.total() / len(counts)
+    return [mean / counts[label] for label in sorted(counts)]
+
+
+class Tagger(nn.Module):
+    """States to scores of labels; weighted cross-entropy, divided by the summed weights of the targets."""
+
+    def __init__(self, input_size: int, weights: Sequence[float], config: TaggingConfig) -> None:
+        super().__init__()
+        self.project = nn.Linear(input_size, len(weights))
+        self.label_smoothing = config.label_smoothing
+        self.loss_weight = config.loss_weight
+        self.class_weights: Tensor
+        self.register_buffer("class_weights", torch.tensor(weights), persistent=False)
+
+    def count(self, target: Sequences) -> Tensor:
+        """Return the summed class weights of the targets."""
+        known = target.data[target.data != UNSEEN]
+        return self.class_weights[known].sum()
+
+    def loss(self, states: Sequences, target: Sequences) -> Tensor:
+        """Return the summed cross-entropy; states (rows, input_size), target ids (rows,)."""
+        if not torch.equal(states.lengths, target.lengths):
+            raise ValueError("a tagging head needs one state per label: the encoder has changed the lengths")
+        return self.loss_weight * functional.cross_entropy(
+            self.project(states.data).float(),
+            target.data,
+            weight=self.class_weights,
+            ignore_index=UNSEEN,
+            reduction="sum",
+            label_smoothing=self.label_smoothing,
+        )
+
+    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
+        """Return the likeliest label ids and their probabilities, shape (rows,) each."""
+        scores = self.project(states.data).float()
+        best, ids = scores.max(dim=-1)
+        return states.with_data(ids), states.with_data((best - scores.logsumexp(dim=-1)).exp())

@@ -1,0 +1,77 @@
+"""Progress of a run on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from seqlab.builtin.observers.plugin import ConsoleConfig
+from seqlab.engine import Observer, StepRecord, Trainer
+
+__all__ = ["Console"]
+
+
+class Console(Observer):
+    """A live bar with loss, speed and time left on a terminal; one plain line per epoch everywhere."""
+
+    def __init__(self, config: ConsoleConfig) -> None:
+        self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self.bar: Progress | None = None
+        self.task = TaskID(0)
+        self.live = config.bar and self.console.is_terminal
+
+    def training_started(self, trainer: Trainer) -> None:
+        """Say what will be trained on; start the bar."""
+        size = sum(each.numel() for each in trainer.model.parameters())
+        data = trainer.job.data
+        self.console.print(
+            f"training: {len(data):,} sequences, {int(data.lengths.sum()):,} rows, {size:,} parameters,"
+            f" {trainer.steps_per_epoch:,} steps an epoch, on {trainer.device}",
+            markup=False,
+        )
+        if self.live:
+            self._start_bar(trainer)
+
+    def step_finished(self, trainer: Trainer, record: StepRecord) -> None:
+        """Move the bar."""
+        if self.bar:
+            progress = trainer.progress
+            speed = f"{progress.tokens / progress.seconds:,.0f}" if progress.seconds else "-"
+            self.bar.update(self.task, completed=record.step, loss=f"{progress.mean_loss:.4f}", speed=speed)
+
+    def epoch_finished(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
+        """Print the epoch's line."""
+        job, dev = trainer.job, record["dev"]
+        shown = [f"epoch {record['epoch']}/{job.settings.epochs}", f"loss {record['loss']:.4f}"]
+        if job.evaluation and dev:
+            monitor = job.evaluation.monitor
+            shown.append(f"dev loss {dev['loss']:.4f}")
+            shown += [f"dev {monitor} {dev[monitor]:.4f}"] if monitor != "loss" else []
+            shown += ["best so far"] if trainer.improved else []
+        shown.append(f"{record['tokens_per_second']:,.0f} tokens/s")
+        shown += [f"{record['skipped']} steps skipped"] if record["skipped"] else []
+        self.console.print("  ".join(shown), markup=False)
+
+    def training_finished(self, trainer: Trainer) -> None:
+        """Remove the bar; say where training stopped early."""
+        if self.bar:
+            self.bar.stop()
+        if trainer.progress.epoch < trainer.settings.epochs:
+            self.console.print(f"stopped early after epoch {trainer.progress.epoch}", markup=False)
+
+    def _start_bar(self, trainer: Trainer) -> None:
+        self.bar = Progress(
+            TextColumn("step {task.completed}/{task.total}"),
+            BarColumn(),
+            TextColumn("loss {task.fields[loss]}  {task.fields[speed]} tokens/s"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        total = trainer.steps_per_epoch * trainer.settings.epochs
+        completed = trainer.progress.step
+        self.task = self.bar.add_task("training", total=total, completed=completed, loss="-", speed="-")
+        self.bar.start()

@@ -1,0 +1,69 @@
+"""Figures of a run as JSON Lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from seqlab.api import PackageError
+from seqlab.builtin.observers.plugin import JsonLinesConfig
+from seqlab.engine import Observer, StepRecord, Trainer
+
+__all__ = ["JsonLines"]
+
+
+class JsonLines(Observer):
+    """Appends a line per epoch, and per some steps; a resumed run drops what its checkpoint has not seen."""
+
+    def __init__(self, path: Path, config: JsonLinesConfig) -> None:
+        self.path = path
+        self.every_steps = config.every_steps
+        self.size = 0
+
+    def state(self) -> dict[str, Any]:
+        """Return how many bytes are written, once they are on the disk."""
+        return {"size": self.size}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue after the lines that belong to the checkpoint."""
+        self.size = state.get("size", 0)
+
+    def training_started(self, trainer: Trainer) -> None:
+        """Cut the file to the lines that belong to the state that training starts from."""
+        with self._appending() as file:
+            if file.tell() < self.size:
+                raise PackageError(
+                    f"{self.path}: has {file.tell()} bytes, but the checkpoint knows {self.size}"
+                )
+            file.truncate(self.size)
+
+    def step_finished(self, trainer: Trainer, record: StepRecord) -> None:
+        """Write a step's line where one is due."""
+        if self.every_steps and record.step % self.every_steps == 0:
+            self._write({"event": "step"} | asdict(record))
+
+    def epoch_finished(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
+        """Write the epoch's line."""
+        self._write({"event": "epoch"} | dict(record))
+
+    def _write(self, record: Mapping[str, Any]) -> None:
+        line = (json.dumps(record) + "\n").encode()
+        with self._appending() as file:
+            file.write(line)
+        self.size += len(line)
+
+    @contextmanager
+    def _appending(self) -> Iterator[BinaryIO]:
+        """Open the file at its end and force what was written to the disk."""
+        try:
+            with self.path.open("ab") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise PackageError(f"{self.path}: cannot be written: {error.strerror}") from error
