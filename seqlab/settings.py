@@ -108,7 +108,7 @@ class CosineSchedule(Config):
 
 
 class OneCycleSchedule(Config):
-    """Up from `start_factor` to 1 and down to `final_factor`, both by half a cosine (Smith and Topin 2018)."""
+    """Up from `start_factor` to 1, then down to `final_factor`, by half cosines (Smith and Topin 2018)."""
 
     name: Literal["one_cycle"] = "one_cycle"
     """Selects this schedule."""
@@ -168,7 +168,7 @@ class TrainSettings(Config):
     ema: float | None = Field(default=None, gt=0, lt=1)
     """Decay of the exponential moving average of the weights; evaluation and the package use the average."""
     bptt: int | None = Field(default=None, ge=1)
-    """Truncated BPTT: steps per chunk, state carried, one optimizer step a chunk; whole sequences when null."""
+    """Truncated BPTT: time steps per chunk, one optimizer step each; whole sequences when null."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the forward and backward passes; weights and optimizer stay fp32."""
     seed: int = Field(default=1, ge=0, lt=2**63)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from seqlab.errors import Problem
 from seqlab.plugin.component import Component
 from seqlab.plugin.kinds import Located, RunInfo
 
@@ -79,8 +78,11 @@ def seqlab_locate(uri: str, base: Path) -> Located | None:
 
 
 @hookspec
-def seqlab_recipe_checked(recipe: Mapping[str, Any], problems: tuple[Problem, ...]) -> Iterable[Problem]:
-    """Return further problems of a recipe that was just checked (`problems` are those found so far)."""
+def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return what is wrong with a resolved recipe in which seqlab itself has found no problem.
+
+    Each finding is the dotted path of a key (`encoder.hidden_size`) and a message; seqlab adds file and line.
+    """
     return ()
 
 
@@ -90,7 +92,5 @@ def seqlab_run_started(run: RunInfo) -> None:
 
 
 @hookspec
-def seqlab_run_finished(
-    run: RunInfo, report: Mapping[str, Any] | None, error: BaseException | None
-) -> None:
+def seqlab_run_finished(run: RunInfo, report: Mapping[str, Any] | None, error: BaseException | None) -> None:
     """See a run end: with its report, or with the error that ended it."""

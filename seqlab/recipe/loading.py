@@ -165,7 +165,9 @@ class _Check:
         if not isinstance(node.content, str) or not DISTRIBUTION.fullmatch(node.content):
             self._report(node, path, unlike("the name of a distribution, no more", plain(node)))
         elif _normal(node.content) not in installed:
-            self._report(node, path, f"{node.content} is not installed; pip install {node.content}")
+            name = node.content
+            message = f"no plugin of {name} is loaded; pip install {name}, or ask: seqlab plugins"
+            self._report(node, path, message)
 
     def _data(self) -> tuple[ComponentRef | None, list[DataString]]:
         node = self._child(self.root, "data")

@@ -1,0 +1,190 @@
+"""The parts of a recipe put together: reader, featurizers, encoder, heads, metrics, fitted on one split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from seqlab.api import (
+    DataError,
+    EncoderContext,
+    Example,
+    Featurizer,
+    FeaturizerContext,
+    Head,
+    HeadContext,
+    Metric,
+    MetricContext,
+    PluginError,
+    Problem,
+    Reader,
+    ReaderContext,
+    RecipeError,
+    SeqlabError,
+)
+from seqlab.engine import Dataset, SequenceModel
+from seqlab.plugin import Registry
+from seqlab.recipe import ComponentRef, Recipe
+from seqlab.suggest import one_of
+
+__all__ = ["Assembly", "build_component"]
+
+
+def build_component(registry: Registry, ref: ComponentRef, context: object) -> Any:
+    """Build a component of a recipe; a failure inside plugin code becomes a PluginError with its name."""
+    try:
+        return registry.get(ref.kind, ref.name).build(ref.config, context)
+    except SeqlabError as error:
+        raise placed(error, ref) from error
+    except Exception as error:
+        owner = registry.owner(ref.kind, ref.name)
+        raise PluginError(
+            f"{ref.kind} {ref.name!r} cannot be built: {type(error).__name__}: {error}", plugin=owner
+        ) from error
+
+
+def placed(error: SeqlabError, ref: ComponentRef) -> SeqlabError:
+    """Give an error without a place of its own the one where the recipe names the component."""
+    return RecipeError([Problem(ref.place, "", str(error))]) if type(error) is SeqlabError else error
+
+
+class Assembly:
+    """Everything between the files and the tensors.
+
+    Made from a recipe, it is blank; `fit` learns vocabularies and labels from the training examples, or
+    `restore` takes them from a package. Only then can it encode, decode and make the model.
+    """
+
+    def __init__(self, recipe: Recipe, registry: Registry) -> None:
+        self.recipe = recipe
+        self.registry = registry
+        self.reader: Reader = self._build(recipe.reader, ReaderContext())
+        fields = self.reader.fields
+        self.featurizers: list[Featurizer] = [
+            self._build(ref, FeaturizerContext(fields)) for ref in recipe.features
+        ]
+        heads: list[Head] = [self._build(ref, HeadContext(fields)) for ref in recipe.heads]
+        self.heads: dict[str, Head] = {head.target: head for head in heads}
+        if len(self.heads) != len(heads):
+            targets = ", ".join(head.target for head in heads)
+            raise RecipeError(
+                [recipe.problem("head", f"every head needs a target of its own, got: {targets}")]
+            )
+        self.metrics: dict[str, dict[str, Metric]] = {
+            target: self._build_metrics(head) for target, head in self.heads.items()
+        }
+        self._check_fields()
+
+    # --- learning and remembering --------------------------------------------------------------------------
+
+    def fit(self, examples: Sequence[Example]) -> None:
+        """Learn vocabularies, labels and what metrics need from the training examples and nothing else."""
+        for featurizer in self.featurizers:
+            featurizer.fit(_values(examples, featurizer.field))
+        for ref, head in zip(self.recipe.heads, self.heads.values(), strict=True):
+            try:
+                head.fit(_values(examples, head.target))
+            except SeqlabError as error:
+                raise placed(error, ref) from error
+        for metric in self._all_metrics():
+            metric.fit(examples)
+
+    def state(self) -> dict[str, Any]:
+        """Return what was learned, as plain JSON data."""
+        return {
+            "features": [featurizer.state() for featurizer in self.featurizers],
+            "heads": {target: head.state() for target, head in self.heads.items()},
+            "metrics": [metric.state() for metric in self._all_metrics()],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back what `state` returned."""
+        for featurizer, saved in zip(self.featurizers, state["features"], strict=True):
+            featurizer.restore(saved)
+        for target, head in self.heads.items():
+            head.restore(state["heads"][target])
+        for metric, saved in zip(self._all_metrics(), state["metrics"], strict=True):
+            metric.restore(saved)
+
+    # --- examples to tensors -------------------------------------------------------------------------------
+
+    def read(self, paths: Iterable[Path], split: str) -> list[Example]:
+        """Read labelled files; DataError where they hold no example."""
+        examples = [example for path in paths for example in self.reader.read(path)]
+        if not examples:
+            raise DataError(f"data.{split} holds no examples: {', '.join(map(str, paths))}")
+        return examples
+
+    def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
+        """Encode examples, with their targets where they are labelled."""
+        features = tuple(each.encode(_values(examples, each.field)) for each in self.featurizers)
+        heads = self.heads.items() if labelled else ()
+        targets = {target: head.encode(_values(examples, target)) for target, head in heads}
+        return Dataset(features, targets, Places(examples))
+
+    def model(self) -> SequenceModel:
+        """Make the model for the fitted parts; sizes are inferred from part to part."""
+        featurizers = [featurizer.module() for featurizer in self.featurizers]
+        input_size = sum(_output_size(featurizer) for featurizer in featurizers)
+        encoder = self._build(self.recipe.encoder, EncoderContext(input_size))
+        states = _output_size(encoder)
+        return SequenceModel(
+            featurizers, encoder, {target: head.module(states) for target, head in self.heads.items()}
+        )
+
+    # --- names ---------------------------------------------------------------------------------------------
+
+    def prefix(self, target: str) -> str:
+        """Return what stands before a head's figures: nothing for a single head."""
+        return f"{target}." if len(self.heads) > 1 else ""
+
+    def _build(self, ref: ComponentRef, context: object) -> Any:
+        return build_component(self.registry, ref, context)
+
+    def _build_metrics(self, head: Head) -> dict[str, Metric]:
+        refs = self.recipe.metrics or [self._default(name) for name in head.default_metrics]
+        return {ref.name: self._build(ref, MetricContext(head.target)) for ref in refs}
+
+    def _default(self, name: str) -> ComponentRef:
+        config = self.registry.get("metric", name).config()
+        return ComponentRef("metric", name, config, self.recipe.place("head"))
+
+    def _all_metrics(self) -> list[Metric]:
+        return [metric for metrics in self.metrics.values() for metric in metrics.values()]
+
+    def _check_fields(self) -> None:
+        for number, featurizer in enumerate(self.featurizers):
+            if featurizer.field not in self.reader.fields:
+                delivered = one_of(self.reader.fields)
+                message = f"reads field {featurizer.field!r}, which the reader does not deliver; {delivered}"
+            elif featurizer.field in self.heads:
+                message = f"reads field {featurizer.field!r}, which a head is to predict"
+            else:
+                continue
+            raise RecipeError([self.recipe.problem(f"features.{number}", message)])
+
+
+class Places(Sequence[str]):
+    """Names of examples, made when a message needs one."""
+
+    def __init__(self, examples: Sequence[Example]) -> None:
+        self.examples = examples
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: Any) -> Any:
+        return str(self.examples[index].place)
+
+
+def _values(examples: Iterable[Example], field: str) -> list[Any]:
+    return [example.fields[field] for example in examples]
+
+
+def _output_size(module: nn.Module) -> int:
+    size = module.output_size
+    assert isinstance(size, int), "output_size is an integer"
+    return size

@@ -1,0 +1,126 @@
+"""The `seqlab` command: finds the command asked for, imports it alone, and turns errors into exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from seqlab.cli.options import Session, plugin_option, strict_plugins_option
+from seqlab.errors import RecipeError, SeqlabError
+from seqlab.suggest import did_you_mean
+
+__all__ = ["COMMANDS", "main", "seqlab"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
+
+class Entry(NamedTuple):
+    """Where a command lives (`module:attribute`) and what `--help` says of it without importing it."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "run": Entry("seqlab.cli.run:run", "Train the model of a recipe, evaluate and save it."),
+    "check": Entry("seqlab.cli.check:check", "Report every problem of a recipe, without reading data."),
+    "evaluate": Entry("seqlab.cli.evaluate:evaluate", "Measure a saved model on data with gold answers."),
+    "predict": Entry("seqlab.cli.predict:predict", "Label files or standard input with a saved model."),
+    "plugins": Entry("seqlab.cli.plugins:plugins", "List plugins, what each registers and which failed."),
+    "components": Entry("seqlab.cli.components:components", "List components, or document one of them."),
+    "schema": Entry("seqlab.cli.schema:schema", "Print the JSON Schema of recipes, for editors."),
+    "doctor": Entry("seqlab.cli.doctor:doctor", "Check the installation and say how to mend it."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose own commands are imported when they are used; commands of plugins join it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return seqlab's commands in the order of a user's work, then those of plugins."""
+        return [*COMMANDS, *sorted(self._from_plugins(ctx))]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; plugins are loaded only for a name that is not seqlab's own."""
+        if cmd_name not in COMMANDS:
+            return self._from_plugins(ctx).get(cmd_name)
+        module, _, attribute = COMMANDS[cmd_name].target.partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command asked for; an unknown one is a usage error with the nearest name."""
+        # Shell completion asks with resilient_parsing and wants no error.
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"no command {args[0]!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands; click's own version would import every one of them."""
+        rows = [(name, entry.help) for name, entry in COMMANDS.items()]
+        rows += [(name, command.get_short_help_str()) for name, command in self._from_plugins(ctx).items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def _from_plugins(self, ctx: click.Context) -> dict[str, click.Command]:
+        session = ctx.find_root().ensure_object(Session)
+        session.lab()
+        return session.commands
+
+
+def print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
+    """Print the installed version and stop, before any plugin is loaded."""
+    if wanted:
+        from seqlab.plugin.manager import installed_version
+
+        click.echo(f"seqlab {installed_version('seqlab') or '(not installed, run from its sources)'}")
+        context.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@plugin_option
+@strict_plugins_option
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Print the version.",
+)
+def seqlab() -> None:
+    """Train and use sequence models from recipes; every part comes from a plugin."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    A command sets the code by returning an integer or by `ctx.exit`. Errors of seqlab are printed without a
+    traceback; programming mistakes keep theirs.
+    """
+    try:
+        session = Session(reserved=frozenset(COMMANDS))
+        result: Any = seqlab.main(args, prog_name="seqlab", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except SeqlabError as error:
+        click.echo(str(error) if isinstance(error, RecipeError) else f"error: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered would raise again when the interpreter closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0

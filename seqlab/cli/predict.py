@@ -1,0 +1,136 @@
+"""`seqlab predict`: labels for files or standard input, in bounded memory, in the order of the input."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+from seqlab.cli.options import device_option, pass_lab, plugin_option, threads_option
+from seqlab.errors import SeqlabError
+
+if TYPE_CHECKING:
+    from seqlab.api import Example, Reader
+    from seqlab.lab import Lab
+    from seqlab.predict.formats import Writer
+
+__all__ = ["predict"]
+
+STANDARD_INPUT = Path("-")
+
+
+@click.command
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILES|-")
+@click.option(
+    "--from",
+    "source",
+    type=click.Choice(["auto", "text", "data"]),
+    default="auto",
+    show_default=True,
+    help="text: one sentence a line, tokens between spaces; data: the format that the model was trained on"
+    " (CoNLL-U); auto: by each file's ending, text for standard input.",
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["tsv", "jsonl", "conllu"]),
+    default="tsv",
+    show_default=True,
+    help="Format of the output.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Write to this new file, not standard output.")
+@device_option
+@threads_option
+@plugin_option
+@pass_lab
+def predict(
+    lab: Lab,
+    model: Path,
+    files: tuple[Path, ...],
+    *,
+    source: str,
+    target: str,
+    out: Path | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Label FILES (or `-`, standard input) with MODEL."""
+    from seqlab.engine.device import threads as limited
+
+    predictor = lab.open(model, device=device)
+    reader = predictor.assembly.reader
+    examples = (example for file in files for example in read(reader, file, source))
+    with limited(threads), written(out) as stream:
+        for example, labels, _ in predictor.label(examples):
+            stream.write(writer_for(example, target, reader)(example, labels).encode())
+
+
+def read(reader: Reader, file: Path, source: str) -> Iterator[Example]:
+    """Yield the examples of one file in the format asked for."""
+    from seqlab.predict.formats import read_text
+
+    known = file != STANDARD_INPUT and file.name.endswith(tuple(reader.suffixes))
+    if source == "data" or (source == "auto" and known):
+        yield from reader.read(file, labelled=False)
+    elif file == STANDARD_INPUT:
+        yield from read_text(sys.stdin.buffer, "<stdin>")
+    else:
+        yield from read_text(lines_of(file), str(file))
+
+
+def lines_of(file: Path) -> Iterable[bytes]:
+    """Yield a file's lines; DataError where it cannot be read."""
+    from seqlab.api import DataError, Place
+
+    try:
+        with file.open("rb") as stream:
+            yield from stream
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", place=Place(str(file))) from error
+
+
+def writer_for(example: Example, target: str, reader: Reader) -> Writer:
+    """Return the function that writes the example; what came from the reader goes back through it."""
+    from seqlab.predict.formats import WRITERS
+
+    if target == "conllu" and example.origin is not None:
+        return reader.write
+    return WRITERS[target]
+
+
+@contextmanager
+def written(out: Path | None) -> Iterator[BinaryIO]:
+    """Open the output and see that all of it arrives; SeqlabError where it cannot, on a full disk say."""
+    with opened(out) as stream:
+        try:
+            yield stream
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:  # of the output only: readers turn theirs into DataError
+            # What is still buffered would raise again when the stream is closed.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            target = out or "standard output"
+            raise SeqlabError(f"{target}: cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def opened(out: Path | None) -> Iterator[BinaryIO]:
+    """Open a new file for the output, or standard output; an existing file is never overwritten."""
+    if out is None:
+        yield sys.stdout.buffer
+        return
+    try:
+        stream = out.open("xb")
+    except FileExistsError:
+        raise click.UsageError(f"--out {out}: exists already; choose another name or remove it") from None
+    except OSError as error:
+        raise click.UsageError(f"--out {out}: cannot be written: {error.strerror}") from error
+    with stream:
+        yield stream

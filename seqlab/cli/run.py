@@ -1,0 +1,112 @@
+"""`seqlab run`: from a recipe to a model in a run folder."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seqlab.cli.options import device_option, pass_lab, plugin_option, session_of, threads_option
+
+if TYPE_CHECKING:
+    from seqlab.lab import Lab
+
+__all__ = ["run"]
+
+
+@click.command
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder; runs/<recipe name> by default.")
+@click.option("--resume", is_flag=True, help="Continue the run in the folder from its last checkpoint.")
+@device_option
+@threads_option
+@plugin_option
+@pass_lab
+def run(
+    lab: Lab,
+    recipe: Path,
+    overrides: tuple[str, ...],
+    *,
+    out: Path | None,
+    resume: bool,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Train the model of RECIPE, judge it and save it.
+
+    KEY=VALUE changes the recipe, for example train.epochs=3 or encoder.hidden_size=64.
+    """
+    name = lab.check(recipe, overrides).name
+    folder = out or Path("runs") / name
+    from seqlab.engine import Cancelled
+    from seqlab.run import RunOptions
+    from seqlab.runfolder import RunFolder
+
+    if resume and not RunFolder(folder).resumable:
+        click.echo(f"nothing to resume in {folder} yet: starting from the beginning", err=True)
+    with cancelled_by_interrupt() as cancelled:
+        options = RunOptions(out=folder, resume=resume, device=device, threads=threads, cancelled=cancelled)
+        try:
+            report = lab.run(recipe, overrides, options)
+        except Cancelled as error:
+            command = resume_command(click.get_current_context())
+            raise Cancelled(f"{error}; continue with: {command}") from error
+    for line in summary(report, folder):
+        click.echo(line)
+
+
+@contextmanager
+def cancelled_by_interrupt() -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C (and SIGTERM) end the run at the next savepoint; a second one ends it at once."""
+    asked = threading.Event()
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        click.echo("stopping after this step, once the state is saved (again: stop at once)", err=True)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def resume_command(context: click.Context) -> str:
+    """Return the command line that continues the run of this call."""
+    given = context.params
+    options = {name: given[name] for name in ("out", "device", "threads")}
+    asked = [(f"--{name}", str(value)) for name, value in options.items() if value not in (None, "auto")]
+    asked += [("--plugin", str(file)) for file in session_of(context).plugin_files]
+    flags = [part for pair in asked for part in pair]
+    return shlex.join(["seqlab", "run", str(given["recipe"]), *given["overrides"], *flags, "--resume"])
+
+
+def summary(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
+    """Yield what a user wants to see at the end: figures, notices and what to do next."""
+    for split, metrics in report["metrics"].items():
+        # Per-label figures have a dot in their last part; they are in the report.
+        shown = {name: value for name, value in metrics.items() if not name.rpartition(".")[0]}
+        yield f"{split}: " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
+    for split, labels in report["unseen_labels"].items():
+        for target, count in labels.items():
+            yield f"{split}: {count} tokens carry a {target} label that training never saw"
+    if report["skipped_steps"]:
+        yield f"{report['skipped_steps']} steps were skipped because loss or gradient was not finite"
+    yield (
+        f"{report['epochs']} epochs in {report['seconds']:.0f} s, {report['tokens_per_second']:,.0f} tokens/s"
+        f" in training, peak memory {report['peak_memory_mb']:,.0f} MB"
+    )
+    yield from report["notices"]
+    yield f"model: {folder / 'model'}    report: {folder / 'report.json'}"
+    yield f'try it: echo "The dog barks" | seqlab predict {shlex.quote(str(folder / "model"))} -'

@@ -1,0 +1,143 @@
+"""The composition root: a Lab owns plugins and components, and does what the command line does.
+
+Two Labs in one process never meet. Importing this module loads neither torch nor numpy; the methods that
+compute import what they need.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqlab.errors import RecipeError
+from seqlab.plugin import Plugins, Registry, disabled_from
+from seqlab.plugin.kinds import Located
+from seqlab.recipe import Recipe, Surroundings, load_recipe
+
+if TYPE_CHECKING:
+    from seqlab.predict.predictor import Predictor
+    from seqlab.run import RunOptions
+
+__all__ = ["BUILT_IN", "Lab"]
+
+BUILT_IN = (
+    "seqlab.builtin.readers.plugin",
+    "seqlab.builtin.featurizers.plugin",
+    "seqlab.builtin.encoders.plugin",
+    "seqlab.builtin.heads.plugin",
+    "seqlab.builtin.metrics.plugin",
+    "seqlab.builtin.observers.plugin",
+    "seqlab.builtin.samples.plugin",
+)
+"""The modules that register the built-in components, through the same hooks as anybody's."""
+
+
+class Lab:
+    """Plugins, their components, and what can be done with recipes and models.
+
+    `plugins` are objects or modules with hooks, `plugin_files` Python files; a fault in these raises
+    PluginError. Installed plugins (entry points of group `seqlab`) that fail are left out and listed in
+    `plugins.failures`, or raise where `strict`. The environment's SEQLAB_DISABLE_PLUGINS names entry points
+    to leave out, `all` for every one.
+    """
+
+    def __init__(
+        self,
+        plugins: Iterable[object] = (),
+        *,
+        plugin_files: Iterable[Path] = (),
+        entry_points: bool = True,
+        strict: bool = False,
+    ) -> None:
+        disabled = disabled_from(os.environ.get("SEQLAB_DISABLE_PLUGINS", ""))
+        self.plugins = Plugins(disabled=disabled, strict=strict)
+        self.plugins.load_builtin(BUILT_IN)
+        if entry_points:
+            self.plugins.load_entry_points()
+        for plugin in plugins:
+            self.plugins.add(plugin)
+        for path in plugin_files:
+            self.plugins.load_file(path)
+
+    @property
+    def registry(self) -> Registry:
+        """The components of all plugins."""
+        return self.plugins.registry
+
+    def check(self, source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
+        """Read a recipe and check all of it but the data's content; RecipeError lists every problem."""
+        return self._load(source, overrides)[0]
+
+    def run(
+        self,
+        source: Path | str | Mapping[str, Any],
+        overrides: Sequence[str] = (),
+        options: RunOptions | None = None,
+    ) -> dict[str, Any]:
+        """Train, judge and package what a recipe describes; return the report."""
+        from seqlab.run import Run, RunOptions
+
+        recipe, notices = self._load(source, overrides)
+        return Run(recipe, self.plugins, replace(options or RunOptions(), notices=notices)).execute()
+
+    def open(self, path: Path | str, *, device: str = "auto") -> Predictor:
+        """Open a model package for prediction; PackageError where it cannot be used."""
+        from seqlab.engine.device import pick_device
+        from seqlab.package import open_package
+        from seqlab.predict.predictor import Predictor
+
+        opened = open_package(Path(path), self.registry, pick_device(device))
+        return Predictor(opened.assembly, opened.model, opened.manifest)
+
+    def evaluate(
+        self, path: Path | str, data: Sequence[Path] = (), *, split: str = "test", device: str = "auto"
+    ) -> dict[str, float]:
+        """Return a package's figures on labelled files, by default on a split of its own recipe."""
+        from seqlab.predict.scoring import Scorer
+        from seqlab.run import JUDGING
+
+        predictor = self.open(path, device=device)
+        assembly = predictor.assembly
+        files = list(data) or self._split_of(predictor.info["recipe"], split)
+        examples = assembly.read(files, split)
+        return Scorer(assembly, examples, assembly.encode(examples, labelled=True), JUDGING)(predictor.model)
+
+    def _split_of(self, recipe: Mapping[str, Any], split: str) -> Sequence[Path]:
+        checked = self.check(recipe)
+        if split not in checked.paths:
+            there = ", ".join(checked.paths)
+            message = f"the recipe has no {split} split, only: {there}; name one with --split, or data files"
+            raise RecipeError([checked.problem("data", message)])
+        return checked.paths[split]
+
+    def _load(
+        self, source: Path | str | Mapping[str, Any], overrides: Sequence[str]
+    ) -> tuple[Recipe, tuple[str, ...]]:
+        located: dict[Path, Located] = {}
+
+        def locate(uri: str, base: Path) -> Path | None:
+            found = self.plugins.first("seqlab_locate", uri=uri, base=base)
+            if found is None:
+                return None
+            located[found.path] = found
+            return Path(found.path)
+
+        surroundings = Surroundings(
+            self.registry.catalogue(),
+            locate=locate,
+            installed=[info.distribution or info.name for info in self.plugins.infos],
+        )
+        source = Path(source) if isinstance(source, str) else source
+        recipe = load_recipe(source, surroundings, overrides=overrides)
+        self._let_plugins_check(recipe)
+        notices = (found.notice for found in located.values() if found.notice)
+        return recipe, tuple(dict.fromkeys(notices))
+
+    def _let_plugins_check(self, recipe: Recipe) -> None:
+        answers = self.plugins.call("seqlab_recipe_checked", recipe=recipe.resolved())
+        findings = [finding for _, found in answers for finding in found or ()]
+        if findings:
+            raise RecipeError([recipe.problem(path, message) for path, message in findings])

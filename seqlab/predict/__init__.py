@@ -1,0 +1,1 @@
+"""Trained models in use: predictor, scoring, input and output formats."""

@@ -1,0 +1,107 @@
+"""A trained model in use: lists of tokens in, labels out, in the order of the input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seqlab.api import Example, Place
+from seqlab.assembly import Assembly
+from seqlab.engine import Budget, SequenceModel, answer
+
+__all__ = ["Prediction", "Predictor"]
+
+WINDOW_TOKENS = 16_384
+"""Tokens that a stream collects before it predicts them: many full batches, a few MB of memory."""
+
+BATCH = Budget(tokens=4_096)
+"""The batches of prediction; the longer they are, the better the matrix products."""
+
+Tokens = Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One sequence with its labels and their probabilities, per label field."""
+
+    tokens: tuple[str, ...]
+    labels: Mapping[str, tuple[str, ...]]
+    probabilities: Mapping[str, tuple[float, ...]]
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The labels of the only label field; ValueError where there are several."""
+        if len(self.labels) != 1:
+            raise ValueError(f"several label fields, look into labels: {', '.join(self.labels)}")
+        return next(iter(self.labels.values()))
+
+
+class Predictor:
+    """A model package ready for use, safe to share between threads.
+
+    Answers depend on the sequence alone, never on what else is predicted with it. `info` is the package's
+    manifest: recipe, metrics, versions.
+    """
+
+    def __init__(self, assembly: Assembly, model: SequenceModel, info: Mapping[str, Any]) -> None:
+        self.assembly = assembly
+        self.model = model.eval()
+        self.info = info
+
+    def predict(self, sequences: Sequence[Tokens]) -> list[Prediction]:
+        """Label sequences of tokens; an empty sequence gives an empty prediction.
+
+        TypeError where a sequence is a string or holds something other than strings.
+        """
+        return list(self.stream(sequences))
+
+    __call__ = predict
+
+    def stream(
+        self, sequences: Iterable[Tokens], *, window_tokens: int = WINDOW_TOKENS
+    ) -> Iterator[Prediction]:
+        """Label a stream of any length in bounded memory, one prediction per sequence, in order."""
+        examples = (_example(sequence, number) for number, sequence in enumerate(sequences))
+        for example, labels, probabilities in self.label(examples, window_tokens=window_tokens):
+            yield Prediction(tuple(example.fields["tokens"]), labels, probabilities)
+
+    def label(
+        self, examples: Iterable[Example], *, window_tokens: int = WINDOW_TOKENS
+    ) -> Iterator[tuple[Example, dict[str, tuple[str, ...]], dict[str, tuple[float, ...]]]]:
+        """Label a reader's examples; yields each with its labels and probabilities per label field."""
+        for window in _windows(examples, window_tokens):
+            yield from self._label_window(window)
+
+    def _label_window(
+        self, window: Sequence[Example]
+    ) -> Iterator[tuple[Example, dict[str, tuple[str, ...]], dict[str, tuple[float, ...]]]]:
+        answers = answer(self.model, self.assembly.encode(window, labelled=False), BATCH)
+        heads = self.assembly.heads
+        for number, example in enumerate(window):
+            labels = {name: tuple(head.decode(answers[name].ids[number])) for name, head in heads.items()}
+            sure = {name: tuple(answers[name].probabilities[number]) for name in heads}
+            yield example, labels, sure
+
+
+def _example(sequence: Tokens, number: int) -> Example:
+    if isinstance(sequence, str):
+        raise TypeError(f"sequence {number} is the string {sequence!r}; give a list of tokens")
+    for token in sequence:
+        if not isinstance(token, str):
+            raise TypeError(f"sequence {number} holds {token!r} ({type(token).__name__}); tokens are strings")
+    return Example({"tokens": sequence}, Place(f"sequence {number}"))
+
+
+def _windows(examples: Iterable[Example], tokens: int) -> Iterator[list[Example]]:
+    window: list[Example] = []
+    room = tokens
+    for example in examples:
+        window.append(example)
+        room -= len(example.fields["tokens"])
+        # Empty sequences cost memory, too, so the window is also bounded by their number.
+        if room <= 0 or len(window) >= tokens:
+            yield window
+            window, room = [], tokens
+    if window:
+        yield window

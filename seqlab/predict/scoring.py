@@ -1,0 +1,60 @@
+"""Figures of a model on labelled examples: losses and the recipe's metrics, head by head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from seqlab.api import Example, Metric
+from seqlab.assembly import Assembly
+from seqlab.engine import Budget, Dataset, SequenceModel, answer
+
+__all__ = ["Scorer"]
+
+LOSS = "loss"
+"""Name of the loss among the figures; the sum over heads where there are several."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Judges models on one set of labelled examples; call it with a model in evaluation mode."""
+
+    assembly: Assembly
+    examples: Sequence[Example]
+    data: Dataset
+    budget: Budget
+
+    def __call__(self, model: SequenceModel) -> dict[str, float]:
+        """Return the losses and all metrics; several heads prefix theirs with `target.`."""
+        answers = answer(model, self.data, self.budget)
+        figures = {LOSS: sum(each.loss for each in answers.values() if each.loss is not None)}
+        for target, head in self.assembly.heads.items():
+            loss = answers[target].loss
+            if len(answers) > 1 and loss is not None:
+                figures[self.assembly.prefix(target) + LOSS] = loss
+            predicted = [head.decode(ids) for ids in answers[target].ids]
+            for metric in self.assembly.metrics[target].values():
+                figures |= self._measure(target, metric, predicted)
+        return figures
+
+    def figures(self) -> dict[str, bool]:
+        """Return the name of every figure that can be watched, and whether higher is better.
+
+        Found by comparing the gold labels with themselves, so it costs no prediction.
+        """
+        names = {LOSS: False}
+        for target, metrics in self.assembly.metrics.items():
+            names[self.assembly.prefix(target) + LOSS] = False
+            gold = [example.fields[target] for example in self.examples]
+            for metric in metrics.values():
+                names |= dict.fromkeys(self._measure(target, metric, gold), metric.higher_is_better)
+        return names
+
+    def _measure(
+        self, target: str, metric: Metric, predicted: Sequence[Sequence[str]]
+    ) -> Mapping[str, float]:
+        metric.reset()
+        for example, labels in zip(self.examples, predicted, strict=True):
+            metric.update(example, example.fields[target], labels)
+        prefix = self.assembly.prefix(target)
+        return {prefix + name: value for name, value in metric.compute().items()}

@@ -1,0 +1,197 @@
+"""One run from a checked recipe to a usable model: read, fit, train, judge, package, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqlab.api import Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
+from seqlab.assembly import Assembly, build_component
+from seqlab.engine import Budget, CheckpointFolder, Dataset, Evaluation, SequenceModel, Trainer, TrainingJob
+from seqlab.engine.device import peak_memory_mb, pick_device, threads
+from seqlab.engine.seeding import derived_seed, seeded
+from seqlab.package import save_package
+from seqlab.plugin import Plugins
+from seqlab.predict.scoring import Scorer
+from seqlab.recipe import Recipe
+from seqlab.runfolder import RunFolder
+from seqlab.suggest import did_you_mean, one_of
+
+__all__ = ["Run", "RunOptions"]
+
+JUDGING = Budget(tokens=4_096)
+"""The batches of evaluation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What a run is told besides its recipe.
+
+    `out`: run folder, `runs/<recipe name>` by default; `resume`: continue what is there; `device`: cpu, cuda
+    or auto; `threads`: CPU threads, torch's default when None; `cancelled`: asked after every window;
+    `observers`: watch beside those of the recipe; `notices`: what the user should know about the data.
+    """
+
+    out: Path | None = None
+    resume: bool = False
+    device: str = "auto"
+    threads: int | None = None
+    cancelled: Callable[[], bool] = lambda: False
+    observers: Mapping[str, Observer] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+
+class Run:
+    """A run under way; `execute` does it all and returns the report."""
+
+    def __init__(self, recipe: Recipe, plugins: Plugins, options: RunOptions) -> None:
+        self.recipe = recipe
+        self.plugins = plugins
+        self.options = options
+        self.device = pick_device(options.device)
+        self.folder = RunFolder(options.out or Path("runs") / recipe.name)
+        self.started = time.perf_counter()
+
+    def execute(self) -> dict[str, Any]:
+        """Run and report; plugins see the start and, whatever happens, the end."""
+        with self.folder.locked(resume=self.options.resume):
+            info = self._begin()
+            if info.resumed and (report := self.folder.report()):
+                return report
+            try:
+                self.plugins.call("seqlab_run_started", run=info)
+                with threads(self.options.threads):
+                    report = self._execute(info)
+            except BaseException as error:
+                self.folder.clear_unstarted()
+                self._tell_failure(info, error)
+                raise
+            self.plugins.call("seqlab_run_finished", run=info, report=report, error=None)
+            return report
+
+    def _begin(self) -> RunInfo:
+        resolved = self.recipe.resolved()
+        facts = {"seed": self.recipe.train.seed, "data": self.folder.fingerprints(self.recipe.paths)}
+        resumed = self.folder.begin(resolved, facts | self._versions)
+        return RunInfo(self.recipe.name, self.folder.path, resolved, resumed, self.options.notices)
+
+    def _tell_failure(self, info: RunInfo, error: BaseException) -> None:
+        try:
+            self.plugins.call("seqlab_run_finished", run=info, report=None, error=error)
+        except SeqlabError as fault:
+            # What ended the run matters more than a plugin that cannot cope with it.
+            error.add_note(str(fault))
+
+    def _execute(self, info: RunInfo) -> dict[str, Any]:
+        assembly = Assembly(self.recipe, self.plugins.registry)
+        examples = assembly.read(self.recipe.paths["train"], "train")
+        assembly.fit(examples)
+        data = assembly.encode(examples, labelled=True)
+        dev = self._scorer(assembly, "dev")
+        with seeded(derived_seed(self.recipe.train.seed, "weights")):
+            model = assembly.model().to(self.device)
+        trainer = self._trainer(model, data, dev, self._observers(info))
+        before = self._resume(trainer) if info.resumed else 0.0
+        trainer.fit()
+        return self._conclude(assembly, trainer, dev, before)
+
+    # --- training ------------------------------------------------------------------------------------------
+
+    def _scorer(self, assembly: Assembly, split: str) -> Scorer | None:
+        if split not in self.recipe.paths:
+            return None
+        examples = assembly.read(self.recipe.paths[split], split)
+        return Scorer(assembly, examples, assembly.encode(examples, labelled=True), JUDGING)
+
+    def _observers(self, info: RunInfo) -> dict[str, Observer]:
+        registry, context = self.plugins.registry, ObserverContext(info)
+        named = {ref.name: build_component(registry, ref, context) for ref in self.recipe.observers}
+        return named | dict(self.options.observers)
+
+    def _trainer(
+        self, model: SequenceModel, data: Dataset, dev: Scorer | None, observers: Mapping[str, Observer]
+    ) -> Trainer:
+        job = TrainingJob(
+            data=data,
+            settings=self.recipe.train,
+            evaluation=self._evaluation(dev) if dev else None,
+            observers=observers,
+            cancelled=self.options.cancelled,
+        )
+        try:
+            return Trainer(model, job)
+        except ValueError as error:
+            raise RecipeError([self.recipe.problem("train", str(error))]) from error
+
+    def _evaluation(self, dev: Scorer) -> Evaluation:
+        figures = dev.figures()
+        default = next((name for name in figures if name != "loss"), "loss")
+        monitor = self.recipe.train.monitor or default
+        if monitor not in figures:
+            # Figures of single labels (NOUN.f1) may be watched, too, but would hide the others here.
+            short = [name for name in figures if "." not in name]
+            message = f"no dev metric {monitor!r}{did_you_mean(monitor, figures)}; {one_of(short or figures)}"
+            raise RecipeError([self.recipe.problem("train.monitor", message)])
+        return Evaluation(judge=dev, monitor=monitor, higher_is_better=figures[monitor])
+
+    def _resume(self, trainer: Trainer) -> float:
+        """Take the last checkpoint, if there is one yet; return the seconds spent before it."""
+        checkpoints = CheckpointFolder(self.folder.checkpoints)
+        if not checkpoints.last.exists():
+            return 0.0
+        trainer.restore(*checkpoints.load())
+        return trainer.progress.total_seconds
+
+    # --- the end -------------------------------------------------------------------------------------------
+
+    def _conclude(
+        self, assembly: Assembly, trainer: Trainer, dev: Scorer | None, before: float
+    ) -> dict[str, Any]:
+        """Judge the best weights, once also on the test split, write the package and then the report."""
+        test = self._scorer(assembly, "test")
+        scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}
+        metrics = {name: scorer(trainer.model) for name, scorer in scorers.items()}
+        facts = self.folder.facts() | {"metrics": metrics, "components": self._components()}
+        save_package(self.folder.model, assembly, trainer.model, facts)
+        progress = trainer.progress
+        report = {
+            "metrics": metrics,
+            "seconds": round(time.perf_counter() - self.started + before, 3),
+            "tokens_per_second": round(progress.tokens_per_second, 1),
+            "peak_memory_mb": round(peak_memory_mb(), 1),
+            "seed": self.recipe.train.seed,
+            "epochs": progress.epoch,
+            "best_epoch": progress.best_epoch or progress.epoch,
+            "steps": progress.step,
+            "skipped_steps": progress.skipped,
+            "unseen_labels": {name: _unseen(scorer.data) for name, scorer in scorers.items()},
+            "notices": list(self.options.notices),
+            "device": str(self.device),
+            "threads": self.options.threads or torch.get_num_threads(),
+        }
+        self.folder.finish(report)
+        return report
+
+    def _components(self) -> dict[str, str]:
+        """Return what to install for each component of the recipe."""
+        recipe, registry = self.recipe, self.plugins.registry
+        shipped = {info.name: info.distribution or info.name for info in self.plugins.infos}
+        refs = (recipe.reader, *recipe.features, recipe.encoder, *recipe.heads, *recipe.metrics)
+        return {f"{ref.kind}.{ref.name}": shipped[registry.owner(ref.kind, ref.name)] for ref in refs}
+
+    @cached_property
+    def _versions(self) -> dict[str, Any]:
+        plugins = {info.name: info.version for info in self.plugins.infos}
+        return {"plugins": plugins, "torch": torch.__version__}
+
+
+def _unseen(data: Dataset) -> dict[str, int]:
+    """Return, per head, how many targets carry a label that the training split does not hold."""
+    counts = {name: int((column.values == -1).sum()) for name, column in data.targets.items()}
+    return {name: count for name, count in counts.items() if count}
