@@ -16,7 +16,7 @@ from seqlab.run import RunOptions
 
 PARTS = (
     "data.reader={name: own, label: upos}",
-    "features=[{name: own, embedding_dim: 4}]",
+    "features=[{name: own, embedding_dim: 4, min_count: 2}]",
     "encoder={name: own, hidden_size: 4}",
     "head=own",
     "metrics=[own]",

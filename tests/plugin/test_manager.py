@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fake_distributions import ENCODER_PLUGIN, Distribution, install, write_module
 
-from seqlab.errors import DataError, Place, PluginError, Problem
+from seqlab.errors import DataError, Place, PluginError
 from seqlab.plugin import KINDS, Component, PluginInfo, Plugins, hookimpl, hookspecs
 from seqlab.plugin.kinds import Located
 from seqlab.settings import Config
@@ -95,7 +95,7 @@ def test_a_duplicate_component_names_both_owners_and_is_rolled_back_whole() -> N
     assert plugins.registry.names("encoder") == ("lstm",)
     assert plugins.registry.names("reader") == ()
     assert plugins.registry.owner("encoder", "lstm") == "first"
-    assert plugins.call("seqlab_recipe_checked", recipe={}, problems=()) == []
+    assert plugins.call("seqlab_recipe_checked", recipe={}) == []
     plugins.add(encoders("gru"), "second")
 
 
@@ -190,7 +190,7 @@ def test_built_in_modules_are_one_plugin_asked_last_and_called_first(site: Path)
     assert (built_in.name, built_in.origin) == ("seqlab", "built-in")
     assert built_in.components == (("encoder", "fake_one"), ("encoder", "fake_two"))
     assert built_in.hooks == ("seqlab_locate", "seqlab_recipe_checked", "seqlab_register_encoders")
-    assert plugins.call("seqlab_recipe_checked", recipe={}, problems=()) == [
+    assert plugins.call("seqlab_recipe_checked", recipe={}) == [
         ("seqlab", ["built-in"]),
         ("early", ["early"]),
         ("late", ["late"]),
@@ -206,13 +206,12 @@ def test_built_in_modules_are_one_plugin_asked_last_and_called_first(site: Path)
 
 
 def test_hook_recipe_checked() -> None:
-    problem = Problem(Place("r.yaml", 1), "encoder", "too small")
     plugins = Plugins()
-    plugins.add(plugin(seqlab_recipe_checked=lambda recipe, problems: [*problems, recipe]), "both")
-    plugins.add(plugin(seqlab_recipe_checked=lambda problems: problems), "one")
-    assert plugins.call("seqlab_recipe_checked", recipe={"a": 1}, problems=(problem,)) == [
-        ("both", [problem, {"a": 1}]),
-        ("one", (problem,)),
+    plugins.add(plugin(seqlab_recipe_checked=lambda recipe: [("encoder", f"has {recipe['a']}")]), "one")
+    plugins.add(plugin(seqlab_recipe_checked=lambda: []), "other")
+    assert plugins.call("seqlab_recipe_checked", recipe={"a": 1}) == [
+        ("one", [("encoder", "has 1")]),
+        ("other", []),
     ]
 
 
@@ -308,14 +307,14 @@ def test_an_error_of_seqlab_passes_through_unchanged() -> None:
 
 
 def test_a_lazy_result_fails_in_its_own_call() -> None:
-    def broken() -> Iterator[Problem]:
-        yield Problem(Place("r"), "", "first")
+    def broken() -> Iterator[tuple[str, str]]:
+        yield "encoder", "first"
         raise KeyError("second")
 
     plugins = Plugins()
     plugins.add(plugin(seqlab_recipe_checked=broken), "p")
     with pytest.raises(PluginError, match="KeyError"):
-        plugins.call("seqlab_recipe_checked", recipe={}, problems=())
+        plugins.call("seqlab_recipe_checked", recipe={})
 
 
 def test_a_call_with_other_facts_than_the_hooks_is_a_mistake_of_the_host() -> None:
