@@ -18,7 +18,7 @@ from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
 from seqlab.package import save_package
 from seqlab.plugin import Plugins
-from seqlab.predict.scoring import Scorer
+from seqlab.predict.scoring import Scorer, overall
 from seqlab.recipe import Recipe
 from seqlab.runfolder import RunFolder
 from seqlab.suggest import did_you_mean, one_of
@@ -134,9 +134,9 @@ class Run:
         default = next((name for name in figures if name != "loss"), "loss")
         monitor = self.recipe.train.monitor or default
         if monitor not in figures:
-            # Figures of single labels (NOUN.f1) may be watched, too, but would hide the others here.
-            short = [name for name in figures if "." not in name]
-            message = f"no dev metric {monitor!r}{did_you_mean(monitor, figures)}; {one_of(short or figures)}"
+            # Figures of single labels may be watched, too, but would hide the others here.
+            allowed = one_of(overall(figures))
+            message = f"no dev metric {monitor!r}{did_you_mean(monitor, figures)}; {allowed}"
             raise RecipeError([self.recipe.problem("train.monitor", message)])
         return Evaluation(judge=dev, monitor=monitor, higher_is_better=figures[monitor])
 
@@ -157,7 +157,7 @@ class Run:
         test = self._scorer(assembly, "test")
         scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}
         metrics = {name: scorer(trainer.model) for name, scorer in scorers.items()}
-        facts = self.folder.facts() | {"metrics": metrics, "components": self._components()}
+        facts = self.folder.facts() | {"metrics": metrics, "components": self._components(assembly)}
         save_package(self.folder.model, assembly, trainer.model, facts)
         progress = trainer.progress
         report = {
@@ -178,12 +178,15 @@ class Run:
         self.folder.finish(report)
         return report
 
-    def _components(self) -> dict[str, str]:
+    def _components(self, assembly: Assembly) -> dict[str, str]:
         """Return what to install for each component of the recipe."""
         recipe, registry = self.recipe, self.plugins.registry
         shipped = {info.name: info.distribution or info.name for info in self.plugins.infos}
-        refs = (recipe.reader, *recipe.features, recipe.encoder, *recipe.heads, *recipe.metrics)
-        return {f"{ref.kind}.{ref.name}": shipped[registry.owner(ref.kind, ref.name)] for ref in refs}
+        used = [
+            (ref.kind, ref.name) for ref in (recipe.reader, *recipe.features, recipe.encoder, *recipe.heads)
+        ]
+        used += [("metric", name) for metrics in assembly.metrics.values() for name in metrics]
+        return {f"{kind}.{name}": shipped[registry.owner(kind, name)] for kind, name in used}
 
     @cached_property
     def _versions(self) -> dict[str, Any]:

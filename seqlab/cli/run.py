@@ -94,10 +94,10 @@ def resume_command(context: click.Context) -> str:
 
 def summary(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
     """Yield what a user wants to see at the end: figures, notices and what to do next."""
+    from seqlab.predict.scoring import overall
+
     for split, metrics in report["metrics"].items():
-        # Per-label figures have a dot in their last part; they are in the report.
-        shown = {name: value for name, value in metrics.items() if not name.rpartition(".")[0]}
-        yield f"{split}: " + "  ".join(f"{name} {value:.4f}" for name, value in shown.items())
+        yield f"{split}: " + "  ".join(f"{name} {metrics[name]:.4f}" for name in overall(metrics))
     for split, labels in report["unseen_labels"].items():
         for target, count in labels.items():
             yield f"{split}: {count} tokens carry a {target} label that training never saw"

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seqlab.api import Example, Metric
 from seqlab.assembly import Assembly
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
 
-__all__ = ["Scorer"]
+__all__ = ["Scorer", "overall"]
 
 LOSS = "loss"
 """Name of the loss among the figures; the sum over heads where there are several."""
+
+OF_ONE_LABEL = (".precision", ".recall", ".f1")
+"""How figures of single labels end: `NOUN.f1`, or `upos.NOUN.f1` with several heads."""
+
+
+def overall(names: Iterable[str]) -> list[str]:
+    """Return the figures to show at a glance: all but those of single labels."""
+    return [name for name in names if not name.endswith(OF_ONE_LABEL)]
 
 
 @dataclass(frozen=True)
@@ -44,11 +52,10 @@ class Scorer:
         """
         names = {LOSS: False}
         for target, metrics in self.assembly.metrics.items():
-            names[self.assembly.prefix(target) + LOSS] = False
             gold = [example.fields[target] for example in self.examples]
             for metric in metrics.values():
                 names |= dict.fromkeys(self._measure(target, metric, gold), metric.higher_is_better)
-        return names
+        return names | {self.assembly.prefix(target) + LOSS: False for target in self.assembly.heads}
 
     def _measure(
         self, target: str, metric: Metric, predicted: Sequence[Sequence[str]]

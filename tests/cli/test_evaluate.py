@@ -1,0 +1,61 @@
+"""`seqlab evaluate`: the figures of a package, on its own splits or on other files."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqlab.cli.main import main
+
+
+@pytest.fixture
+def evaluate(package: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def run(*args: object) -> tuple[int, str, str]:
+        code = main(["evaluate", str(package), *map(str, args), "--device", "cpu"])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+def test_the_figures_are_those_of_the_report(
+    split: str, evaluate: Callable[..., tuple[int, str, str]], finished: Path
+) -> None:
+    report = json.loads((finished / "report.json").read_text())["metrics"][split]
+    code, printed, errors = evaluate("--split", split, "--json")
+    assert (code, errors) == (0, "")
+    assert json.loads(printed) == pytest.approx(report, abs=1e-6)
+    _, table, _ = evaluate("--split", split)
+    assert [line.split() for line in table.splitlines()] == [
+        [name, f"{value:.4f}"] for name, value in report.items()
+    ]
+
+
+def test_several_files_count_as_one(
+    evaluate: Callable[..., tuple[int, str, str]], finished: Path, tmp_path: Path
+) -> None:
+    files = [finished.parent / f"{split}.conllu" for split in ("dev", "test")]
+    (tmp_path / "both.conllu").write_text("".join(file.read_text() for file in files))
+    assert evaluate(*files, "--json") == evaluate(tmp_path / "both.conllu", "--json")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1\tword\n\n", "{}:1: expected 10 columns separated by tabs, found 2"),
+        ("1\tx\t_\t_" + "\t_" * 6 + "\n\n", "{}:1: missing upos of 'x': found '_'"),
+        (None, "{}: cannot read: No such file or directory"),
+    ],
+)
+def test_bad_data_is_exit_code_four(
+    content: str | None, message: str, evaluate: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    file = tmp_path / "data.conllu"
+    if content is not None:
+        file.write_text(content)
+    code, _, errors = evaluate(file)
+    assert code == 4
+    assert errors.startswith("error: " + message.format(file))

@@ -1,0 +1,253 @@
+"""`seqlab predict`: what goes in comes out labelled, in order and number, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toy_language import sentences
+
+from seqlab.cli.main import main
+from seqlab.predict.predictor import Predictor
+
+Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+TEXT = "la katos kuras .\n\nla bela luma luma\n"
+TSV = "la\tDET\nkatos\tNOUN\nkuras\tVERB\n.\tPUNCT\n\n\nla\tDET\nbela\tADJ\nluma\tNOUN\nluma\tVERB\n\n"
+
+SENTENCE = """\
+# sent_id = 7
+# text = lakatos kuras .
+1-2\tlakatos\t_\t_\t_\t_\t_\t_\t_\tSpaceAfter=No
+1\tla\tla\t{}\ta\t_\t2\tdet\t_\t_
+2\tkatos\tkato\t{}\ts\tNumber=Sing\t3\tnsubj\t_\t_
+2.1\tnenio\t_\t_\t_\t_\t_\t_\t_\t_
+3\tkuras\tkuri\t{}\ts\t_\t0\troot\t_\t_
+4\t.\t.\t{}\t.\t_\t3\tpunct\t_\t_
+
+"""
+
+FULL = 1_000_000
+"""Tokens of the long input."""
+
+MAX_GROWTH = 1.3
+MAX_GROWTH_KIB = 64 * 1024
+"""How much more memory ten times the input may take; the share alone would hide much behind torch's size."""
+
+
+@pytest.fixture
+def predict(package: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., str]:
+    """Run the command in this process and return its output; it must succeed."""
+
+    def run(*args: object) -> str:
+        code = main(["predict", str(package), *map(str, args), "--device", "cpu"])
+        captured = capsysbinary.readouterr()
+        assert (code, captured.err) == (0, b"")
+        return captured.out.decode()
+
+    return run
+
+
+@pytest.fixture
+def refused(package: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in this process and return exit code, output and errors."""
+
+    def run(*args: object) -> tuple[int, str, str]:
+        code = main(["predict", str(package), *map(str, args), "--device", "cpu"])
+        captured = capsysbinary.readouterr()
+        return code, captured.out.decode(), captured.err.decode()
+
+    return run
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    def give(text: str) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(text.encode()))))
+
+    return give
+
+
+# --- formats -------------------------------------------------------------------------------------------
+
+
+def test_text_from_standard_input_becomes_tsv_and_empty_lines_keep_their_place(
+    predict: Callable[..., str], stdin: Callable[[str], None]
+) -> None:
+    stdin(TEXT)
+    assert predict("-") == TSV
+
+
+def test_text_files_in_the_order_given(predict: Callable[..., str], tmp_path: Path) -> None:
+    for name, line in (("a.txt", "la katos"), ("b", "kuras .\n")):
+        (tmp_path / name).write_text(line)
+    assert predict(tmp_path / "b", tmp_path / "a.txt", tmp_path / "b") == (
+        "kuras\tVERB\n.\tPUNCT\n\nla\tDET\nkatos\tNOUN\n\nkuras\tVERB\n.\tPUNCT\n\n"
+    )
+
+
+def test_jsonl_has_one_line_for_each_line_of_text(predict: Callable[..., str], tmp_path: Path) -> None:
+    text = tmp_path / "in.txt"
+    lines = [*map(" ".join, sentences(200, seed=4)), "", "  ", "ŝtono 日本"]
+    text.write_text("\n".join(lines) + "\n")
+    found = [json.loads(line) for line in predict(text, "--to", "jsonl").splitlines()]
+    assert [each["tokens"] for each in found] == [line.split() for line in lines]
+    assert all(len(each["upos"]) == len(each["tokens"]) for each in found)
+
+
+def test_conllu_keeps_everything_but_the_labels(predict: Callable[..., str], tmp_path: Path) -> None:
+    file = tmp_path / "in.conllu"
+    file.write_text(SENTENCE.format(*"_" * 4) + SENTENCE.format("X", "X", "X", "X"))
+    assert predict(file, "--to", "conllu") == SENTENCE.format("DET", "NOUN", "VERB", "PUNCT") * 2
+    assert predict(file).startswith("la\tDET\nkatos\tNOUN\nkuras\tVERB\n.\tPUNCT\n\nla\t")
+
+
+def test_conllu_from_standard_input_is_asked_for(
+    predict: Callable[..., str], stdin: Callable[[str], None]
+) -> None:
+    stdin(SENTENCE.format(*"_" * 4))
+    assert predict("-", "--from", "data", "--to", "conllu") == SENTENCE.format("DET", "NOUN", "VERB", "PUNCT")
+
+
+def test_text_becomes_conllu(predict: Callable[..., str], stdin: Callable[[str], None]) -> None:
+    stdin("la katos\n")
+    found = predict("-", "--to", "conllu").splitlines()
+    assert found == [
+        "# text = la katos",
+        "1\tla\t_\tDET" + "\t_" * 6,
+        "2\tkatos\t_\tNOUN" + "\t_" * 6,
+        "",
+    ]
+
+
+def test_the_answers_are_those_of_the_predictor(
+    predict: Callable[..., str], tagger: Predictor, tmp_path: Path
+) -> None:
+    inputs = sentences(50, seed=6)
+    (tmp_path / "in").write_text("".join(" ".join(tokens) + "\n" for tokens in inputs))
+    found = [json.loads(line)["upos"] for line in predict(tmp_path / "in", "--to", "jsonl").splitlines()]
+    assert found == [list(answer.tags) for answer in tagger.predict(inputs)]
+
+
+# --- output --------------------------------------------------------------------------------------------
+
+
+def test_out_writes_a_new_file_and_never_an_old_one(
+    predict: Callable[..., str], refused: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_text(TEXT)
+    assert predict(tmp_path / "in", "--out", tmp_path / "out") == ""
+    assert (tmp_path / "out").read_text() == TSV
+    (tmp_path / "out").write_text("precious")
+    code, _, errors = refused(tmp_path / "in", "--out", tmp_path / "out")
+    assert code == 2
+    assert f"--out {tmp_path}/out: exists already; choose another name or remove it" in errors
+    assert (tmp_path / "out").read_text() == "precious"
+    code, _, errors = refused(tmp_path / "in", "--out", tmp_path / "no/out")
+    assert code == 2
+    assert f"--out {tmp_path}/no/out: cannot be written: No such file or directory" in errors
+
+
+def test_a_pipe_that_closes_early_is_no_error(seqlab_command: Command, package: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text(TEXT * 20_000)
+    reading, writing = os.pipe()
+    with subprocess.Popen(["head", "-n", "1"], stdin=reading, stdout=subprocess.PIPE) as head:
+        os.close(reading)
+        done = seqlab_command("predict", package, tmp_path / "in", stdout=writing, stderr=subprocess.PIPE)
+        os.close(writing)
+        assert head.communicate()[0] == b"la\tDET\n"
+    assert done.stderr == b""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_said_without_a_traceback(
+    seqlab_command: Command, package: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_text(TEXT)
+    with Path("/dev/full").open("wb") as full:
+        done = seqlab_command("predict", package, tmp_path / "in", stdout=full, stderr=subprocess.PIPE)
+    assert done.stderr == b"error: standard output: cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+# --- bad input -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("gone.txt", None, "cannot be read: No such file or directory"),
+        ("gone.conllu", None, "cannot read: No such file or directory"),
+        ("bad.txt", b"la katos\nla \xff\n", "2: not UTF-8: byte 0xff at byte 4 of the line"),
+        ("bad.conllu", b"1\tla\n\n", "1: expected 10 columns separated by tabs, found 2"),
+        ("cut.conllu", SENTENCE.rstrip().encode(), "8: the last sentence, starting at line 1, is not closed"),
+        ("empty.conllu", b"", "no sentences"),
+    ],
+)
+def test_bad_input_names_file_and_line_and_exits_with_four(
+    name: str,
+    content: bytes | None,
+    message: str,
+    refused: Callable[..., tuple[int, str, str]],
+    tmp_path: Path,
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    code, _, errors = refused(tmp_path / name)
+    assert code == 4
+    separator = "" if message[0].isdigit() else " "
+    assert errors.startswith(f"error: {tmp_path}/{name}:{separator}{message}")
+
+
+def test_an_empty_sentence_cannot_be_conllu(
+    refused: Callable[..., tuple[int, str, str]], stdin: Callable[[str], None]
+) -> None:
+    stdin(TEXT)
+    code, _, errors = refused("-", "--to", "conllu")
+    assert code == 4
+    assert errors.startswith("error: <stdin>:2: a sentence without tokens cannot be written as CoNLL-U")
+
+
+def test_no_package_is_exit_code_five(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", str(tmp_path), "-"]) == 5
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path}: not a model package")
+
+
+# --- memory --------------------------------------------------------------------------------------------
+
+
+def peak_kib(args: list[str], environment: dict[str, str]) -> int:
+    """Run a command in a process of its own; return its largest resident memory."""
+    code = (
+        "import resource, subprocess, sys\n"
+        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *args], check=True, capture_output=True, text=True, env=environment
+    )
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS counts in other units")
+def test_ten_times_the_input_takes_no_more_memory(package: Path, tmp_path: Path) -> None:
+    some = sentences(2_000, seed=8)
+    words = [f"{word}{number % 97}" for number, tokens in enumerate(some) for word in tokens]
+    peaks = []
+    for size in (FULL // 10, FULL):
+        file = tmp_path / f"{size}.txt"
+        with file.open("w") as stream:
+            for start in range(0, size, 10):
+                first = start % (len(words) - 10)
+                stream.write(" ".join(words[first : first + 10]) + "\n")
+        command = [sys.executable, "-m", "seqlab", "predict", str(package), str(file), "--threads", "1"]
+        source = str(Path(main.__code__.co_filename).parents[2])
+        peaks.append(peak_kib(command, os.environ | {"PYTHONPATH": source}))
+    assert peaks[1] <= MAX_GROWTH * peaks[0]
+    assert peaks[1] - peaks[0] <= MAX_GROWTH_KIB

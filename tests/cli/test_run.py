@@ -1,0 +1,151 @@
+"""`seqlab run`: what it says, and which exit code it ends with."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqlab.cli.main import main
+
+Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+OBSERVED = "observers=[console, jsonl, checkpoints]"
+
+
+def run(recipe: Path, folder: Path, *args: str) -> int:
+    return main(["run", str(recipe), "--out", str(folder), "--device", "cpu", "--threads", "1", *args])
+
+
+def test_from_a_recipe_to_a_model_that_predicts(
+    toy: Path, tmp_path: Path, seqlab_command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done = seqlab_command("run", "toy.yaml", OBSERVED, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.decode().splitlines()
+    assert re.fullmatch(r"dev: loss 0\.\d{4}  accuracy [01]\.\d{4}  accuracy_unknown .*", said[0])
+    assert said[1].startswith("test: loss ")
+    assert re.fullmatch(r"8 epochs in \d+ s, [\d,]+ tokens/s in training, peak memory [\d,]+ MB", said[2])
+    assert said[3] == "model: runs/toy/model    report: runs/toy/report.json"
+    assert said[4] == 'try it: echo "The dog barks" | seqlab predict runs/toy/model -'
+    progress = done.stderr.decode().splitlines()
+    assert re.match(r"training: 60 sequences, \d+ rows, [\d,]+ parameters, \d+ steps an epoch", progress[0])
+    assert [line.split("  ")[0] for line in progress[1:]] == [f"epoch {number}/8" for number in range(1, 9)]
+    assert sorted(path.name for path in (tmp_path / "runs/toy").iterdir()) == [
+        "checkpoints",
+        "metrics.jsonl",
+        "model",
+        "recipe.yaml",
+        "report.json",
+        "run.json",
+    ]
+    (tmp_path / "in").write_text("la luma luma\n")
+    assert main(["predict", str(tmp_path / "runs/toy/model"), str(tmp_path / "in")]) == 0
+    assert capsys.readouterr().out == "la\tDET\nluma\tNOUN\nluma\tVERB\n\n"
+
+
+def test_resume_says_when_there_is_nothing_to_resume(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    assert run(toy, folder, "train.epochs=1", "--resume") == 0
+    first = capsys.readouterr()
+    assert first.err == f"nothing to resume in {folder} yet: starting from the beginning\n"
+    assert run(toy, folder, "train.epochs=1", "--resume") == 0
+    again = capsys.readouterr()
+    assert again == (first.out, "")
+
+
+def test_labels_never_seen_in_training_are_reported(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dev = tmp_path / "dev.conllu"
+    dev.write_text(dev.read_text().replace("PUNCT", "SYM", 3))
+    assert run(toy, tmp_path / "run", "train.epochs=1") == 0
+    assert "dev: 3 tokens carry a upos label that training never saw\n" in capsys.readouterr().out
+
+
+def test_several_heads_are_all_shown(toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    heads = "head=[{name: tagging, target: upos}, {name: tagging, target: xpos}]"
+    reader = "data.reader={name: conllu, label: [upos, xpos]}"
+    assert (
+        run(toy, tmp_path / "run", "train.epochs=1", "metrics=[accuracy, label_scores]", heads, reader) == 0
+    )
+    dev = capsys.readouterr().out.splitlines()[0].split("  ")
+    assert [part.rpartition(" ")[0] for part in dev] == [
+        "dev: loss",
+        "upos.loss",
+        "upos.accuracy",
+        "upos.f1_macro",
+        "xpos.loss",
+        "xpos.accuracy",
+        "xpos.f1_macro",
+    ]
+
+
+def test_a_notice_about_the_data_is_shown_at_the_end(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "near.py"
+    plugin.write_text(
+        "from seqlab.api import Located, hookimpl\n"
+        "@hookimpl\n"
+        "def seqlab_locate(uri, base):\n"
+        "    return Located(base / uri.removeprefix('near:'), 'data: from nearby')\n"
+    )
+    toy.write_text(toy.read_text().replace("train: train.conllu", "train: near:train.conllu"))
+    assert run(toy, tmp_path / "run", "train.epochs=1", "--plugin", str(plugin)) == 0
+    assert "\ndata: from nearby\nmodel: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("split", "damage", "message"),
+    [
+        ("train", "1\tword\n\n", "expected 10 columns separated by tabs, found 2"),
+        ("train", "1\tx\t_\t_" + "\t_" * 6 + "\n\n", "missing upos of 'x': found '_'"),
+        ("dev", "2\tx\t_\tX" + "\t_" * 6 + "\n\n", "id 2 where 1 is expected"),
+        ("test", "1\tx\t_\tX" + "\t_" * 6 + "\n", "the last sentence, starting at line"),
+    ],
+)
+def test_bad_data_ends_with_exit_code_four_and_its_place(
+    split: str, damage: str, message: str, toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / f"{split}.conllu"
+    line = len(file.read_text().splitlines()) + 1
+    with file.open("a") as stream:
+        stream.write(damage)
+    assert run(toy, tmp_path / "run", "train.epochs=1") == 4
+    assert capsys.readouterr().err.startswith(f"error: {file}:{line}: {message}")
+
+
+def test_an_empty_split_is_exit_code_four(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "dev.conllu").write_text("")
+    assert run(toy, tmp_path / "run") == 4
+    assert capsys.readouterr().err == f"error: {tmp_path}/dev.conllu: no sentences\n"
+
+
+def test_the_command_that_continues_repeats_every_option(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "a plugin.py"
+    plugin.write_text(
+        "import os, signal\n"
+        "from seqlab.api import hookimpl\n"
+        "@hookimpl\n"
+        "def seqlab_run_started(run):\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    before = signal.getsignal(signal.SIGINT)
+    assert run(toy, tmp_path / "run", "train.epochs=2", "--plugin", str(plugin)) == 130
+    assert signal.getsignal(signal.SIGINT) is before
+    said = capsys.readouterr().err
+    wanted = ["seqlab", "run", str(toy), "train.epochs=2", "--out", str(tmp_path / "run")]
+    wanted += ["--device", "cpu", "--threads", "1", "--plugin", str(plugin), "--resume"]
+    assert said.endswith(f"error: interrupted after step 1 (epoch 1); continue with: {shlex.join(wanted)}\n")

@@ -1,0 +1,83 @@
+"""The toy language of `toy.py`, a package trained on it, and the command line as a process."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from processes import Warm
+from toy_language import write_toy
+
+import seqlab
+from seqlab import Lab
+from seqlab.predict.predictor import Predictor
+
+SOURCES = str(Path(seqlab.__file__).parents[1])
+
+Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Path:
+    """A recipe of the toy language beside its data, in the test's own folder."""
+    return write_toy(tmp_path)
+
+
+@pytest.fixture
+def lab() -> Lab:
+    """A Lab with the built-in components only."""
+    return Lab(entry_points=False)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a complete run of the toy recipe, for reading only."""
+    from seqlab.run import RunOptions
+
+    folder = tmp_path_factory.mktemp("toy")
+    options = RunOptions(out=folder / "run", device="cpu", threads=1)
+    Lab(entry_points=False).run(write_toy(folder), options=options)
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def package(finished: Path) -> Path:
+    """A trained package of the toy language, for reading only."""
+    return finished / "model"
+
+
+@pytest.fixture
+def tagger(lab: Lab, package: Path) -> Predictor:
+    return lab.open(package, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def seqlab_command() -> Command:
+    """Run `python -m seqlab` in a process of its own, with a clean environment."""
+
+    def run(*args: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "seqlab", *map(str, args)],
+            capture_output="stdout" not in options,
+            check=False,
+            timeout=300,
+            env=kept | {"PYTHONPATH": SOURCES, "SEQLAB_DISABLE_PLUGINS": "all"},
+            **options,
+        )
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    """Start commands in warm processes; whatever is left of them ends with the tests."""
+    warm = Warm(tmp_path_factory.mktemp("warm"))
+    yield warm
+    warm.end()

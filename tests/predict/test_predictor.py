@@ -1,0 +1,167 @@
+"""Answers depend on the sequence alone: not on its neighbours, their order, windows or threads."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from toy_language import sentences
+
+import seqlab
+from seqlab import Lab
+from seqlab.api import Example, Place
+from seqlab.predict.predictor import Prediction, Predictor
+
+STRANGE = [
+    [],
+    ["la"],
+    ["日本", "中国", "la", "한국", "東京", "."],
+    ["ŝtono", "ĝardeno", "ĵurnalo"],
+    ["la", ""],
+    ["x" * 300],
+    ["la", "katos"] * 40,
+]
+"""Sequences that have little to do with training: none, one word, unknown characters, long ones."""
+
+
+@pytest.fixture
+def inputs() -> list[list[str]]:
+    mixed = [*sentences(60, seed=5), *STRANGE, *STRANGE[2:4]]
+    random.Random(0).shuffle(mixed)
+    return mixed
+
+
+def same(one: Prediction, other: Prediction) -> bool:
+    """Equal labels, and probabilities equal but for the last digits."""
+    return (
+        one.tokens == other.tokens
+        and one.labels == other.labels
+        and one.probabilities == {name: pytest.approx(p, abs=1e-5) for name, p in other.probabilities.items()}
+    )
+
+
+def all_same(ones: Sequence[Prediction], others: Sequence[Prediction]) -> bool:
+    return len(ones) == len(others) and all(map(same, ones, others))
+
+
+def test_alone_in_a_batch_in_any_order_and_in_a_stream_the_answer_is_the_same(
+    tagger: Predictor, inputs: list[list[str]]
+) -> None:
+    together = tagger.predict(inputs)
+    assert [answer.tokens for answer in together] == [tuple(tokens) for tokens in inputs]
+    assert all_same([tagger.predict([tokens])[0] for tokens in inputs], together)
+    order = list(range(len(inputs)))
+    random.Random(1).shuffle(order)
+    assert all_same(tagger.predict([inputs[place] for place in order]), [together[place] for place in order])
+    for window in (1, 7, 100):
+        assert all_same(list(tagger.stream(iter(inputs), window_tokens=window)), together)
+    assert all_same(tagger.predict(inputs), together)  # now from a warm cache of word vectors
+
+
+@pytest.mark.parametrize("size", [20_000, 20, 3])
+def test_the_cache_of_word_vectors_changes_no_answer(
+    size: int, lab: Lab, package: Path, inputs: list[list[str]]
+) -> None:
+    cached, plain = (lab.open(package, device="cpu") for _ in range(2))
+    for tagger, words in ((cached, size), (plain, 0)):
+        cast("Any", tagger.model.featurizers[1]).cache.size = words
+    # The strange ones come first and last: what the others leave in the cache must not change them.
+    order = [*STRANGE, *inputs, *STRANGE]
+    assert all_same(list(cached.stream(order, window_tokens=1)), plain.predict(order))
+
+
+def test_threads_share_a_predictor(lab: Lab, package: Path, inputs: list[list[str]]) -> None:
+    expected, shared = lab.open(package, device="cpu").predict(inputs), lab.open(package, device="cpu")
+    found: dict[int, list[Prediction]] = {}
+
+    def work(number: int) -> None:
+        order = inputs[number:] + inputs[:number]
+        answers = list(shared.stream(order, window_tokens=30))
+        found[number] = answers[len(inputs) - number :] + answers[: len(inputs) - number]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list(range(8))
+    assert all(all_same(answers, expected) for answers in found.values())
+
+
+def test_seqlab_open_is_the_short_way(package: Path, tagger: Predictor) -> None:
+    assert seqlab.open(str(package), device="cpu").predict([["la", "luma"]]) == tagger([["la", "luma"]])
+
+
+def test_the_context_decides(tagger: Predictor) -> None:
+    (answer,) = tagger.predict([["la", "luma", "luma", "la", "luma", "."]])
+    assert answer.tags == ("DET", "NOUN", "VERB", "DET", "NOUN", "PUNCT")
+
+
+def test_nothing_in_nothing_out(tagger: Predictor) -> None:
+    assert tagger.predict([]) == []
+    assert tagger.predict([[], []]) == [Prediction((), {"upos": ()}, {"upos": ()})] * 2
+
+
+def test_probabilities_are_those_of_the_labels(tagger: Predictor, inputs: list[list[str]]) -> None:
+    answers = tagger.predict(inputs)
+    sure = [p for answer in answers for p in answer.probabilities["upos"]]
+    assert all(1 / 5 <= p <= 1 for p in sure)  # the likeliest of five labels
+    tokens = ["la", "katos", "kuras"]
+    batch = tagger.assembly.encode([Example({"tokens": tokens}, Place("here"))], labelled=False)
+    with torch.inference_mode():
+        states, _ = tagger.model.encode(batch.gather(torch.tensor([0])).features)
+        shares = tagger.model.heads[0].get_submodule("project")(states.data).softmax(-1)
+    labels = [tagger.assembly.heads["upos"].decode([number])[0] for number in range(5)]
+    (answer,) = tagger.predict([tokens])
+    for place, label in enumerate(answer.tags):
+        expected = float(shares[place, labels.index(label)])
+        assert answer.probabilities["upos"][place] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_stream_is_lazy(tagger: Predictor) -> None:
+    taken = 0
+
+    def endless() -> Iterator[list[str]]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield ["la", "katos"]
+
+    stream = tagger.stream(endless(), window_tokens=10)
+    assert next(stream).tags == ("DET", "NOUN")
+    assert taken == 5
+
+
+def test_empty_sequences_do_not_pile_up(tagger: Predictor) -> None:
+    taken = 0
+
+    def endless() -> Iterator[list[str]]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield []
+
+    assert next(tagger.stream(endless(), window_tokens=10)).tags == ()
+    assert taken == 10
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["The dog barks"], "sequence 0 is the string 'The dog barks'; give a list of tokens"),
+        ("dog", "sequence 0 is the string 'd'; give a list of tokens"),
+        ([["la"], ["la", 3]], "sequence 1 holds 3 (int); tokens are strings"),
+        ([["la", None]], "sequence 0 holds None (NoneType); tokens are strings"),
+    ],
+)
+def test_what_is_no_list_of_tokens_is_a_type_error(
+    wrong: Sequence[Sequence[str]], message: str, tagger: Predictor
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        tagger.predict(wrong)
+    assert str(caught.value) == message

@@ -1,0 +1,184 @@
+"""Parts put together: sizes, several heads, and mistakes that only show between the parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
+from seqlab.assembly import Assembly
+from seqlab.run import RunOptions
+from seqlab.settings import Config
+
+TWO_LABELS = ["data.reader={name: conllu, label: [upos, xpos]}"]
+TWO_HEADS = [*TWO_LABELS, "head=[{name: tagging, target: upos}, {name: tagging, target: xpos}]"]
+
+Assemble = Callable[..., Assembly]
+
+
+@pytest.fixture
+def assemble(lab: Lab, toy: Path) -> Assemble:
+    """Put the toy recipe together, with overrides, and fit it on its training split."""
+
+    def put_together(*overrides: str) -> Assembly:
+        recipe = lab.check(toy, overrides)
+        assembly = Assembly(recipe, lab.registry)
+        assembly.fit(assembly.read(recipe.paths["train"], "train"))
+        return assembly
+
+    return put_together
+
+
+@pytest.fixture
+def mistake(assemble: Assemble, tmp_path: Path) -> Callable[..., str]:
+    """Return the one problem of the toy recipe with overrides, the folder left out."""
+
+    def problem_of(*overrides: str) -> str:
+        with pytest.raises(RecipeError) as caught:
+            assemble(*overrides)
+        return str(caught.value).replace(f"{tmp_path}/", "")
+
+    return problem_of
+
+
+def test_sizes_follow_from_part_to_part(assemble: Assemble) -> None:
+    model = assemble("features.1.hidden_size=5", "encoder.hidden_size=7").model()
+    assert [featurizer.output_size for featurizer in model.featurizers] == [8, 10]
+    assert model.encoder.output_size == 14
+    assert dict(model.heads.named_parameters())["0.project.weight"].shape == (5, 14)
+
+
+def test_what_was_learned_survives_as_plain_data(assemble: Assemble, lab: Lab, toy: Path) -> None:
+    fitted = assemble()
+    blank = Assembly(lab.check(toy), lab.registry)
+    blank.restore(fitted.state())
+    assert blank.state() == fitted.state()
+    examples = fitted.read(lab.check(toy).paths["dev"], "dev")
+    for one, other in zip(
+        fitted.encode(examples, labelled=True).features,
+        blank.encode(examples, labelled=True).features,
+        strict=True,
+    ):
+        assert torch.equal(one.values, other.values)
+
+
+def test_an_example_is_named_by_its_place(assemble: Assemble, lab: Lab, toy: Path) -> None:
+    assembly = assemble()
+    recipe = lab.check(toy)
+    data = assembly.encode(assembly.read(recipe.paths["dev"], "dev"), labelled=True)
+    assert data.name(0) == f"{recipe.paths['dev'][0]}:1"
+
+
+# --- mistakes between the parts ------------------------------------------------------------------------
+
+
+def test_a_featurizer_of_a_field_that_is_not_there(mistake: Callable[..., str]) -> None:
+    assert mistake("features.0.field=lemmas") == (
+        "toy.yaml:8:5: features.0: reads field 'lemmas', which the reader does not deliver; one of: tokens,"
+        " upos"
+    )
+
+
+def test_a_featurizer_must_not_read_what_is_to_be_predicted(mistake: Callable[..., str]) -> None:
+    assert mistake("features.1.field=upos").endswith(
+        "features.1: reads field 'upos', which a head is to predict"
+    )
+
+
+def test_a_featurizer_may_read_a_label_that_no_head_predicts(assemble: Assemble) -> None:
+    assembly = assemble(*TWO_LABELS, "head.target=upos", "features.1={name: one_hot, field: xpos}")
+    assert [featurizer.field for featurizer in assembly.featurizers] == ["tokens", "xpos"]
+
+
+def test_a_head_of_a_field_that_is_not_there(mistake: Callable[..., str]) -> None:
+    found = mistake("head.target=uops")
+    assert found.startswith("toy.yaml:11:7: head tagging: no label field 'uops'; did you mean 'upos'?")
+
+
+def test_several_label_fields_need_a_target(mistake: Callable[..., str]) -> None:
+    found = mistake(*TWO_LABELS)
+    assert found == (
+        "toy.yaml:11:7: head tagging needs a target, as the reader has 2 label fields; one of: upos, xpos"
+    )
+
+
+def test_two_heads_of_one_target(mistake: Callable[..., str]) -> None:
+    found = mistake("head=[{name: tagging}, {name: tagging, target: upos}]")
+    assert found == "command line: head: every head needs a target of its own, got: upos, upos"
+
+
+def test_a_class_weight_of_a_label_that_training_does_not_hold(mistake: Callable[..., str]) -> None:
+    found = mistake("head.class_weights={NUON: 2.0}")
+    assert found.startswith(
+        "toy.yaml:11:7: head tagging: class_weights names label 'NUON', which the training split does not"
+        " hold; did you mean 'NOUN'?"
+    )
+
+
+def test_files_without_an_example_are_an_error(assemble: Assemble) -> None:
+    with pytest.raises(DataError, match=r"^data.dev holds no examples: $"):
+        assemble().read([], "dev")
+
+
+class Clumsy:
+    """Registers encoders that cannot be built."""
+
+    @hookimpl
+    def seqlab_register_encoders(self) -> list[Component[Any]]:
+        def build(config: Config, context: object) -> None:
+            raise ZeroDivisionError("by zero")
+
+        return [Component(name="clumsy", config=Config, build=build, summary="fails")]
+
+
+def test_a_builder_that_fails_is_named_with_its_plugin(toy: Path, tmp_path: Path) -> None:
+    lab = Lab([Clumsy()], entry_points=False)
+    with pytest.raises(PluginError) as caught:
+        lab.run(toy, ["encoder={name: clumsy}"], RunOptions(out=tmp_path / "run"))
+    assert str(caught.value) == (
+        "plugin 'Clumsy': encoder 'clumsy' cannot be built: ZeroDivisionError: by zero"
+    )
+
+
+# --- several heads, weighted classes -------------------------------------------------------------------
+
+
+def test_several_heads_prefix_their_figures_and_share_one_model(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    changes = [*TWO_HEADS, "train.monitor=xpos.accuracy", "train.epochs=6"]
+    report = lab.run(toy, changes, RunOptions(out=tmp_path / "run", device="cpu", threads=1))
+    dev = report["metrics"]["dev"]
+    figures = ("loss", "accuracy", "f1_macro")
+    assert {f"{head}.{name}" for head in ("upos", "xpos") for name in figures} <= set(dev)
+    assert {"upos.NOUN.f1", "xpos.a.f1"} <= set(dev)
+    assert not {"accuracy", "NOUN.f1"} & set(dev)
+    assert dev["loss"] == pytest.approx(dev["upos.loss"] + dev["xpos.loss"])
+    assert dev["xpos.accuracy"] > 0.8
+    (answer,) = lab.open(tmp_path / "run/model", device="cpu").predict([["la", "katos", "kuras", "."]])
+    assert answer.labels == {"upos": ("DET", "NOUN", "VERB", "PUNCT"), "xpos": ("a", "s", "s", ".")}
+    with pytest.raises(ValueError, match="several label fields, look into labels: upos, xpos"):
+        _ = answer.tags
+
+
+@pytest.mark.parametrize("weights", ["balanced", "{NOUN: 3.0, DET: 0.5}"])
+def test_class_weights_and_label_smoothing_in_a_recipe(
+    weights: str, lab: Lab, toy: Path, tmp_path: Path
+) -> None:
+    changes = [f"head.class_weights={weights}", "head.label_smoothing=0.1"]
+    report = lab.run(toy, changes, RunOptions(out=tmp_path / "run", device="cpu", threads=1))
+    assert report["metrics"]["dev"]["accuracy"] > 0.9
+    lab.open(tmp_path / "run/model", device="cpu")
+
+
+def test_a_metric_of_the_recipe_takes_the_place_of_the_heads_own(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    changes = ["metrics=[sentence_accuracy]", "train.epochs=1"]
+    report = lab.run(toy, changes, RunOptions(out=tmp_path / "run", device="cpu", threads=1))
+    assert sorted(report["metrics"]["dev"]) == ["loss", "sentence_accuracy"]
+
+
+def test_an_unknown_component_is_no_business_of_the_assembly(lab: Lab) -> None:
+    with pytest.raises(SeqlabError, match="unknown encoder 'bilstn'; did you mean 'bilstm'"):
+        lab.registry.get("encoder", "bilstn")

@@ -1,0 +1,144 @@
+"""Labs: what they own, and what they leave alone in the program around them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import signal
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from toy_language import write_toy
+
+import seqlab
+from seqlab import Component, DataError, Lab, RecipeError, SeqlabError, hookimpl
+from seqlab.run import RunOptions
+from seqlab.settings import Config
+
+
+class Settings(Config):
+    """No keys."""
+
+
+class Brings:
+    """Registers one encoder."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @hookimpl
+    def seqlab_register_encoders(self) -> list[Component[Any]]:
+        return [Component(name=self.name, config=Settings, build=lambda config, context: None, summary="")]
+
+
+def options(folder: Path, **more: Any) -> RunOptions:
+    return RunOptions(out=folder, device="cpu", threads=1, **more)
+
+
+def test_two_labs_in_one_process_do_not_see_each_others_components(toy: Path) -> None:
+    mine, yours = (Lab([Brings(name)], entry_points=False) for name in ("mine", "yours"))
+    assert "mine" in mine.registry.names("encoder")
+    assert "mine" not in yours.registry.names("encoder")
+    assert mine.check(toy, ["encoder={name: mine}"]).encoder.name == "mine"
+    with pytest.raises(RecipeError, match="unknown encoder 'mine'"):
+        yours.check(toy, ["encoder={name: mine}"])
+    assert yours.check(toy, ["encoder={name: yours}"]).encoder.name == "yours"
+
+
+def surroundings() -> dict[str, Any]:
+    """What belongs to the program that seqlab runs in."""
+    signals = [number for number in signal.valid_signals() if number not in (signal.SIGKILL, signal.SIGSTOP)]
+    return {
+        "threads": torch.get_num_threads(),
+        "torch random": torch.get_rng_state().tolist(),
+        "random": random.getstate(),
+        "folder": Path.cwd(),
+        "environment": dict(os.environ),
+        "arguments": list(sys.argv),
+        "path": list(sys.path),
+        "log handlers": list(logging.root.handlers),
+        "log level": logging.root.level,
+        "warnings": list(warnings.filters),
+        "signals": [signal.getsignal(number) for number in signals],
+        "gradients": torch.is_grad_enabled(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "floats": (torch.get_default_dtype(), torch.get_float32_matmul_precision()),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32),
+    }
+
+
+def test_a_run_leaves_the_program_around_it_as_it_was(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    changes = ["train.epochs=1", "train.deterministic=true"]
+    lab.run(toy, changes, options(tmp_path / "first"))  # torch's own first imports change a few things
+    before = surroundings()
+    lab.run(toy, changes, options(tmp_path / "second"))
+    lab.open(tmp_path / "second/model", device="cpu").predict([["la", "katos"]])
+    lab.evaluate(tmp_path / "second/model", device="cpu")
+    with pytest.raises(SeqlabError, match="interrupted"):
+        lab.run(toy, changes, options(tmp_path / "third", cancelled=lambda: True))
+    assert surroundings() == before
+
+
+def test_a_recipe_may_be_a_mapping(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    recipe = lab.check(toy, ["train.epochs=1"]).resolved()
+    report = lab.run(recipe, options=options(tmp_path / "run"))
+    assert report["epochs"] == 1
+    assert sorted(report["metrics"]) == ["dev", "test"]
+
+
+def test_the_resolved_recipe_of_a_run_runs_again_unchanged(lab: Lab, finished: Path, tmp_path: Path) -> None:
+    lab.run(finished / "recipe.yaml", options=options(tmp_path / "again"))
+    weights = [folder / "model/model.safetensors" for folder in (finished, tmp_path / "again")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert (finished / "recipe.yaml").read_text() == (tmp_path / "again/recipe.yaml").read_text()
+
+
+def test_evaluate_gives_the_figures_of_the_report(lab: Lab, finished: Path) -> None:
+    figures = lab.evaluate(finished / "model", device="cpu")
+    again = lab.evaluate(finished / "model", [finished.parent / "test.conllu"], device="cpu")
+    manifest = seqlab.open(finished / "model", device="cpu").info
+    assert figures == again == pytest.approx(manifest["metrics"]["test"], abs=1e-6)
+    dev = lab.evaluate(finished / "model", split="dev", device="cpu")
+    assert dev == pytest.approx(manifest["metrics"]["dev"], abs=1e-6)
+
+
+def test_evaluate_on_a_split_that_the_recipe_lacks(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    lab.run(toy, ["data.test=null", "train.epochs=1"], options(tmp_path / "run"))
+    with pytest.raises(RecipeError) as caught:
+        lab.evaluate(tmp_path / "run/model", device="cpu")
+    assert str(caught.value).endswith(
+        "data: the recipe has no test split, only: train, dev; name one with --split, or data files"
+    )
+
+
+def test_training_without_dev_and_test_keeps_the_last_weights(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    changes = ["data.test=null", "data.dev=null", "train.epochs=1"]
+    report = lab.run(toy, changes, options(tmp_path / "run"))
+    assert report["metrics"] == {}
+    assert report["best_epoch"] == 1
+
+
+def test_a_device_that_is_not_there(lab: Lab, package: Path) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    with pytest.raises(SeqlabError, match="device cuda: this machine has no usable CUDA device"):
+        lab.open(package, device="cuda")
+
+
+def test_vocabularies_come_from_the_training_split_alone(lab: Lab, finished: Path) -> None:
+    learned = lab.open(finished / "model", device="cpu").info["learned"]
+    assert "katos" in learned["features"][0]["words"]
+    assert "stelos" not in str(learned)
+
+
+def test_the_test_split_is_read_after_training_only(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    (tmp_path / "test.conllu").write_text("not a treebank\n\n")
+    with pytest.raises(DataError, match=r"test.conllu:1: "):
+        lab.run(toy, ["train.epochs=1"], options(tmp_path / "run"))
+    assert (tmp_path / "run/checkpoints/last.safetensors").exists()
+    write_toy(tmp_path)
