@@ -8,7 +8,7 @@ It knows no plugin, no recipe and no command line, and serves on its own:
 from seqlab.engine.batching import Batch, Budget, Column, Dataset, Indexed, plan_batches
 from seqlab.engine.checkpoint import CheckpointFolder, load_state, save_state
 from seqlab.engine.evaluation import Answers, answer
-from seqlab.engine.model import SequenceModel, State
+from seqlab.engine.model import FeaturizerModule, HeadModule, SequenceModel, State
 from seqlab.engine.progress import Observer, Progress, SaveReason, StepRecord
 from seqlab.engine.recurrent import CellKind, RecurrentInit, RecurrentSpec, RecurrentStack, SequenceDropout
 from seqlab.engine.sequences import Layout, Sequences
@@ -24,6 +24,8 @@ __all__ = [
     "Column",
     "Dataset",
     "Evaluation",
+    "FeaturizerModule",
+    "HeadModule",
     "Indexed",
     "Layout",
     "Observer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +11,7 @@ from torch import Tensor, nn
 from seqlab.engine.batching import Batch, Indexed
 from seqlab.engine.sequences import Sequences
 
-if TYPE_CHECKING:
-    from seqlab.plugin.kinds import HeadModule
-
-__all__ = ["SequenceModel", "State", "detached"]
+__all__ = ["FeaturizerModule", "HeadModule", "SequenceModel", "State", "detached"]
 
 State: TypeAlias = tuple[Tensor, ...]
 """What an encoder carries from one chunk to the next: tensors with one row per sequence."""
@@ -25,13 +22,34 @@ def detached(state: State | None) -> State | None:
     return None if state is None else tuple(part.detach() for part in state)
 
 
-class SequenceModel(nn.Module):
-    """Featurizer modules, an encoder and named heads.
+class FeaturizerModule(Protocol):
+    """The trained half of a featurizer, a torch module."""
 
-    A featurizer maps its batch column to Sequences of shape (rows, its output_size); the encoder maps the
-    concatenation to Sequences and a state; a head has `loss`, `count` and `predict` (the protocols are in
-    `seqlab.plugin.kinds`).
-    """
+    output_size: int
+
+    def __call__(self, column: Sequences | Indexed) -> Sequences:
+        """Map a batch of the featurizer's column to features of shape (rows, output_size)."""
+        ...
+
+
+class HeadModule(Protocol):
+    """The trained half of a head, a torch module."""
+
+    def count(self, target: Sequences) -> Tensor:
+        """Return by how much a batch's summed loss is to be divided, a scalar tensor."""
+        ...
+
+    def loss(self, states: Sequences, target: Sequences) -> Tensor:
+        """Return the summed loss of a batch, a scalar tensor in fp32."""
+        ...
+
+    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
+        """Return the chosen ids, shape (rows,), and the probability of each, shape (rows,)."""
+        ...
+
+
+class SequenceModel(nn.Module):
+    """Featurizer modules, an encoder from their concatenation to states, and named head modules."""
 
     def __init__(
         self, featurizers: Sequence[nn.Module], encoder: nn.Module, heads: Mapping[str, nn.Module]

@@ -19,6 +19,9 @@ from torch.nn.utils.rnn import PackedSequence
 
 __all__ = ["Layout", "Sequences"]
 
+ORDINARY = torch.inference_mode(mode=False)
+"""Index tensors are kept: made in inference mode, they could not serve a later backward pass."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layout:
@@ -69,23 +72,27 @@ class Layout:
         return int(self.lengths.max()) if len(self) else 0
 
     @cached_property
+    @ORDINARY
     def batch_sizes(self) -> Tensor:
         """How many sequences are alive at each step, shape (longest,), on the CPU as torch wants it."""
         ended = torch.bincount(self.lengths, minlength=self.longest + 1)
         return len(self) - ended.cumsum(0)[: self.longest]
 
     @cached_property
+    @ORDINARY
     def alive(self) -> Tensor:
         """Indices of the non-empty sequences, longest first."""
         count = int(self.batch_sizes[0]) if self.longest else 0
         return self.order[:count].to(self.device)
 
     @cached_property
+    @ORDINARY
     def times(self) -> Tensor:
         """The time step of each row, shape (rows,)."""
         return torch.repeat_interleave(torch.arange(self.longest), self.batch_sizes).to(self.device)
 
     @cached_property
+    @ORDINARY
     def items(self) -> Tensor:
         """The sequence that each row belongs to, in the caller's numbering, shape (rows,)."""
         firsts = self.batch_sizes.cumsum(0) - self.batch_sizes
@@ -93,12 +100,14 @@ class Layout:
         return self.order[ranks].to(self.device)
 
     @cached_property
+    @ORDINARY
     def flat(self) -> Tensor:
         """For each row its place when all sequences stand one after another, shape (rows,)."""
         starts = (self.lengths.cumsum(0) - self.lengths).to(self.device)
         return starts[self.items] + self.times
 
     @cached_property
+    @ORDINARY
     def rows(self) -> Tensor:
         """The inverse of `flat`: for each place of the concatenation its row, shape (rows,)."""
         rows = torch.empty_like(self.flat)

@@ -16,7 +16,7 @@ from seqlab.errors import Place
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from seqlab.engine import Column, Indexed, Sequences, State
+    from seqlab.engine import Column, Sequences, State
 
 __all__ = [
     "Encoder",
@@ -24,11 +24,9 @@ __all__ = [
     "Example",
     "Featurizer",
     "FeaturizerContext",
-    "FeaturizerModule",
     "FieldKind",
     "Head",
     "HeadContext",
-    "HeadModule",
     "Located",
     "Metric",
     "MetricContext",
@@ -109,16 +107,6 @@ class FeaturizerContext:
     fields: Mapping[str, FieldKind]
 
 
-class FeaturizerModule(Protocol):
-    """The trained half of a featurizer, a torch module."""
-
-    output_size: int
-
-    def __call__(self, column: Sequences | Indexed) -> Sequences:
-        """Map a batch of the featurizer's column to features of shape (rows, output_size)."""
-        ...
-
-
 class Featurizer(Protocol):
     """Turns one field of the examples into numbers: a vocabulary and the module that reads its ids."""
 
@@ -142,7 +130,7 @@ class Featurizer(Protocol):
         ...
 
     def module(self) -> nn.Module:
-        """Make the FeaturizerModule for the fitted vocabulary."""
+        """Make the module for the fitted vocabulary, a `seqlab.engine.FeaturizerModule`."""
         ...
 
 
@@ -185,22 +173,6 @@ class HeadContext:
     fields: Mapping[str, FieldKind]
 
 
-class HeadModule(Protocol):
-    """The trained half of a head, a torch module."""
-
-    def count(self, target: Sequences) -> Tensor:
-        """Return by how much a batch's summed loss is to be divided, a scalar tensor."""
-        ...
-
-    def loss(self, states: Sequences, target: Sequences) -> Tensor:
-        """Return the summed loss of a batch, a scalar tensor in fp32."""
-        ...
-
-    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
-        """Return the chosen ids, shape (rows,), and the probability of each, shape (rows,)."""
-        ...
-
-
 class Head(Protocol):
     """Turns states into answers of one target field: labels, loss and decoding."""
 
@@ -226,7 +198,7 @@ class Head(Protocol):
         ...
 
     def module(self, input_size: int) -> nn.Module:
-        """Make the HeadModule for states of this size."""
+        """Make the module for states of this size, a `seqlab.engine.HeadModule`."""
         ...
 
     def decode(self, ids: Sequence[int]) -> list[str]:

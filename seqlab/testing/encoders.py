@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from seqlab.api import Component, Encoder, EncoderContext
 from seqlab.engine import Sequences
+from seqlab.engine.seeding import seeded
 from seqlab.testing.modules import assert_close, check_gradients, check_weights_round_trip, varied
 
 __all__ = ["check_encoder"]
@@ -19,6 +20,7 @@ CHUNK = 5
 """Shorter than most of LENGTHS and a divisor of none, so that sequences end inside and between chunks."""
 
 
+@seeded(0)
 def check_encoder(component: Component[Any], **config: Any) -> None:
     """Build an encoder and check its contract.
 

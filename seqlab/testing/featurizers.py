@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.api import Component, Featurizer, FeaturizerContext
-from seqlab.plugin.kinds import FeaturizerModule
+from seqlab.engine import FeaturizerModule
+from seqlab.engine.seeding import seeded
 from seqlab.testing.modules import (
     assert_close,
     check_gradients,
@@ -31,6 +32,7 @@ TRAINING = SENTENCES[:3]
 """What the featurizer is fitted on; the other sentences hold unknown words and characters."""
 
 
+@seeded(0)
 def check_featurizer(component: Component[Any], **config: Any) -> None:
     """Build a featurizer of tokens and check its contract.
 

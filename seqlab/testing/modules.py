@@ -21,7 +21,7 @@ def assert_close(found: Tensor, expected: Tensor, message: str) -> None:
         f"{message}: shape {tuple(found.shape)}, not {tuple(expected.shape)}"
     )
     assert torch.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE), (
-        f"{message}: differs by up to {float((found - expected).abs().max()):.3g}"
+        f"{message}: differs by up to {float((found - expected).detach().abs().max()):.3g}"
     )
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from seqlab.builtin.featurizers.plugin import CharLSTMConfig
 from seqlab.builtin.vocabulary import UNKNOWN, Vocabulary
 from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State
 
@@ -22,17 +21,21 @@ LSTM costs rows times steps, and one long word would make all others pay for its
 
 
 class CharLSTMFeaturizer:
-    """The character vocabulary of a `char_lstm`."""
+    """The character vocabulary of a `char_lstm`; `make` is given its size and returns the module."""
 
-    def __init__(self, config: CharLSTMConfig) -> None:
-        self.config = config
-        self.field = config.field
+    def __init__(
+        self, field: str, make: Callable[[int], nn.Module], *, min_count: int = 1, lowercase: bool = False
+    ) -> None:
+        self.field = field
+        self.make = make
+        self.min_count = min_count
+        self.lowercase = lowercase
         self.characters = Vocabulary()
 
     def fit(self, values: Iterable[Sequence[str]]) -> None:
         """Learn the characters of the training split's words."""
         stream = (char for value in values for word in value for char in self._spelt(word))
-        self.characters = Vocabulary.counted(stream, min_count=self.config.min_count)
+        self.characters = Vocabulary.counted(stream, min_count=self.min_count)
 
     def state(self) -> dict[str, Any]:
         """Return the vocabulary."""
@@ -52,31 +55,31 @@ class CharLSTMFeaturizer:
 
     def module(self) -> nn.Module:
         """Make the character LSTM."""
-        return CharLSTM(len(self.characters), self.config)
+        return self.make(len(self.characters))
 
     def _spelt(self, word: str) -> str:
-        return word.lower() if self.config.lowercase else word
+        return word.lower() if self.lowercase else word
 
 
 class CharLSTM(nn.Module):
     """Characters to word vectors of size 2 * hidden_size (Ling et al. 2015, "Finding Function in Form")."""
 
-    def __init__(self, num_embeddings: int, config: CharLSTMConfig) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        spec: RecurrentSpec,
+        *,
+        char_dropout: float = 0.0,
+        dropout: float = 0.0,
+        cache_words: int = 0,
+    ) -> None:
         super().__init__()
-        self.output_size = 2 * config.hidden_size
-        self.char_dropout = config.char_dropout
-        self.table = nn.Embedding(num_embeddings, config.embedding_dim)
-        self.dropout = SequenceDropout(config.dropout)
-        self.stack = RecurrentStack(
-            RecurrentSpec(
-                cell="lstm",
-                input_size=config.embedding_dim,
-                hidden_size=config.hidden_size,
-                num_layers=config.num_layers,
-                bidirectional=True,
-            )
-        )
-        self.cache = VectorCache(config.cache_words)
+        self.output_size = spec.output_size
+        self.char_dropout = char_dropout
+        self.table = nn.Embedding(num_embeddings, spec.input_size)
+        self.dropout = SequenceDropout(dropout)
+        self.stack = RecurrentStack(spec)
+        self.cache = VectorCache(cache_words)
         self.register_load_state_dict_post_hook(_forget_vectors)  # type: ignore[no-untyped-call]
 
     def train(self, mode: bool = True) -> Self:
@@ -151,23 +154,24 @@ class VectorCache:
             return module.encode(items)
         keys = _keys(items)
         with self._lock:
-            missing = [place for place, key in enumerate(keys) if key not in self._rows]
+            # By key, not by word: words of unknown characters may be spelt with the same ids.
+            missing = {key: place for place, key in enumerate(keys) if key not in self._rows}
             if len(self._rows) + len(missing) > self.size:
                 self._rows.clear()
-                missing = list(range(len(keys)))
+                missing = {key: place for place, key in enumerate(keys)}
             if missing:
-                self._add(module, items, missing, keys)
+                self._add(module, items, missing)
             return self._vectors[torch.tensor([self._rows[key] for key in keys], dtype=torch.int64)]
 
-    def _add(self, module: CharLSTM, items: Sequences, missing: list[int], keys: list[bytes]) -> None:
+    def _add(self, module: CharLSTM, items: Sequences, missing: dict[bytes, int]) -> None:
         if not len(self._vectors):
             # Allocated as an ordinary tensor: one made in inference mode could not be filled outside of it.
             with torch.inference_mode(mode=False):
                 self._vectors = module.table.weight.new_empty(self.size, module.output_size)
-        some = items.select(torch.tensor(missing))
+        some = items.select(torch.tensor(list(missing.values())))
         first = len(self._rows)
         self._vectors[first : first + len(missing)] = module.encode(some)
-        self._rows |= {keys[place]: first + number for number, place in enumerate(missing)}
+        self._rows |= {key: first + number for number, key in enumerate(missing)}
 
 
 def _keys(items: Sequences) -> list[bytes]:

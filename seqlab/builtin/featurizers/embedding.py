@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from seqlab.builtin.featurizers.plugin import EmbeddingConfig
 from seqlab.builtin.vocabulary import UNKNOWN
 from seqlab.engine import SequenceDropout, Sequences
 
@@ -13,15 +12,23 @@ __all__ = ["WordEmbedding"]
 
 
 class WordEmbedding(nn.Module):
-    """A table of vectors; row 0 is the unknown word's."""
+    """A table of vectors; row 0 is the unknown word's, zeros that stay zeros with `zero_unknown`."""
 
-    def __init__(self, num_embeddings: int, config: EmbeddingConfig) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        *,
+        word_dropout: float = 0.0,
+        dropout: float = 0.0,
+        zero_unknown: bool = False,
+    ) -> None:
         super().__init__()
-        self.output_size = config.embedding_dim
-        self.word_dropout = config.word_dropout
-        padding = UNKNOWN if config.unknown == "zero" else None
-        self.table = nn.Embedding(num_embeddings, config.embedding_dim, padding_idx=padding)
-        self.dropout = SequenceDropout(config.dropout)
+        self.output_size = embedding_dim
+        self.word_dropout = word_dropout
+        padding = UNKNOWN if zero_unknown else None
+        self.table = nn.Embedding(num_embeddings, embedding_dim, padding_idx=padding)
+        self.dropout = SequenceDropout(dropout)
 
     def forward(self, words: Sequences) -> Sequences:
         """Map ids (rows,) to vectors (rows, embedding_dim)."""

@@ -82,20 +82,47 @@ def _embedding(config: EmbeddingConfig, context: FeaturizerContext) -> Featurize
     from seqlab.builtin.featurizers.embedding import WordEmbedding
     from seqlab.builtin.featurizers.words import WordFeaturizer
 
-    return WordFeaturizer(config, lambda size: WordEmbedding(size, config))
+    def make(size: int) -> WordEmbedding:
+        return WordEmbedding(
+            size,
+            config.embedding_dim,
+            word_dropout=config.word_dropout,
+            dropout=config.dropout,
+            zero_unknown=config.unknown == "zero",
+        )
+
+    return WordFeaturizer(config.field, make, min_count=config.min_count, lowercase=config.lowercase)
 
 
 def _one_hot(config: OneHotConfig, context: FeaturizerContext) -> Featurizer:
     from seqlab.builtin.featurizers.one_hot import OneHot
     from seqlab.builtin.featurizers.words import WordFeaturizer
 
-    return WordFeaturizer(config, OneHot)
+    return WordFeaturizer(config.field, OneHot, min_count=config.min_count, lowercase=config.lowercase)
 
 
 def _char_lstm(config: CharLSTMConfig, context: FeaturizerContext) -> Featurizer:
-    from seqlab.builtin.featurizers.char_lstm import CharLSTMFeaturizer
+    from seqlab.builtin.featurizers.char_lstm import CharLSTM, CharLSTMFeaturizer
+    from seqlab.engine import RecurrentSpec
 
-    return CharLSTMFeaturizer(config)
+    spec = RecurrentSpec(
+        cell="lstm",
+        input_size=config.embedding_dim,
+        hidden_size=config.hidden_size,
+        num_layers=config.num_layers,
+        bidirectional=True,
+    )
+
+    def make(size: int) -> CharLSTM:
+        return CharLSTM(
+            size,
+            spec,
+            char_dropout=config.char_dropout,
+            dropout=config.dropout,
+            cache_words=config.cache_words,
+        )
+
+    return CharLSTMFeaturizer(config.field, make, min_count=config.min_count, lowercase=config.lowercase)
 
 
 @hookimpl

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import nn
 
-from seqlab.builtin.featurizers.plugin import WordConfig
 from seqlab.builtin.vocabulary import Vocabulary
 from seqlab.engine import Column
 
@@ -20,16 +19,19 @@ class WordFeaturizer:
     `make` is given the size of the vocabulary and returns the module that reads the ids.
     """
 
-    def __init__(self, config: WordConfig, make: Callable[[int], nn.Module]) -> None:
-        self.config = config
-        self.field = config.field
+    def __init__(
+        self, field: str, make: Callable[[int], nn.Module], *, min_count: int, lowercase: bool
+    ) -> None:
+        self.field = field
         self.make = make
+        self.min_count = min_count
+        self.lowercase = lowercase
         self.vocabulary = Vocabulary()
 
     def fit(self, values: Iterable[Sequence[str]]) -> None:
         """Learn the words that the training split holds often enough."""
         words = (word for value in values for word in self._spelt(value))
-        self.vocabulary = Vocabulary.counted(words, min_count=self.config.min_count)
+        self.vocabulary = Vocabulary.counted(words, min_count=self.min_count)
 
     def state(self) -> dict[str, Any]:
         """Return the vocabulary."""
@@ -48,4 +50,4 @@ class WordFeaturizer:
         return self.make(len(self.vocabulary))
 
     def _spelt(self, words: Sequence[str]) -> Iterable[str]:
-        return map(str.lower, words) if self.config.lowercase else words
+        return map(str.lower, words) if self.lowercase else words

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.api import HeadContext, SeqlabError
-from seqlab.builtin.heads.plugin import TaggingConfig
+from seqlab.api import SeqlabError
 from seqlab.engine import Column, Sequences
 from seqlab.suggest import did_you_mean, one_of
 
@@ -26,9 +25,18 @@ class TaggingHead:
 
     default_metrics: tuple[str, ...] = ("accuracy", "accuracy_unknown", "sentence_accuracy", "label_scores")
 
-    def __init__(self, config: TaggingConfig, context: HeadContext) -> None:
-        self.config = config
-        self.target = _target(config.target, context)
+    def __init__(
+        self,
+        target: str,
+        *,
+        class_weights: Literal["balanced"] | Mapping[str, float] | None = None,
+        label_smoothing: float = 0.0,
+        loss_weight: float = 1.0,
+    ) -> None:
+        self.target = target
+        self.class_weights = class_weights
+        self.label_smoothing = label_smoothing
+        self.loss_weight = loss_weight
         self.labels: list[str] = []
         self.weights: list[float] = []
 
@@ -36,7 +44,7 @@ class TaggingHead:
         """Learn the labels and, from their counts, the class weights."""
         counts = Counter(label for value in values for label in value)
         self.labels = sorted(counts)
-        self.weights = _class_weights(self.config.class_weights, counts)
+        self.weights = _class_weights(self.class_weights, counts)
 
     def state(self) -> dict[str, Any]:
         """Return the labels."""
@@ -59,28 +67,15 @@ class TaggingHead:
 
     def module(self, input_size: int) -> nn.Module:
         """Make the softmax layer."""
-        return Tagger(input_size, self.weights, self.config)
-
-
-def _target(target: str | None, context: HeadContext) -> str:
-    labels = [name for name, kind in context.fields.items() if kind == "token_labels"]
-    if target is None and len(labels) == 1:
-        return labels[0]
-    if target is None:
-        raise SeqlabError(
-            f"head tagging needs a target, as the reader has {len(labels)} label fields; {one_of(labels)}"
+        return Tagger(
+            input_size, self.weights, label_smoothing=self.label_smoothing, loss_weight=self.loss_weight
         )
-    if target not in labels:
-        raise SeqlabError(
-            f"head tagging: no label field {target!r}{did_you_mean(target, labels)}; {one_of(labels)}"
-        )
-    return target
 
 
-def _class_weights(weights: str | dict[str, float] | None, counts: Counter[str]) -> list[float]:
+def _class_weights(weights: str | Mapping[str, float] | None, counts: Counter[str]) -> list[float]:
     if weights is None:
         return [1.0] * len(counts)
-    if isinstance(weights, dict):
+    if isinstance(weights, Mapping):
         for label in weights:
             if label not in counts:
                 raise SeqlabError(
@@ -95,11 +90,18 @@ def _class_weights(weights: str | dict[str, float] | None, counts: Counter[str])
 class Tagger(nn.Module):
     """States to scores of labels; weighted cross-entropy, divided by the summed weights of the targets."""
 
-    def __init__(self, input_size: int, weights: Sequence[float], config: TaggingConfig) -> None:
+    def __init__(
+        self,
+        input_size: int,
+        weights: Sequence[float],
+        *,
+        label_smoothing: float = 0.0,
+        loss_weight: float = 1.0,
+    ) -> None:
         super().__init__()
         self.project = nn.Linear(input_size, len(weights))
-        self.label_smoothing = config.label_smoothing
-        self.loss_weight = config.loss_weight
+        self.label_smoothing = label_smoothing
+        self.loss_weight = loss_weight
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.tensor(weights), persistent=False)
 

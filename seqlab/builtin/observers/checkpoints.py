@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seqlab.builtin.observers.plugin import CheckpointsConfig
 from seqlab.engine import CheckpointFolder, Observer, SaveReason, Trainer
 
 __all__ = ["Checkpoints"]
@@ -13,9 +12,9 @@ __all__ = ["Checkpoints"]
 class Checkpoints(Observer):
     """Writes the last state and the best weights every so many steps, and whenever an epoch ends."""
 
-    def __init__(self, path: Path, config: CheckpointsConfig) -> None:
+    def __init__(self, path: Path, *, every_steps: int) -> None:
         self.folder = CheckpointFolder(path)
-        self.every_steps = config.every_steps
+        self.every_steps = every_steps
         self.saved_at = 0
 
     def training_started(self, trainer: Trainer) -> None:

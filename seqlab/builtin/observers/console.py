@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from seqlab.builtin.observers.plugin import ConsoleConfig
 from seqlab.engine import Observer, StepRecord, Trainer
 
 __all__ = ["Console"]
@@ -17,11 +16,11 @@ __all__ = ["Console"]
 class Console(Observer):
     """A live bar with loss, speed and time left on a terminal; one plain line per epoch everywhere."""
 
-    def __init__(self, config: ConsoleConfig) -> None:
+    def __init__(self, *, bar: bool = True) -> None:
         self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
         self.bar: Progress | None = None
         self.task = TaskID(0)
-        self.live = config.bar and self.console.is_terminal
+        self.live = bar and self.console.is_terminal
 
     def training_started(self, trainer: Trainer) -> None:
         """Say what will be trained on; start the bar."""

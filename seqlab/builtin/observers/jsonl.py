@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from seqlab.api import PackageError
-from seqlab.builtin.observers.plugin import JsonLinesConfig
 from seqlab.engine import Observer, StepRecord, Trainer
 
 __all__ = ["JsonLines"]
@@ -20,9 +19,9 @@ __all__ = ["JsonLines"]
 class JsonLines(Observer):
     """Appends a line per epoch, and per some steps; a resumed run drops what its checkpoint has not seen."""
 
-    def __init__(self, path: Path, config: JsonLinesConfig) -> None:
+    def __init__(self, path: Path, *, every_steps: int | None = None) -> None:
         self.path = path
-        self.every_steps = config.every_steps
+        self.every_steps = every_steps
         self.size = 0
 
     def state(self) -> dict[str, Any]:

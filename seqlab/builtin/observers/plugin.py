@@ -39,19 +39,19 @@ class CheckpointsConfig(Config):
 def _console(config: ConsoleConfig, context: ObserverContext) -> Observer:
     from seqlab.builtin.observers.console import Console
 
-    return Console(config)
+    return Console(bar=config.bar)
 
 
 def _jsonl(config: JsonLinesConfig, context: ObserverContext) -> Observer:
     from seqlab.builtin.observers.jsonl import JsonLines
 
-    return JsonLines(context.run.folder / "metrics.jsonl", config)
+    return JsonLines(context.run.folder / "metrics.jsonl", every_steps=config.every_steps)
 
 
 def _checkpoints(config: CheckpointsConfig, context: ObserverContext) -> Observer:
     from seqlab.builtin.observers.checkpoints import Checkpoints
 
-    return Checkpoints(context.run.folder / "checkpoints", config)
+    return Checkpoints(context.run.folder / "checkpoints", every_steps=config.every_steps)
 
 
 @hookimpl

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from contract import registered
+from pydantic import ValidationError
+
+from seqlab.api import FeaturizerContext, Sequences
+from seqlab.builtin.featurizers.embedding import WordEmbedding
+from seqlab.builtin.featurizers.plugin import EmbeddingConfig
+from seqlab.builtin.featurizers.words import WordFeaturizer
+from seqlab.builtin.vocabulary import UNKNOWN
+from seqlab.engine.seeding import seeded
+
+
+def embedding(**config: Any) -> WordEmbedding:
+    with seeded(1):
+        return WordEmbedding(50, 4, **({"zero_unknown": True} | config))
+
+
+def words(*ids: int) -> Sequences:
+    return Sequences.from_flat(torch.tensor(ids), [len(ids)])
+
+
+def test_rows_are_those_of_the_table() -> None:
+    module = embedding()
+    assert torch.equal(module(words(3, 7, 3)).data, module.table.weight[[3, 7, 3]])
+
+
+def test_the_zero_vector_of_unknown_words_is_never_trained() -> None:
+    module = embedding()
+    module(words(UNKNOWN, 3)).data.sum().backward()
+    assert module.table.weight.grad is not None
+    assert not module.table.weight[UNKNOWN].any()
+    assert not module.table.weight.grad[UNKNOWN].any()
+    assert module.table.weight.grad[3].any()
+
+
+def test_word_dropout_trains_the_unknown_vector() -> None:
+    module = embedding(zero_unknown=False, word_dropout=0.25)
+    ids = torch.arange(1, 50).repeat(100)
+    with seeded(1):
+        rows = module(Sequences.from_flat(ids, [len(ids)]))
+    unknown = (rows.to_flat() == module.table.weight[UNKNOWN]).all(-1)
+    assert float(unknown.float().mean()) == pytest.approx(0.25, abs=0.03)
+    kept = ids[~unknown]
+    assert torch.equal(rows.to_flat()[~unknown], module.table.weight[kept])
+    rows.data.sum().backward()
+    assert module.table.weight.grad is not None
+    assert module.table.weight.grad[UNKNOWN].any()
+
+
+def test_nothing_is_dropped_in_evaluation() -> None:
+    module = embedding(zero_unknown=False, word_dropout=0.9, dropout=0.9).eval()
+    assert torch.equal(module(words(3, 7)).data, module.table.weight[[3, 7]])
+
+
+def test_an_unknown_vector_that_nothing_would_train_is_refused() -> None:
+    with pytest.raises(
+        ValidationError, match="unknown: learned would never be trained; set min_count above 1"
+    ):
+        EmbeddingConfig()
+    for fine in ({"min_count": 2}, {"word_dropout": 0.1}, {"unknown": "zero"}):
+        EmbeddingConfig.model_validate(fine)
+
+
+def test_words_are_read_in_lower_case_where_asked() -> None:
+    featurizer = WordFeaturizer("tokens", lambda size: WordEmbedding(size, 4), min_count=2, lowercase=True)
+    featurizer.fit([["The", "the", "Dog"], ["dog", "Bird"]])
+    assert featurizer.state() == {"words": ["dog", "the"]}
+    assert featurizer.encode([["THE", "Dog"], [], ["bird"]]).values.tolist() == [2, 1, UNKNOWN]
+    table = featurizer.module().get_submodule("table")
+    assert isinstance(table, torch.nn.Embedding)
+    assert table.num_embeddings == 3

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqlab.builtin.vocabulary import UNKNOWN, Vocabulary
+
+STREAMS = st.lists(st.sampled_from("abcdeäß☃"), max_size=30)
+
+
+@settings(max_examples=40, deadline=None)
+@given(STREAMS, st.integers(1, 4))
+def test_symbols_are_known_from_min_count_on(stream: list[str], min_count: int) -> None:
+    vocabulary = Vocabulary.counted(stream, min_count=min_count)
+    counts = Counter(stream)
+    assert set(vocabulary.symbols) == {symbol for symbol in counts if counts[symbol] >= min_count}
+    assert len(vocabulary) == len(vocabulary.symbols) + 1
+    ids = vocabulary.encode(stream)
+    for symbol, number in zip(stream, ids, strict=True):
+        assert (number == UNKNOWN) == (symbol not in vocabulary)
+        assert number < len(vocabulary)
+    assert len(set(vocabulary.encode(vocabulary.symbols))) == len(vocabulary.symbols)
+
+
+@settings(max_examples=40, deadline=None)
+@given(STREAMS)
+def test_the_order_of_the_data_does_not_matter(stream: list[str]) -> None:
+    expected = Vocabulary.counted(stream).symbols
+    assert Vocabulary.counted(stream[::-1]).symbols == Vocabulary.counted(sorted(stream)).symbols == expected
+
+
+def test_the_most_frequent_comes_first_and_ties_are_sorted() -> None:
+    assert Vocabulary.counted("ccbbba").symbols == ["b", "c", "a"]
+    assert Vocabulary.counted("dbca").symbols == ["a", "b", "c", "d"]
+
+
+def test_the_symbols_make_the_same_vocabulary_again() -> None:
+    vocabulary = Vocabulary.counted("hello world")
+    assert Vocabulary(vocabulary.symbols).encode("hold?") == vocabulary.encode("hold?")
+    assert vocabulary.encode("?") == [UNKNOWN]
+    assert len(Vocabulary()) == 1
