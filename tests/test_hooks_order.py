@@ -23,6 +23,7 @@ TOLD = (
     "epoch_finished",
     "savepoint",
     "training_finished",
+    "close",
 )
 
 
@@ -131,6 +132,7 @@ def test_the_order_of_all_calls_of_a_whole_run(
         *EPOCH,
         *EPOCH,
         "training_finished",
+        "close",
         "run_finished",
     ]
     assert recorder.finished == (report, None)
@@ -142,7 +144,7 @@ def test_the_order_of_calls_when_a_run_is_interrupted_and_resumed(
     asked = iter([False] * 3 + [True])
     with pytest.raises(SeqlabError, match="interrupted after step 4") as caught:
         recorded.run(recipe, SETTINGS, options(tmp_path, cancelled=lambda: next(asked)))
-    interrupted = ["epoch_started", *WINDOW, "savepoint interrupted", "state", "run_finished"]
+    interrupted = ["epoch_started", *WINDOW, "savepoint interrupted", "state", "close", "run_finished"]
     assert recorder.calls == [*BEFORE, "training_started", *EPOCH, *interrupted]
     assert recorder.finished == (None, caught.value)
     recorder.calls.clear()
@@ -154,6 +156,7 @@ def test_the_order_of_calls_when_a_run_is_interrupted_and_resumed(
         "training_started",
         *rest,
         "training_finished",
+        "close",
         "run_finished",
     ]
 

@@ -101,3 +101,6 @@ class Observer:
 
     def training_finished(self, trainer: Trainer) -> None:
         """After the last step, also when stopped early; not when an error ends the run."""
+
+    def close(self, trainer: Trainer) -> None:
+        """Let go of terminals and files: called last, also after an error or a cancellation."""

@@ -121,8 +121,8 @@ class Trainer:
         self.metrics = {}
         self._tell("epoch_started")
         for first in range(progress.batch, len(batches), settings.accumulate):
-            window = [self.job.data.gather(each) for each in batches[first : first + settings.accumulate]]
-            self._window([batch.to(self.device) for batch in window])
+            window = batches[first : first + settings.accumulate]
+            self._window(window)
             progress.batch += len(window)
             self._tell("savepoint", "window")
             self._heed_cancellation()
@@ -135,14 +135,16 @@ class Trainer:
         self._tell("epoch_finished", record)
         self._tell("savepoint", "epoch")
 
-    def _window(self, window: Sequence[Batch]) -> None:
+    def _window(self, window: Sequence[Tensor]) -> None:
         """One optimizer step; with truncated BPTT, one per chunk, the states carried over without graph."""
-        states: list[State | None] = [None] * len(window)
-        for parts in zip_longest(*(batch.chunks(self.settings.bptt) for batch in window)):
-            started = time.perf_counter()
+        started = time.perf_counter()
+        batches = [self.job.data.gather(indices).to(self.device) for indices in window]
+        states: list[State | None] = [None] * len(batches)
+        for parts in zip_longest(*(batch.chunks(self.settings.bptt) for batch in batches)):
             record = self._step(parts, states)
             self._count(record, time.perf_counter() - started)
             self._tell("step_finished", record)
+            started = time.perf_counter()
 
     def _step(self, parts: Sequence[Batch | None], states: list[State | None]) -> StepRecord:
         """Backpropagate the mean loss over all parts, divided once by their common count; clip; step."""
@@ -255,6 +257,7 @@ class Trainer:
         with ExitStack() as stack:
             stack.enter_context(seeded(derived_seed(self.settings.seed, "training")))
             stack.enter_context(deterministic(enabled=self.settings.deterministic))
+            stack.callback(self._tell, "close")
             if self._rng:
                 restore_rng(self._rng)
             yield

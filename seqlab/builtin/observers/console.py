@@ -55,11 +55,14 @@ class Console(Observer):
         self.console.print("  ".join(shown), markup=False)
 
     def training_finished(self, trainer: Trainer) -> None:
-        """Remove the bar; say where training stopped early."""
-        if self.bar:
-            self.bar.stop()
+        """Say where training stopped early."""
         if trainer.progress.epoch < trainer.settings.epochs:
             self.console.print(f"stopped early after epoch {trainer.progress.epoch}", markup=False)
+
+    def close(self, trainer: Trainer) -> None:
+        """Remove the bar and give the cursor back."""
+        if self.bar:
+            self.bar.stop()
 
     def _start_bar(self, trainer: Trainer) -> None:
         self.bar = Progress(

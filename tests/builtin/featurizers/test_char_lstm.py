@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from contract import registered
 from torch import Tensor, nn
 
 from seqlab.api import FeaturizerContext, Indexed

@@ -4,10 +4,9 @@ from typing import Any
 
 import pytest
 import torch
-from contract import registered
 from pydantic import ValidationError
 
-from seqlab.api import FeaturizerContext, Sequences
+from seqlab.api import Sequences
 from seqlab.builtin.featurizers.embedding import WordEmbedding
 from seqlab.builtin.featurizers.plugin import EmbeddingConfig
 from seqlab.builtin.featurizers.words import WordFeaturizer

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from contract import registered
 from torch import Tensor, nn
 
 from seqlab.api import FieldKind, HeadContext, SeqlabError, Sequences
@@ -17,7 +16,6 @@ from seqlab.engine.seeding import seeded
 
 LABELS = [["B", "A", "B"], ["C", "B"], [], ["B"]]
 INPUT_SIZE = 5
-FIELDS: Mapping[str, FieldKind] = {"tokens": "tokens", "upos": "token_labels"}
 
 
 FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "upos": "token_labels"}

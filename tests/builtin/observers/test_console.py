@@ -22,8 +22,13 @@ ON_A_TERMINAL = """
 import sys
 from toy_models import dataset, model, settings, trainer
 from seqlab.builtin.observers.console import Console
-observer = Console(bar=sys.argv[1] == "bar")
-trainer(model(), dataset(), settings(epochs=2), observers={"console": observer}).fit()
+from seqlab.engine import Observer
+class Fault(Observer):
+    def epoch_finished(self, trainer, record):
+        if record["epoch"] == 2 and sys.argv[1] == "fault":
+            sys.exit("fault")
+observers = {"console": Console(bar=sys.argv[1] != "plain"), "fault": Fault()}
+trainer(model(), dataset(), settings(epochs=2), observers=observers).fit()
 """
 
 
@@ -82,12 +87,13 @@ def on_a_terminal(mode: str) -> str:
         except OSError:  # Linux reports the other end's closing as an input/output error
             pass
     os.close(ours)
-    assert process.returncode == 0
+    assert process.returncode == (1 if mode == "fault" else 0)
     return told.decode()
 
 
-def test_on_a_terminal_a_bar_is_drawn_and_taken_away() -> None:
-    told = on_a_terminal("bar")
+@pytest.mark.parametrize("mode", ["bar", "fault"])
+def test_on_a_terminal_a_bar_is_drawn_and_taken_away(mode: str) -> None:
+    told = on_a_terminal(mode)
     hide, show = "\x1b[?25l", "\x1b[?25h"
     assert hide in told
     assert told.rindex(show) > told.rindex(hide), "the cursor is back"

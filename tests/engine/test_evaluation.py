@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from toy_models import dataset, model
+
+from seqlab.engine import Answers, Budget, answer
+
+LENGTHS = st.lists(st.integers(0, 6), min_size=1, max_size=9)
+
+
+@settings(max_examples=15, deadline=None)
+@given(LENGTHS, st.integers(1, 12), st.one_of(st.none(), st.integers(1, 3)))
+def test_each_example_is_answered_as_if_it_were_alone(
+    lengths: list[int], tokens: int, items: int | None
+) -> None:
+    subject, data = model().eval(), dataset(lengths)
+    found = answer(subject, data, Budget(tokens, items))["tags"]
+    assert [len(ids) for ids in found.ids] == [len(each) for each in found.probabilities] == lengths
+    head = dict(subject.named_heads())["tags"]
+    with torch.no_grad():
+        for index in range(len(data)):
+            alone = data.gather(torch.tensor([index]))
+            ids, probabilities = head.predict(subject.encode(alone.features)[0])
+            assert found.ids[index] == ids.data.tolist()
+            assert found.probabilities[index] == pytest.approx(probabilities.data.tolist(), abs=1e-12)
+
+
+def test_the_loss_is_the_mean_over_all_targets() -> None:
+    subject, data = model(heads=("a", "b")).eval(), dataset(heads=("a", "b"))
+    batch = data.gather(torch.arange(len(data)))
+    sums, _ = subject.losses(batch)
+    counts = subject.counts(batch)
+    for name, found in answer(subject, data, Budget(10)).items():
+        assert found.loss == pytest.approx(float(sums[name].detach() / counts[name]))
+
+
+def test_data_without_targets_has_answers_and_no_loss() -> None:
+    labelled = dataset()
+    bare = type(labelled)(labelled.features)
+    found, expected = (answer(model().eval(), each, Budget(20))["tags"] for each in (bare, labelled))
+    assert found.ids == expected.ids
+    assert found.loss is None
+    assert Answers([], []).loss is None
+
+
+def test_no_examples_have_no_answers() -> None:
+    assert answer(model().eval(), dataset([]), Budget(5))["tags"].ids == []
+
+
+def test_answering_keeps_no_graph() -> None:
+    subject = model().eval()
+    answer(subject, dataset(), Budget(20))
+    assert all(parameter.grad is None for parameter in subject.parameters())
+    assert torch.is_grad_enabled()

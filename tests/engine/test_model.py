@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import torch
+from torch import nn
+from toy_models import dataset, model
+
+from seqlab.engine import SequenceModel, Sequences, State
+from seqlab.engine.model import detached
+
+
+class Scaled(nn.Module):
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, column: Sequences) -> Sequences:
+        return column.with_data(column.data * self.factor)
+
+
+class Echo(nn.Module):
+    """Its states are its inputs; its state counts the calls."""
+
+    def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
+        calls = torch.zeros(len(inputs), 1) if state is None else state[0]
+        return inputs, (calls + 1,)
+
+
+def test_features_stand_side_by_side_in_the_recipes_order() -> None:
+    column = Sequences.from_list([torch.ones(2, 1), torch.full((3, 1), 2.0)])
+    states, state = SequenceModel([Scaled(1), Scaled(10)], Echo(), {}).encode([column, column])
+    assert [each.tolist() for each in states.to_list()] == [[[1, 10]] * 2, [[2, 20]] * 3]
+    assert state is not None
+    assert state[0].tolist() == [[1], [1]]
+
+
+def test_each_head_sees_its_own_target() -> None:
+    subject = model(heads=("a", "b"))
+    batch = dataset(heads=("a", "b")).gather(torch.arange(4))
+    states, _ = subject.encode(batch.features)
+    sums, _ = subject.losses(batch)
+    assert list(sums) == list(subject.counts(batch)) == ["a", "b"]
+    for name, head in subject.named_heads():
+        assert torch.equal(sums[name], head.loss(states, batch.targets[name]))
+        assert torch.equal(subject.counts(batch)[name], head.count(batch.targets[name]))
+    assert sums["a"] != sums["b"]
+
+
+def test_the_state_goes_through_to_the_encoder() -> None:
+    subject = model()
+    batch = dataset().gather(torch.arange(3))
+    _, first = subject.losses(batch)
+    assert subject.losses(batch, first)[0]["tags"] != subject.losses(batch)[0]["tags"]
+
+
+def test_a_detached_state_has_the_same_values_and_no_graph() -> None:
+    leaf = torch.ones(2, requires_grad=True)
+    parts = detached((leaf * 2, leaf * 3))
+    assert parts is not None
+    assert [part.tolist() for part in parts] == [[2, 2], [3, 3]]
+    assert not any(part.requires_grad for part in parts)
+    assert detached(None) is None

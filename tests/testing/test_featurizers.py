@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pytest
+import torch
+from contract import Configs, registered, rows
+from torch import nn
+
+from seqlab.api import Column, Component, Config, FeaturizerContext, Sequences
+from seqlab.testing import check_featurizer
+
+TABLE: Configs = {
+    "embedding": [
+        {"embedding_dim": 4, "unknown": "zero"},
+        {"embedding_dim": 4, "word_dropout": 0.3, "dropout": 0.2},
+        {"embedding_dim": 3, "min_count": 2, "lowercase": True},
+    ],
+    "one_hot": [{}, {"lowercase": True}, {"min_count": 2}],
+    "char_lstm": [
+        {"embedding_dim": 3, "hidden_size": 4},
+        {"embedding_dim": 3, "hidden_size": 2, "num_layers": 2, "lowercase": True, "dropout": 0.3},
+        {"embedding_dim": 3, "hidden_size": 4, "cache_words": 0, "char_dropout": 0.0, "min_count": 2},
+        {"embedding_dim": 3, "hidden_size": 4, "cache_words": 4},
+    ],
+}
+
+
+def test_every_built_in_featurizer_stands_in_the_table() -> None:
+    assert registered("featurizer").keys() == TABLE.keys()
+
+
+@pytest.mark.parametrize(("component", "config"), rows("featurizer", TABLE))
+def test_built_in_featurizers_keep_the_contract(component: Component[Any], config: dict[str, Any]) -> None:
+    check_featurizer(component, **config)
+
+
+class Module(nn.Module):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.output_size = 3
+        self.table = nn.Embedding(size, 3)
+
+    def forward(self, words: Sequences) -> Sequences:
+        return words.with_data(self.table(words.data))
+
+
+class Good:
+    """Words by number, 0 the unknown."""
+
+    field = "tokens"
+    make: type[nn.Module] = Module
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+
+    def fit(self, values: Iterable[Any]) -> None:
+        self.words = sorted({word for value in values for word in value})
+
+    def state(self) -> dict[str, Any]:
+        return {"words": self.words}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.words = list(state["words"])
+
+    def encode(self, values: Sequence[Any]) -> Column:
+        ids = {word: number for number, word in enumerate(self.words, start=1)}
+        return Column.of([[ids.get(word, 0) for word in value] for value in values])
+
+    def module(self) -> nn.Module:
+        return self.make(len(self.words) + 1)
+
+
+class ForgetsItsVocabulary(Good):
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.words = list(state["words"])[::-1]
+
+
+class RefusesUnknownWords(Good):
+    def encode(self, values: Sequence[Any]) -> Column:
+        return Column.of([[self.words.index(word) for word in value if word] for value in values])
+
+
+class DropsUnknownWords(Good):
+    def encode(self, values: Sequence[Any]) -> Column:
+        return Column.of([[self.words.index(word) + 1 for word in v if word in self.words] for v in values])
+
+
+def with_module(forward: Any, **attributes: Any) -> type[Good]:
+    """A featurizer whose module differs in its forward pass or its attributes."""
+
+    class Broken(Module):
+        def __init__(self, size: int) -> None:
+            super().__init__(size)
+            for name, value in attributes.items():
+                setattr(self, name, value() if callable(value) else value)
+
+        def forward(self, words: Sequences) -> Sequences:
+            features = super().forward(words)
+            return features.with_data(forward(self, features))
+
+    class Featurizer(Good):
+        make = Broken
+
+    return Featurizer
+
+
+def in_prediction(module: nn.Module, features: Sequences) -> torch.Tensor:
+    return features.data if torch.is_grad_enabled() else features.data + 1
+
+
+Noisy = with_module(lambda module, features: nn.functional.dropout(features.data))
+SumsOverTheBatch = with_module(lambda module, features: features.data + features.data.mean())
+LiesAboutItsSize = with_module(lambda module, features: features.data, output_size=4)
+DeadParameter = with_module(lambda module, features: features.data, dead=lambda: nn.Parameter(torch.ones(1)))
+HidesWeights = with_module(
+    lambda module, features: features.data + module.hidden, hidden=lambda: torch.randn(3)
+)
+DiffersInPrediction = with_module(in_prediction)
+
+
+def component(made: type[Good]) -> Component[Any]:
+    def build(config: Config, context: FeaturizerContext) -> Good:
+        return made()
+
+    return Component(name="mine", config=Config, build=build, summary="for the tests")
+
+
+def test_a_featurizer_that_keeps_the_contract_passes() -> None:
+    check_featurizer(component(Good))
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (ForgetsItsVocabulary, "after a round trip of the vocabulary the features: differs by up to "),
+        (DropsUnknownWords, "features have shape (0, 3), not (6, 3)"),
+        (Noisy, "asked twice, the features: differs by up to "),
+        (SumsOverTheBatch, "sentence 0 alone and in a batch: the features: differs by up to "),
+        (LiesAboutItsSize, "features have shape (7, 3), not (7, 4)"),
+        (DeadParameter, "no gradient reaches dead"),
+        (HidesWeights, "after a round trip through the state dict the answer: differs by up to "),
+        (DiffersInPrediction, "sentence 0 in prediction: the features: differs by up to "),
+    ],
+)
+def test_a_broken_featurizer_is_told_what_is_broken(broken: type[Good], message: str) -> None:
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        check_featurizer(component(broken))
+
+
+def test_an_error_for_an_unknown_word_is_not_swallowed() -> None:
+    with pytest.raises(ValueError, match="is not in list"):
+        check_featurizer(component(RefusesUnknownWords))
+
+
+def test_a_vocabulary_that_is_no_json_is_no_vocabulary() -> None:
+    class Binary(Good):
+        def state(self) -> dict[str, Any]:
+            return {"words": {*self.words}}
+
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        check_featurizer(component(Binary))
