@@ -93,13 +93,14 @@ class Run:
         examples = assembly.read(self.recipe.paths["train"], "train")
         assembly.fit(examples)
         data = assembly.encode(examples, labelled=True)
-        dev = self._scorer(assembly, "dev")
+        # Faults of any split are found now, not after hours of training; test is judged once, in the end.
+        dev, test = self._scorer(assembly, "dev"), self._scorer(assembly, "test")
         with seeded(derived_seed(self.recipe.train.seed, "weights")):
             model = assembly.model().to(self.device)
         trainer = self._trainer(model, data, dev, self._observers(info))
         before = self._resume(trainer) if info.resumed else 0.0
         trainer.fit()
-        return self._conclude(assembly, trainer, dev, before)
+        return self._conclude(assembly, trainer, {"dev": dev, "test": test}, before)
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -151,11 +152,10 @@ class Run:
     # --- the end -------------------------------------------------------------------------------------------
 
     def _conclude(
-        self, assembly: Assembly, trainer: Trainer, dev: Scorer | None, before: float
+        self, assembly: Assembly, trainer: Trainer, splits: Mapping[str, Scorer | None], before: float
     ) -> dict[str, Any]:
-        """Judge the best weights, once also on the test split, write the package and then the report."""
-        test = self._scorer(assembly, "test")
-        scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}
+        """Judge the best weights, write the package and then the report."""
+        scorers = {name: scorer for name, scorer in splits.items() if scorer}
         metrics = {name: scorer(trainer.model) for name, scorer in scorers.items()}
         facts = self.folder.facts() | {"metrics": metrics, "components": self._components(assembly)}
         save_package(self.folder.model, assembly, trainer.model, facts)
