@@ -2,7 +2,7 @@
 
     python benchmarks/pos.py [--json FILE] [--check]
 
-Each pair trains the reference (`pos_reference.py`: packed nn.LSTM, length-sorted batches of 32) and
+Each pair trains the reference (`pos_sides/reference.py`: packed nn.LSTM, length-sorted batches of 32) and
 seqlab (`recipes/pos_ewt.yaml`) for the same epochs in a process of its own, then lets both label the text
 of the training split from lists of tokens to lists of tags, starting with cold caches. Figures are medians
 over the pairs, ratios seqlab / reference pair by pair. Needs SEQLAB_DATA.
@@ -25,8 +25,8 @@ from typing import Any
 
 from seqlab import Lab
 
-HERE = Path(__file__).parent
-RECIPE = HERE.parent / "recipes" / "pos_ewt.yaml"
+SIDES = Path(__file__).parent / "pos_sides"
+RECIPE = SIDES.parent.parent / "recipes" / "pos_ewt.yaml"
 TRAINING_TARGET = 1.5
 PREDICTION_TARGET = 4.0
 REPEATS = 3
@@ -78,7 +78,7 @@ def parse_args() -> argparse.Namespace:
 def run_reference(out: Path, data: Path, args: argparse.Namespace) -> Side:
     """Train and time the hand-written script with the sizes and rates of the recipe."""
     out.mkdir()
-    script = [sys.executable, str(HERE / "pos_reference.py"), "--threads", str(args.threads)]
+    script = [sys.executable, str(SIDES / "reference.py"), "--threads", str(args.threads)]
     train = [*reference_sizes(), "--schedule", "linear", "--epochs", str(args.epochs)]
     run([*script, "--train", str(data / "train.conllu"), "--dev", str(data / "dev.conllu"), *train,
          "--save", str(out / "model.pt"), "--json", str(out / "train.json")])  # fmt: skip
@@ -110,17 +110,17 @@ def reference_sizes() -> list[str]:
 
 def run_seqlab(out: Path, data: Path, args: argparse.Namespace) -> Side:
     """Train and time the recipe, without its test split."""
-    run([sys.executable, "-m", "seqlab", "run", str(RECIPE), f"train.epochs={args.epochs}", "data.test=null",
-         "--out", str(out), "--threads", str(args.threads)])  # fmt: skip
-    run([sys.executable, str(HERE / "pos_predict.py"), str(out / "model"), str(data / "train.conllu"),
-         "--repeat", str(REPEATS), "--threads", str(args.threads),
-         "--json", str(out / "predict.json")])  # fmt: skip
-    report, predicted = read(out / "report.json"), read(out / "predict.json")
+    script = [sys.executable, str(SIDES / "framework.py"), str(out / "model"), "--threads", str(args.threads)]
+    run([*script, "--recipe", str(RECIPE), "--epochs", str(args.epochs),
+         "--json", f"{out}-train.json"])  # fmt: skip
+    run([*script, "--predict", str(data / "train.conllu"), "--repeat", str(REPEATS),
+         "--json", f"{out}-predict.json"])  # fmt: skip
+    trained, predicted = read(Path(f"{out}-train.json")), read(Path(f"{out}-predict.json"))
     return Side(
-        report["tokens_per_second"],
+        statistics.mean(trained["train_tokens_per_second"]),
         statistics.median(predicted["predict_tokens_per_second"]),
-        report["metrics"]["dev"]["accuracy"],
-        report["peak_memory_mb"],
+        trained["dev_accuracy"],
+        trained["peak_memory_mb"],
         predicted["peak_memory_mb"],
     )
 

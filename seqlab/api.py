@@ -29,6 +29,7 @@ from seqlab.plugin.kinds import (
     RunInfo,
 )
 from seqlab.settings import Config
+from seqlab.suggest import did_you_mean, one_of
 
 if TYPE_CHECKING:
     from seqlab.engine import Column, Indexed, Observer, Sequences, State, StepRecord, Trainer
@@ -65,7 +66,9 @@ __all__ = [
     "State",
     "StepRecord",
     "Trainer",
+    "did_you_mean",
     "hookimpl",
+    "one_of",
 ]
 
 ENGINE_NAMES = frozenset({"Column", "Indexed", "Observer", "Sequences", "State", "StepRecord", "Trainer"})

@@ -25,25 +25,44 @@ from seqlab.api import (
     RecipeError,
     SeqlabError,
 )
-from seqlab.engine import Dataset, SequenceModel
+from seqlab.engine import Dataset, Observer, SequenceModel
 from seqlab.plugin import Registry
 from seqlab.recipe import ComponentRef, Recipe
 from seqlab.suggest import one_of
 
 __all__ = ["Assembly", "build_component"]
 
+LEARNS = ("fit", "state", "restore")
+
+REQUIRED: Mapping[str, Sequence[str]] = {
+    "reader": ("suffixes", "fields", "read"),
+    "featurizer": ("field", *LEARNS, "encode", "module"),
+    "encoder": ("output_size", "forward", "state_dict"),
+    "head": ("target", "default_metrics", *LEARNS, "encode", "module", "decode"),
+    "metric": ("higher_is_better", *LEARNS, "reset", "update", "compute"),
+    "observer": tuple(name for name in vars(Observer) if not name.startswith("_")),
+}
+"""What the host uses of every component of a kind, so that what is missing is known before it is needed."""
+
 
 def build_component(registry: Registry, ref: ComponentRef, context: object) -> Any:
-    """Build a component of a recipe; a failure inside plugin code becomes a PluginError with its name."""
+    """Build a component of a recipe; a fault of plugin code becomes a PluginError with the plugin's name."""
     try:
-        return registry.get(ref.kind, ref.name).build(ref.config, context)
+        built = registry.get(ref.kind, ref.name).build(ref.config, context)
     except SeqlabError as error:
         raise placed(error, ref) from error
     except Exception as error:
-        owner = registry.owner(ref.kind, ref.name)
-        raise PluginError(
-            f"{ref.kind} {ref.name!r} cannot be built: {type(error).__name__}: {error}", plugin=owner
-        ) from error
+        reason = f"cannot be built: {type(error).__name__}: {error}"
+        raise _blame(registry, ref, reason) from error
+    if missing := [name for name in REQUIRED[ref.kind] if not hasattr(built, name)]:
+        wanted = f"see seqlab.api.{ref.kind.capitalize()}"
+        raise _blame(registry, ref, f"was built as {built!r}, which lacks {', '.join(missing)}; {wanted}")
+    return built
+
+
+def _blame(registry: Registry, ref: ComponentRef, reason: str) -> PluginError:
+    owner = registry.owner(ref.kind, ref.name)
+    return PluginError(f"{ref.kind} {ref.name!r} {reason}", plugin=owner)
 
 
 def placed(error: SeqlabError, ref: ComponentRef) -> SeqlabError:
@@ -145,8 +164,11 @@ class Assembly:
         return build_component(self.registry, ref, context)
 
     def _build_metrics(self, head: Head) -> dict[str, Metric]:
-        refs = self.recipe.metrics or [self._default(name) for name in head.default_metrics]
-        return {ref.name: self._build(ref, MetricContext(head.target)) for ref in refs}
+        refs = self.recipe.metrics
+        if refs is None:
+            refs = tuple(self._default(name) for name in head.default_metrics)
+        context = MetricContext(head.target, self.reader.fields)
+        return {ref.name: self._build(ref, context) for ref in refs}
 
     def _default(self, name: str) -> ComponentRef:
         config = self.registry.get("metric", name).config()
@@ -162,6 +184,8 @@ class Assembly:
                 message = f"reads field {featurizer.field!r}, which the reader does not deliver; {delivered}"
             elif featurizer.field in self.heads:
                 message = f"reads field {featurizer.field!r}, which a head is to predict"
+            elif self.reader.fields[featurizer.field] == "token_labels":
+                message = f"reads field {featurizer.field!r}, whose labels are not there in prediction"
             else:
                 continue
             raise RecipeError([self.recipe.problem(f"features.{number}", message)])

@@ -6,6 +6,7 @@ compute import what they need.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -69,19 +70,26 @@ class Lab:
 
     def check(self, source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
         """Read a recipe and check all of it but the data's content; RecipeError lists every problem."""
-        return self._load(source, overrides)[0]
+        recipe = self._load(source, overrides)
+        self._let_plugins_check(recipe)
+        return recipe
 
     def run(
         self,
-        source: Path | str | Mapping[str, Any],
+        source: Path | str | Mapping[str, Any] | Recipe,
         overrides: Sequence[str] = (),
         options: RunOptions | None = None,
     ) -> dict[str, Any]:
-        """Train, judge and package what a recipe describes; return the report."""
+        """Train, judge and package what a recipe describes; return the report.
+
+        A Recipe that `check` returned is not checked again, and takes no overrides.
+        """
         from seqlab.run import Run, RunOptions
 
-        recipe, notices = self._load(source, overrides)
-        return Run(recipe, self.plugins, replace(options or RunOptions(), notices=notices)).execute()
+        if isinstance(source, Recipe) and overrides:
+            raise ValueError("a checked recipe takes no overrides; give them to check")
+        recipe = source if isinstance(source, Recipe) else self.check(source, overrides)
+        return Run(recipe, self.plugins, options or RunOptions()).execute()
 
     def open(self, path: Path | str, *, device: str = "auto") -> Predictor:
         """Open a model package for prediction; PackageError where it cannot be used."""
@@ -95,27 +103,37 @@ class Lab:
     def evaluate(
         self, path: Path | str, data: Sequence[Path] = (), *, split: str = "test", device: str = "auto"
     ) -> dict[str, float]:
-        """Return a package's figures on labelled files, by default on a split of its own recipe."""
-        from seqlab.predict.scoring import Scorer
-        from seqlab.run import JUDGING
+        """Return a package's figures on labelled files, by default on a split of its own recipe.
+
+        Files of the recipe that have changed since the training are named in a warning of the log.
+        """
+        from seqlab.predict.scoring import BATCH, Scorer
 
         predictor = self.open(path, device=device)
         assembly = predictor.assembly
-        files = list(data) or self._split_of(predictor.info["recipe"], split)
+        files = list(data) or self._split_of(predictor.info, split)
         examples = assembly.read(files, split)
-        return Scorer(assembly, examples, assembly.encode(examples, labelled=True), JUDGING)(predictor.model)
+        return Scorer(assembly, examples, assembly.encode(examples, labelled=True), BATCH)(predictor.model)
 
-    def _split_of(self, recipe: Mapping[str, Any], split: str) -> Sequence[Path]:
-        checked = self.check(recipe)
-        if split not in checked.paths:
-            there = ", ".join(checked.paths)
+    def _split_of(self, manifest: Mapping[str, Any], split: str) -> Sequence[Path]:
+        from seqlab.package import without_training
+        from seqlab.runfolder import RunFolder
+
+        recipe = self._load(without_training(manifest["recipe"]), ())
+        if split not in recipe.paths:
+            there = ", ".join(recipe.paths)
             message = f"the recipe has no {split} split, only: {there}; name one with --split, or data files"
-            raise RecipeError([checked.problem("data", message)])
-        return checked.paths[split]
+            raise RecipeError([recipe.problem("data", message)])
+        files = recipe.paths[split]
+        found = RunFolder.fingerprints({split: files})[split]
+        trained = manifest.get("data", {}).get(split, found)
+        if list(found.values()) != list(trained.values()):
+            changed = [file for file in found if found[file] not in trained.values()] or found
+            message = "the %s data is not that of the training any more: %s"
+            logging.getLogger(__name__).warning(message, split, ", ".join(changed))
+        return files
 
-    def _load(
-        self, source: Path | str | Mapping[str, Any], overrides: Sequence[str]
-    ) -> tuple[Recipe, tuple[str, ...]]:
+    def _load(self, source: Path | str | Mapping[str, Any], overrides: Sequence[str]) -> Recipe:
         located: dict[Path, Located] = {}
 
         def locate(uri: str, base: Path) -> Path | None:
@@ -132,9 +150,8 @@ class Lab:
         )
         source = Path(source) if isinstance(source, str) else source
         recipe = load_recipe(source, surroundings, overrides=overrides)
-        self._let_plugins_check(recipe)
         notices = (found.notice for found in located.values() if found.notice)
-        return recipe, tuple(dict.fromkeys(notices))
+        return replace(recipe, notices=tuple(dict.fromkeys(notices)))
 
     def _let_plugins_check(self, recipe: Recipe) -> None:
         answers = self.plugins.call("seqlab_recipe_checked", recipe=recipe.resolved())

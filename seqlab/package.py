@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ from seqlab.engine.seeding import seeded
 from seqlab.plugin import Registry
 from seqlab.recipe import Surroundings, load_recipe
 
-__all__ = ["FORMAT", "OpenPackage", "open_package", "save_package"]
+__all__ = ["FORMAT", "OpenPackage", "open_package", "save_package", "without_training"]
 
 FORMAT = 1
 """The format that this version writes, and the newest that it reads."""
@@ -71,10 +72,35 @@ def save_package(folder: Path, assembly: Assembly, model: SequenceModel, facts: 
         partial.mkdir(parents=True)
         write_atomically(partial / WEIGHTS, tensors)
         write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        _swap(partial, folder)
     except OSError as error:
         raise PackageError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def _swap(new: Path, folder: Path) -> None:
+    """Put `new` in the place of the folder; there is a whole package under one of their names at any time."""
+    old = folder.with_name(folder.name + ".old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+    descriptor = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def without_training(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a packaged recipe without what only training needs, which may be missing where it is used."""
+    # A resolved recipe has no base: none is looked for.
+    return {**recipe, "requires": [], "observers": [], "extends": None}
 
 
 def open_package(folder: Path, registry: Registry, device: torch.device) -> OpenPackage:
@@ -84,9 +110,8 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     registers.
     """
     manifest = _manifest(folder)
-    # What only training needs may be missing here, and a resolved recipe has no base: none is looked for.
-    needed = manifest["recipe"] | {"requires": [], "observers": [], "extends": None}
     try:
+        needed = without_training(manifest["recipe"])
         recipe = load_recipe(needed, Surroundings(registry.catalogue()), check_data=False)
     except RecipeError as error:
         raise PackageError(f"{folder}: {_missing_plugins(manifest, registry)}{error}") from error
@@ -111,17 +136,18 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise PackageError(f"{folder}: not a model package (there is no {MANIFEST} in it)") from None
     except (OSError, ValueError) as error:
         raise PackageError(f"{path}: cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+    number = manifest.get("format") if isinstance(manifest, dict) else None
+    if type(number) is not int or number < 1:  # a bool is an int, too
         raise PackageError(f"{path}: not a manifest of a model package: it has no format number")
-    if manifest["format"] > FORMAT:
+    if number > FORMAT:
         raise PackageError(
-            f"{path}: format {manifest['format']} is newer than {FORMAT}, the newest that this seqlab reads;"
+            f"{path}: format {number} is newer than {FORMAT}, the newest that this seqlab reads;"
             " upgrade it with: pip install --upgrade seqlab"
         )
     for key in ("recipe", "learned", "files"):
         if not isinstance(manifest.get(key), dict):
             raise PackageError(f"{path}: damaged: {key!r} is missing")
-    return manifest
+    return dict(manifest)
 
 
 def _checked(folder: Path, manifest: Mapping[str, Any]) -> bytes:

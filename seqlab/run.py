@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,20 +14,19 @@ import torch
 
 from seqlab.api import Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
 from seqlab.assembly import Assembly, build_component
-from seqlab.engine import Budget, CheckpointFolder, Dataset, Evaluation, SequenceModel, Trainer, TrainingJob
+from seqlab.engine import CheckpointFolder, Dataset, Evaluation, SequenceModel, Trainer, TrainingJob
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
+from seqlab.observing import blaming
 from seqlab.package import save_package
 from seqlab.plugin import Plugins
-from seqlab.predict.scoring import Scorer, overall
+from seqlab.plugin.hookspecs import PROJECT
+from seqlab.predict.scoring import BATCH, Scorer, overall
 from seqlab.recipe import Recipe
-from seqlab.runfolder import RunFolder
+from seqlab.runfolder import RunFolder, default_folder
 from seqlab.suggest import did_you_mean, one_of
 
 __all__ = ["Run", "RunOptions"]
-
-JUDGING = Budget(tokens=4_096)
-"""The batches of evaluation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class RunOptions:
 
     `out`: run folder, `runs/<recipe name>` by default; `resume`: continue what is there; `device`: cpu, cuda
     or auto; `threads`: CPU threads, torch's default when None; `cancelled`: asked after every window;
-    `observers`: watch beside those of the recipe; `notices`: what the user should know about the data.
+    `observers`: watch beside those of the recipe, under names of their own.
     """
 
     out: Path | None = None
@@ -44,7 +44,6 @@ class RunOptions:
     threads: int | None = None
     cancelled: Callable[[], bool] = lambda: False
     observers: Mapping[str, Observer] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()
 
 
 class Run:
@@ -55,31 +54,46 @@ class Run:
         self.plugins = plugins
         self.options = options
         self.device = pick_device(options.device)
-        self.folder = RunFolder(options.out or Path("runs") / recipe.name)
+        self.folder = RunFolder(options.out or default_folder(recipe.name))
+        self.notices = recipe.notices
         self.started = time.perf_counter()
+        self.training = False
 
     def execute(self) -> dict[str, Any]:
         """Run and report; plugins see the start and, whatever happens, the end."""
+        self._check_observers()
         with self.folder.locked(resume=self.options.resume):
-            info = self._begin()
-            if info.resumed and (report := self.folder.report()):
+            resumed = self._begin()
+            if resumed and (report := self.folder.report()):
                 return report
+            info = self._info(resumed=resumed)
             try:
                 self.plugins.call("seqlab_run_started", run=info)
                 with threads(self.options.threads):
                     report = self._execute(info)
             except BaseException as error:
-                self.folder.clear_unstarted()
+                if not self.training:
+                    self.folder.clear_unstarted()
                 self._tell_failure(info, error)
                 raise
             self.plugins.call("seqlab_run_finished", run=info, report=report, error=None)
             return report
 
-    def _begin(self) -> RunInfo:
-        resolved = self.recipe.resolved()
+    def _check_observers(self) -> None:
+        names = {ref.name for ref in self.recipe.observers}
+        if taken := sorted(names & self.options.observers.keys()):
+            message = f"the recipe has observers of these names, too: {', '.join(taken)}; choose others"
+            raise SeqlabError(f"options.observers: {message}")
+
+    def _begin(self) -> bool:
         facts = {"seed": self.recipe.train.seed, "data": self.folder.fingerprints(self.recipe.paths)}
-        resumed = self.folder.begin(resolved, facts | self._versions)
-        return RunInfo(self.recipe.name, self.folder.path, resolved, resumed, self.options.notices)
+        return self.folder.begin(self.recipe.resolved(), facts | self._versions)
+
+    def _info(self, *, resumed: bool) -> RunInfo:
+        if resumed and (notice := self.folder.enter_versions(self._versions)):
+            logging.getLogger(__name__).warning(notice)
+            self.notices += (notice,)
+        return RunInfo(self.recipe.name, self.folder.path, self.recipe.resolved(), resumed, self.notices)
 
     def _tell_failure(self, info: RunInfo, error: BaseException) -> None:
         try:
@@ -99,6 +113,7 @@ class Run:
             model = assembly.model().to(self.device)
         trainer = self._trainer(model, data, dev, self._observers(info))
         before = self._resume(trainer) if info.resumed else 0.0
+        self.training = True
         trainer.fit()
         return self._conclude(assembly, trainer, {"dev": dev, "test": test}, before)
 
@@ -108,12 +123,17 @@ class Run:
         if split not in self.recipe.paths:
             return None
         examples = assembly.read(self.recipe.paths[split], split)
-        return Scorer(assembly, examples, assembly.encode(examples, labelled=True), JUDGING)
+        return Scorer(assembly, examples, assembly.encode(examples, labelled=True), BATCH)
 
     def _observers(self, info: RunInfo) -> dict[str, Observer]:
         registry, context = self.plugins.registry, ObserverContext(info)
-        named = {ref.name: build_component(registry, ref, context) for ref in self.recipe.observers}
-        return named | dict(self.options.observers)
+        observers: dict[str, Observer] = {}
+        for ref in self.recipe.observers:
+            observer = build_component(registry, ref, context)
+            owner = registry.owner("observer", ref.name)
+            # A fault of our own is a programming mistake and keeps its traceback.
+            observers[ref.name] = observer if owner == PROJECT else blaming(observer, ref.name, owner)
+        return observers | dict(self.options.observers)
 
     def _trainer(
         self, model: SequenceModel, data: Dataset, dev: Scorer | None, observers: Mapping[str, Observer]
@@ -171,7 +191,7 @@ class Run:
             "steps": progress.step,
             "skipped_steps": progress.skipped,
             "unseen_labels": {name: _unseen(scorer.data) for name, scorer in scorers.items()},
-            "notices": list(self.options.notices),
+            "notices": list(self.notices),
             "device": str(self.device),
             "threads": self.options.threads or torch.get_num_threads(),
         }

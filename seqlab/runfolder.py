@@ -23,7 +23,12 @@ from seqlab.api import PackageError, SeqlabError
 from seqlab.engine.checkpoint import PARTIAL, CheckpointFolder, write_atomically
 from seqlab.recipe import dump_recipe, load_plain
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "default_folder"]
+
+
+def default_folder(name: str) -> Path:
+    """Return where a run goes that is given no folder."""
+    return Path("runs") / name
 
 
 class RunFolder:
@@ -77,6 +82,24 @@ class RunFolder:
             self.recipe.unlink(missing_ok=True)
             self.run.unlink(missing_ok=True)
 
+    def enter_versions(self, versions: Mapping[str, Any]) -> str:
+        """Add the versions that a resume runs with; return what to tell the user where they differ.
+
+        Plugins that only one of the two had are not compared: a part that is missing is found missing.
+        """
+        facts = self.facts()
+        began = _flat({key: facts.get(key) for key in versions})
+        now = _flat(versions)
+        changed = [name for name in now if name in began and began[name] != now[name]]
+        if not changed:
+            return ""
+        resumed_with = facts.setdefault("resumed_with", [])
+        if versions not in resumed_with[-1:]:
+            resumed_with.append(versions)
+            write_atomically(self.run, _json(facts))
+        listed = ", ".join(f"{name} {now[name]} (the run began with {began[name]})" for name in changed)
+        return f"resumed with {listed}: the result may differ from that of an uninterrupted run"
+
     def facts(self) -> dict[str, Any]:
         """Return what `begin` was told."""
         return _read_json(self.run)
@@ -99,6 +122,9 @@ class RunFolder:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise SeqlabError(f"run folder {self.path}: another process is running in it") from None
+        except OSError as error:  # some network file systems have no locks
+            message = f"cannot be locked: {error.strerror}; choose one on a local disk with --out"
+            raise SeqlabError(f"run folder {self.path}: {message}") from error
 
     def _refuse_existing(self, *, resume: bool) -> None:
         """Keep out of what is not ours: a run is continued on request only, anything else not at all."""
@@ -140,6 +166,13 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
                 yield from _differences(left, right, f"{path}.{place}")
     elif old != new:
         yield path
+
+
+def _flat(versions: Mapping[str, Any]) -> dict[str, str]:
+    """Return torch and the plugins as `what version` pairs."""
+    plugins = versions["plugins"] or {}
+    named = {f"plugin {name}": version for name, version in plugins.items()}
+    return {"torch": versions["torch"]} | named
 
 
 def _sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 __all__ = [
     "SGD",
@@ -48,6 +48,17 @@ class SGD(Config):
     weight_decay: float = Field(default=0.0, ge=0)
     """L2 penalty added to the gradient."""
 
+    @field_validator("nesterov")
+    @classmethod
+    def needs_momentum(cls, value: bool, info: ValidationInfo) -> bool:
+        """Refuse what torch refuses; a momentum that is wrong itself has a problem of its own."""
+        if value and info.data.get("momentum") == 0:
+            raise ValueError("needs momentum above 0")
+        return value
+
+
+DecayRate = Annotated[float, Field(ge=0, lt=1)]
+
 
 class Adam(Config):
     """Adam (Kingma and Ba 2015, `torch.optim.Adam`)."""
@@ -56,7 +67,7 @@ class Adam(Config):
     """Selects this optimizer."""
     lr: float = Field(default=1e-3, gt=0)
     """Learning rate at the schedule's factor 1."""
-    betas: Annotated[tuple[float, float], Field(strict=False)] = (0.9, 0.999)
+    betas: Annotated[tuple[DecayRate, DecayRate], Field(strict=False)] = (0.9, 0.999)
     """Decay rates of the running mean and of the running square of the gradient."""
     eps: float = Field(default=1e-8, gt=0)
     """Added to the denominator for numerical stability."""

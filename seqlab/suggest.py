@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean", "one_of"]
+__all__ = ["did_you_mean", "one_of", "unknown"]
 
 SIMILARITY = 0.6
 """Lowest ratio of difflib's matcher at which a name is offered; below it a hint misleads."""
@@ -18,5 +18,12 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
 
 def one_of(known: Iterable[str]) -> str:
-    """Return the allowed names as `one of: a, b, c`, sorted."""
-    return "one of: " + ", ".join(sorted(known))
+    """Return the allowed names as `one of: a, b, c`, sorted; `none is there` where there are none."""
+    names = ", ".join(sorted(known))
+    return f"one of: {names}" if names else "none is there"
+
+
+def unknown(what: str, wrong: str, known: Iterable[str]) -> str:
+    """Return `unknown encoder 'lsmt'; did you mean 'lstm'?; one of: gru, lstm`."""
+    known = list(known)
+    return f"unknown {what} {wrong!r}{did_you_mean(wrong, known)}; {one_of(known)}"

@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 
-def command(args: Sequence[str], out: Path, file_limit: int | None) -> None:
+@dataclass(frozen=True)
+class Mishap:
+    """What befalls a command: its disk is full at so many bytes, or SIGKILL at its n-th forced write.
+
+    Only writes of files and folders whose path holds `writing` are counted.
+    """
+
+    file_limit: int | None = None
+    killed_at_sync: int | None = None
+    writing: str = ""
+
+
+def killing(at: int, writing: str) -> Callable[[int], None]:
+    """Return an fsync that lets `at` - 1 writes of such files through and kills the process at the next."""
+    sync, calls = os.fsync, itertools.count(1)
+
+    def fsync(descriptor: int) -> None:
+        if writing in str(Path(f"/proc/self/fd/{descriptor}").readlink()) and next(calls) == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        sync(descriptor)
+
+    return fsync
+
+
+def command(args: Sequence[str], out: Path, mishap: Mishap) -> None:
     """Be the command: what a warm process does after its fork."""
     import resource
 
@@ -19,8 +45,10 @@ def command(args: Sequence[str], out: Path, file_limit: int | None) -> None:
 
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"{out}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
-    if file_limit is not None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
+    if mishap.file_limit is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (mishap.file_limit, mishap.file_limit))
+    if mishap.killed_at_sync is not None:
+        os.fsync = killing(mishap.killed_at_sync, mishap.writing)
     sys.exit(main(args))
 
 
@@ -60,10 +88,10 @@ class Warm:
         self.context.set_forkserver_preload(["seqlab.run", "seqlab.cli.run", "torch._dynamo"])
         self.started: list[Started] = []
 
-    def __call__(self, *args: object, file_limit: int | None = None) -> Started:
-        """Start `seqlab ARGS`; `file_limit` is the size in bytes at which its disk is full."""
+    def __call__(self, *args: object, mishap: Mishap = Mishap()) -> Started:
+        """Start `seqlab ARGS`."""
         out = self.folder / str(len(self.started))
-        process = self.context.Process(target=command, args=([str(arg) for arg in args], out, file_limit))
+        process = self.context.Process(target=command, args=([str(arg) for arg in args], out, mishap))
         process.start()
         self.started.append(Started(process, out))
         return self.started[-1]

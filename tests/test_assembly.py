@@ -11,6 +11,7 @@ import torch
 
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.assembly import Assembly
+from seqlab.predict.scoring import overall
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -89,9 +90,9 @@ def test_a_featurizer_must_not_read_what_is_to_be_predicted(mistake: Callable[..
     )
 
 
-def test_a_featurizer_may_read_a_label_that_no_head_predicts(assemble: Assemble) -> None:
-    assembly = assemble(*TWO_LABELS, "head.target=upos", "features.1={name: one_hot, field: xpos}")
-    assert [featurizer.field for featurizer in assembly.featurizers] == ["tokens", "xpos"]
+def test_a_featurizer_must_not_read_labels_that_prediction_will_lack(mistake: Callable[..., str]) -> None:
+    found = mistake(*TWO_LABELS, "head.target=upos", "features.1={name: one_hot, field: xpos}")
+    assert found.endswith("features.1: reads field 'xpos', whose labels are not there in prediction")
 
 
 def test_a_head_of_a_field_that_is_not_there(mistake: Callable[..., str]) -> None:
@@ -125,23 +126,51 @@ def test_files_without_an_example_are_an_error(assemble: Assemble) -> None:
 
 
 class Clumsy:
-    """Registers encoders that cannot be built."""
+    """Registers a component of one kind that is built as `made`, or raises it."""
 
-    @hookimpl
-    def seqlab_register_encoders(self) -> list[Component[Any]]:
-        def build(config: Config, context: object) -> None:
-            raise ZeroDivisionError("by zero")
+    def __init__(self, kind: str, made: object) -> None:
+        def build(config: Config, context: object) -> Any:
+            if isinstance(made, Exception):
+                raise made
+            return made
 
-        return [Component(name="clumsy", config=Config, build=build, summary="fails")]
+        component = Component(name="clumsy", config=Config, build=build, summary="fails")
+        setattr(self, f"seqlab_register_{kind}s", hookimpl(lambda: [component]))
 
 
 def test_a_builder_that_fails_is_named_with_its_plugin(toy: Path, tmp_path: Path) -> None:
-    lab = Lab([Clumsy()], entry_points=False)
+    lab = Lab([Clumsy("encoder", ZeroDivisionError("by zero"))], entry_points=False)
     with pytest.raises(PluginError) as caught:
         lab.run(toy, ["encoder={name: clumsy}"], RunOptions(out=tmp_path / "run"))
     assert str(caught.value) == (
         "plugin 'Clumsy': encoder 'clumsy' cannot be built: ZeroDivisionError: by zero"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "override", "missing"),
+    [
+        ("reader", "data.reader=clumsy", "suffixes, fields, read"),
+        ("featurizer", "features=[clumsy]", "field, fit, state, restore, encode, module"),
+        ("encoder", "encoder=clumsy", "output_size, forward, state_dict"),
+        ("head", "head=clumsy", "target, default_metrics, fit, state, restore, encode, module, decode"),
+        ("metric", "metrics=[clumsy]", "higher_is_better, fit, state, restore, reset, update, compute"),
+        (
+            "observer",
+            "observers=[clumsy]",
+            "state, restore, training_started, epoch_started, step_finished, ",
+        ),
+    ],
+)
+def test_what_a_component_lacks_is_named_with_its_plugin(
+    kind: str, override: str, missing: str, toy: Path, tmp_path: Path
+) -> None:
+    lab = Lab([Clumsy(kind, None)], entry_points=False)
+    with pytest.raises(PluginError) as caught:
+        lab.run(toy, [override], RunOptions(out=tmp_path / "run", device="cpu"))
+    found = str(caught.value)
+    assert found.startswith(f"plugin 'Clumsy': {kind} 'clumsy' was built as None, which lacks {missing}")
+    assert found.endswith(f"; see seqlab.api.{kind.capitalize()}")
 
 
 # --- several heads, weighted classes -------------------------------------------------------------------
@@ -177,6 +206,23 @@ def test_a_metric_of_the_recipe_takes_the_place_of_the_heads_own(lab: Lab, toy: 
     changes = ["metrics=[sentence_accuracy]", "train.epochs=1"]
     report = lab.run(toy, changes, RunOptions(out=tmp_path / "run", device="cpu", threads=1))
     assert sorted(report["metrics"]["dev"]) == ["loss", "sentence_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "figures"),
+    [
+        ("null", ["accuracy", "accuracy_unknown", "f1_macro", "loss", "sentence_accuracy"]),
+        ("[]", ["loss"]),
+    ],
+)
+def test_no_metrics_are_none_and_null_leaves_the_choice_to_the_heads(
+    metrics: str, figures: list[str], lab: Lab, toy: Path, tmp_path: Path
+) -> None:
+    changes = [f"metrics={metrics}", "train.epochs=1"]
+    report = lab.run(toy, changes, RunOptions(out=tmp_path / "run", device="cpu", threads=1))
+    assert overall(sorted(report["metrics"]["dev"])) == figures
+    again = lab.evaluate(tmp_path / "run/model", device="cpu")
+    assert overall(sorted(again)) == figures
 
 
 def test_an_unknown_component_is_no_business_of_the_assembly(lab: Lab) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from seqlab import Component, Lab, RecipeError, SeqlabError, hookimpl
 from seqlab.api import Located, Observer, ObserverContext, RunInfo
+from seqlab.cli.main import seqlab
+from seqlab.cli.options import Session
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -138,6 +140,32 @@ def test_the_order_of_all_calls_of_a_whole_run(
     assert recorder.finished == (report, None)
 
 
+def test_the_command_line_calls_no_hook_twice(
+    recorder: Recorder, recorded: Lab, recipe: Path, tmp_path: Path
+) -> None:
+    arguments = ["run", str(recipe), *SETTINGS, "--out", str(tmp_path / "run"), "--device", "cpu"]
+    seqlab.main(arguments, standalone_mode=False, obj=Session(made=recorded))
+    assert recorder.calls[: len(BEFORE)] == BEFORE
+    once = ("recipe_checked toy", "run_started", "observer built", "training_started", "run_finished")
+    assert {call: recorder.calls.count(call) for call in (*BEFORE, *once)} == dict.fromkeys(
+        (*BEFORE, *once), 1
+    )
+
+
+def test_an_observer_of_the_caller_does_not_take_the_place_of_one_of_the_recipe(
+    recorder: Recorder, recorded: Lab, recipe: Path, tmp_path: Path
+) -> None:
+    taken = options(tmp_path, observers={"recorder": Observer(), "mine": Observer()})
+    with pytest.raises(SeqlabError) as caught:
+        recorded.run(recipe, SETTINGS, taken)
+    assert str(caught.value) == (
+        "options.observers: the recipe has observers of these names, too: recorder; choose others"
+    )
+    assert not (tmp_path / "run").exists()
+    recorded.run(recipe, SETTINGS, options(tmp_path, observers={"mine": recording(recorder.calls)}))
+    assert recorder.calls.count("close") == 2
+
+
 def test_the_order_of_calls_when_a_run_is_interrupted_and_resumed(
     recorder: Recorder, recorded: Lab, recipe: Path, tmp_path: Path
 ) -> None:
@@ -162,7 +190,7 @@ def test_the_order_of_calls_when_a_run_is_interrupted_and_resumed(
 
 
 def test_hook_run_started(recorder: Recorder, recorded: Lab, recipe: Path, tmp_path: Path) -> None:
-    recorded.run(recipe, SETTINGS, options(tmp_path, notices=("lost",)))
+    recorded.run(recipe, SETTINGS, options(tmp_path))
     run = recorder.run
     assert run is not None
     assert (run.name, run.folder, run.resumed, run.notices) == ("toy", tmp_path / "run", False, ())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import random
+import shutil
 import signal
 import sys
 import warnings
@@ -13,10 +15,10 @@ from typing import Any
 
 import pytest
 import torch
-from toy_language import write_toy
 
 import seqlab
-from seqlab import Component, DataError, Lab, RecipeError, SeqlabError, hookimpl
+from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
+from seqlab.api import Observer, StepRecord, Trainer
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -136,9 +138,74 @@ def test_vocabularies_come_from_the_training_split_alone(lab: Lab, finished: Pat
     assert "stelos" not in str(learned)
 
 
-def test_the_test_split_is_read_after_training_only(lab: Lab, toy: Path, tmp_path: Path) -> None:
+def test_faults_of_the_test_split_are_found_before_training(lab: Lab, toy: Path, tmp_path: Path) -> None:
     (tmp_path / "test.conllu").write_text("not a treebank\n\n")
     with pytest.raises(DataError, match=r"test.conllu:1: "):
         lab.run(toy, ["train.epochs=1"], options(tmp_path / "run"))
-    assert (tmp_path / "run/checkpoints/last.safetensors").exists()
-    write_toy(tmp_path)
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_checked_recipe_is_run_as_it_is(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    checked = lab.check(toy, ["train.epochs=1"])
+    toy.unlink()
+    assert lab.run(checked, options=options(tmp_path / "run"))["epochs"] == 1
+    with pytest.raises(ValueError, match="a checked recipe takes no overrides"):
+        lab.run(checked, ["train.epochs=2"], options(tmp_path / "other"))
+
+
+def test_a_fault_of_a_plugins_observer_names_the_plugin(toy: Path, tmp_path: Path) -> None:
+    class Faulty(Observer):
+        def __init__(self, error: Exception) -> None:
+            self.error = error
+
+        def step_finished(self, trainer: Trainer, record: StepRecord) -> None:
+            raise self.error
+
+    class Watches:
+        """Registers observers that fail."""
+
+        @hookimpl
+        def seqlab_register_observers(self) -> list[Component[Any]]:
+            errors = {"fault": KeyError("gone"), "refusal": SeqlabError("enough")}
+            return [
+                Component(
+                    name=name,
+                    config=Settings,
+                    build=lambda config, context, error=error: Faulty(error),
+                    summary="",
+                )
+                for name, error in errors.items()
+            ]
+
+    watched = Lab([Watches()], entry_points=False)
+    with pytest.raises(PluginError) as caught:
+        watched.run(toy, ["observers=[fault]"], options(tmp_path / "fault"))
+    assert str(caught.value).startswith(
+        "plugin 'Watches': observer 'fault': step_finished raised KeyError: 'gone' ("
+    )
+    assert f"{Path(__file__).name}:" in str(caught.value)
+    with pytest.raises(SeqlabError, match=r"^enough$"):
+        watched.run(toy, ["observers=[refusal]"], options(tmp_path / "refusal"))
+    assert (tmp_path / "fault/run.json").exists(), "it had begun to train"
+
+
+def test_evaluate_needs_no_plugin_of_training_alone(lab: Lab, finished: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(finished / "model", tmp_path / "model")
+    manifest = json.loads((model / "package.json").read_text())
+    manifest["recipe"] |= {"observers": [{"name": "gone"}], "requires": ["seqlab-gone"]}
+    (model / "package.json").write_text(json.dumps(manifest))
+    assert lab.evaluate(model, device="cpu") == lab.evaluate(finished / "model", device="cpu")
+
+
+def test_evaluate_says_when_the_data_has_changed(
+    lab: Lab, toy: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.run(toy, ["train.epochs=1"], options(tmp_path / "run"))
+    lab.evaluate(tmp_path / "run/model", device="cpu")
+    assert caplog.messages == []
+    changed = tmp_path / "test.conllu"
+    changed.write_text(changed.read_text().replace("katos", "katoj"))
+    lab.evaluate(tmp_path / "run/model", split="dev", device="cpu")
+    assert caplog.messages == []
+    lab.evaluate(tmp_path / "run/model", device="cpu")
+    assert caplog.messages == [f"the test data is not that of the training any more: {changed}"]

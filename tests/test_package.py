@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import pickle
@@ -65,7 +66,25 @@ def test_saving_replaces_an_older_package_as_a_whole(tagger: Predictor, tmp_path
     (tmp_path / "model/left-over").touch()
     save_package(tmp_path / "model", tagger.assembly, tagger.model, {})
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"model.safetensors", "package.json"}
-    assert not (tmp_path / "model.partial").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_an_older_package_is_kept_until_the_new_one_is_in_its_place(
+    tagger: Predictor, package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = shutil.copytree(package, tmp_path / "model")
+    rename = Path.rename
+
+    def full(self: Path, target: Path) -> Path:
+        if self.name.endswith(".partial"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", full)
+    with pytest.raises(PackageError, match=r"model: cannot be written: No space left on device$"):
+        save_package(model, tagger.assembly, tagger.model, {})
+    for file in ("model.safetensors", "package.json"):
+        assert (model / file).read_bytes() == (package / file).read_bytes()
 
 
 def test_the_manifest_says_what_the_model_is_and_comes_from(package: Path, finished: Path) -> None:
@@ -122,6 +141,8 @@ def set_format(number: object) -> Edit:
             f"format {FORMAT + 1} is newer than {FORMAT}, the newest that this seqlab reads",
         ),
         (set_format("one"), "not a manifest of a model package: it has no format number"),
+        (set_format(True), "not a manifest of a model package: it has no format number"),
+        (set_format(0), "not a manifest of a model package: it has no format number"),
         (lambda manifest: manifest.pop("format"), "not a manifest of a model package"),
         (lambda manifest: manifest.pop("learned"), "damaged: 'learned' is missing"),
         (lambda manifest: manifest.update(recipe=[]), "damaged: 'recipe' is missing"),

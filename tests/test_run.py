@@ -7,19 +7,21 @@ import random
 import re
 import shlex
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from processes import Started, Warm
+from processes import Mishap, Started, Warm
 from toy_language import Outcome, outcome, write_toy
 
 from seqlab import Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.engine.checkpoint import CheckpointFolder, load_state
 from seqlab.run import RunOptions
+
+FORCED_WRITES = 40
+"""Writes forced to the disk in the first part of the toy run: a run has more than that."""
 
 DISK_FULL = 60_000
 """Bytes of the largest file on the full disk: more than the best weights of the toy, less than its state."""
@@ -48,11 +50,10 @@ def seqlab_register_observers():
 
 @dataclass(frozen=True)
 class Uninterrupted:
-    """A run that nothing happened to: its recipe, what it came to, and how long it trained, in seconds."""
+    """A run that nothing happened to: its recipe and what it came to."""
 
     recipe: Path
     outcome: Outcome
-    seconds: float
 
 
 @pytest.fixture(scope="module")
@@ -60,19 +61,17 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Unint
     folder = tmp_path_factory.mktemp("uninterrupted")
     recipe, out = write_toy(folder), folder / "run"
     run = warm("run", recipe, "--threads", 1, "--out", out)
-    seen(run, lambda: (out / "run.json").exists())
-    begun = time.monotonic()
     assert run.wait() == 0, run.stderr
-    return Uninterrupted(recipe, outcome(out), time.monotonic() - begun)
+    return Uninterrupted(recipe, outcome(out))
 
 
 @pytest.fixture
 def start(warm: Warm, uninterrupted: Uninterrupted, tmp_path: Path) -> Callable[..., Started]:
     """Start or resume the same run in the test's own folder `run`."""
 
-    def start(*args: object, file_limit: int | None = None) -> Started:
+    def start(*args: object, mishap: Mishap = Mishap()) -> Started:  # noqa: B008 - frozen
         where = ("--threads", 1, "--out", tmp_path / "run")
-        return warm("run", uninterrupted.recipe, *where, *args, file_limit=file_limit)
+        return warm("run", uninterrupted.recipe, *where, *args, mishap=mishap)
 
     return start
 
@@ -97,58 +96,49 @@ def assert_checkpoint_whole(folder: Path) -> None:
 # --- kill -9 -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(6))
 def test_killed_at_seeded_moments_and_resumed_a_run_ends_the_same_to_the_bit(
     seed: int, start: Callable[..., Started], uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:
+    """Each kill falls into the writing of some file: run.json, metrics, best, last, package or report."""
     rng = random.Random(seed)
-    killed = 0
     for _ in range(3):
-        run = start("--resume")
-        seen(run, lambda: (tmp_path / "run/run.json").exists())
-        time.sleep(rng.uniform(0, 0.5) * uninterrupted.seconds)
-        killed += kill(run)
+        run = start("--resume", mishap=Mishap(killed_at_sync=rng.randint(1, FORCED_WRITES)))
+        run.wait()
         assert_checkpoint_whole(tmp_path / "run")
     last = start("--resume")
     assert last.wait() == 0, last.stderr
     assert outcome(tmp_path / "run") == uninterrupted.outcome
-    assert killed
 
 
+@pytest.mark.parametrize("name", ["last", "best"])
 def test_killed_while_a_checkpoint_is_written(
-    start: Callable[..., Started], uninterrupted: Uninterrupted, tmp_path: Path
+    name: str, start: Callable[..., Started], uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:
-    last = tmp_path / "run/checkpoints/last.safetensors"
-    partial = last.with_name(last.name + ".partial")
-    halfway = 0
-    # First while the first checkpoint is written, then while others replace it.
-    for sign in [partial.exists, *[lambda: last.exists() and partial.exists()] * 8]:
-        run = start("--resume")
-        killed = seen(run, sign) and kill(run)
-        halfway += killed and partial.exists()
+    checkpoints = tmp_path / "run/checkpoints"
+    for at in range(1, FORCED_WRITES):
+        run = start("--resume", mishap=Mishap(killed_at_sync=at))
+        assert run.wait() == -signal.SIGKILL
         assert_checkpoint_whole(tmp_path / "run")
-        if halfway == 3 or not killed:
+        if list(checkpoints.glob(f"{name}*.partial")) and (checkpoints / "last.safetensors").exists():
             break
+    else:
+        pytest.fail(f"no kill fell into the writing of {name}")
     final = start("--resume")
     assert final.wait() == 0, final.stderr
     assert outcome(tmp_path / "run") == uninterrupted.outcome
-    assert not partial.exists()
-    assert halfway, "no kill fell into the writing of a checkpoint"
+    assert not list(checkpoints.glob("*.partial"))
 
 
-@pytest.mark.parametrize("name", ["recipe.yaml", "metrics.jsonl", "model.partial", "model"])
-def test_killed_when_a_file_appears(
+@pytest.mark.parametrize("name", ["recipe.yaml", "run.json", "metrics.jsonl", "model.partial", "report.json"])
+def test_killed_while_a_file_of_the_run_is_written(
     name: str, start: Callable[..., Started], uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:
-    run = start()
-    killed = seen(run, (tmp_path / "run" / name).exists) and kill(run)
-    if name == "recipe.yaml":
-        (tmp_path / "run/run.json").unlink(missing_ok=True)  # the kill may have come a moment late
-    (tmp_path / "run/report.json").unlink(missing_ok=True)
+    run = start(mishap=Mishap(killed_at_sync=1, writing=name))
+    assert run.wait() == -signal.SIGKILL
     last = start("--resume")
     assert last.wait() == 0, last.stderr
     assert outcome(tmp_path / "run") == uninterrupted.outcome
-    assert killed
 
 
 # --- Ctrl-C --------------------------------------------------------------------------------------------
@@ -192,6 +182,25 @@ def test_a_second_ctrl_c_ends_at_once_and_meanwhile_nobody_else_runs_there(
     assert "Traceback" not in run.stderr
 
 
+def test_ctrl_c_where_nothing_is_saved_says_so_and_keeps_what_was_begun(
+    toy: Path, warm: Warm, tmp_path: Path
+) -> None:
+    plugin = tmp_path / "sleeper.py"
+    plugin.write_text(
+        SLEEPER.replace("time.sleep(600)", "os.kill(os.getpid(), signal.SIGINT)").replace(
+            "import time", "import os, signal"
+        )
+    )
+    run = warm("run", toy, "--out", tmp_path / "run", "--plugin", plugin, "observers=[sleeper]")
+    assert run.wait() == 130
+    unsaved = "nothing is saved: the recipe has no observer 'checkpoints'"
+    assert run.stderr == (
+        f"stopping after this step, {unsaved} (again: stop at once)\n"
+        f"error: interrupted after step 1 (epoch 1); {unsaved}\n"
+    )
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"asleep", "recipe.yaml", "run.json"}
+
+
 # --- a full disk, a folder in the way ------------------------------------------------------------------
 
 
@@ -203,7 +212,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
     assert seen(first, last.exists)
     assert kill(first)
     before = last.read_bytes()
-    full = start("--resume", file_limit=DISK_FULL)
+    full = start("--resume", mishap=Mishap(file_limit=DISK_FULL))
     assert full.wait() == 5
     assert full.stderr == (
         f"error: {last}: cannot be written: File too large; what was saved before is intact\n"
@@ -218,7 +227,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(
 def test_a_disk_that_is_full_from_the_start_leaves_an_empty_folder(
     start: Callable[..., Started], tmp_path: Path
 ) -> None:
-    full = start(file_limit=1000)
+    full = start(mishap=Mishap(file_limit=1000))
     assert full.wait() == 5
     assert re.fullmatch(r"error: .*/recipe.yaml: cannot be written: File too large; .*\n", full.stderr)
     assert list((tmp_path / "run").iterdir()) == []

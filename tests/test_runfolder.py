@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 from pathlib import Path
 
@@ -64,8 +66,36 @@ def test_what_differs_is_named(
     assert named in str(caught.value)
 
 
-def test_other_versions_do_not_stop_a_resume(begun: RunFolder) -> None:
-    assert begun.begin(RECIPE, FACTS | {"torch": "99"}) is True
+def test_other_versions_do_not_stop_a_resume_but_are_told_and_entered(tmp_path: Path) -> None:
+    old = {"plugins": {"seqlab": "1.0", "gone": "2"}, "torch": "2.11"}
+    new = {"plugins": {"seqlab": "1.1", "extra": "3"}, "torch": "2.12"}
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked(resume=False):
+        folder.begin(RECIPE, FACTS | old)
+    assert folder.begin(RECIPE, FACTS | new) is True
+    assert folder.enter_versions(old) == ""
+    assert folder.facts() == FACTS | old
+    for _ in range(2):
+        assert folder.enter_versions(new) == (
+            "resumed with torch 2.12 (the run began with 2.11), plugin seqlab 1.1 (the run began with 1.0):"
+            " the result may differ from that of an uninterrupted run"
+        )
+    assert folder.facts() == FACTS | old | {"resumed_with": [new]}
+
+
+def test_a_file_system_without_locks_is_an_error_with_advice(
+    begun: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(SeqlabError) as caught, begun.locked(resume=True):
+        pytest.fail("it is held")
+    assert str(caught.value) == (
+        f"run folder {begun.path}: cannot be locked: No locks available; choose one on a local disk with"
+        " --out"
+    )
 
 
 def test_what_never_trained_is_taken_back_and_what_did_is_kept(begun: RunFolder) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import click
@@ -101,6 +103,19 @@ def seqlab() -> None:
     """Train and use sequence models from recipes; every part comes from a plugin."""
 
 
+@contextmanager
+def logging_to_stderr() -> Iterator[None]:
+    """Print what seqlab logs while a command runs as `warning: ...`."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("warning: %(message)s"))
+    logger = logging.getLogger("seqlab")
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
@@ -109,7 +124,8 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     try:
         session = Session(reserved=frozenset(COMMANDS))
-        result: Any = seqlab.main(args, prog_name="seqlab", standalone_mode=False, obj=session)
+        with logging_to_stderr():
+            result: Any = seqlab.main(args, prog_name="seqlab", standalone_mode=False, obj=session)
         sys.stdout.flush()
     except SeqlabError as error:
         click.echo(str(error) if isinstance(error, RecipeError) else f"error: {error}", err=True)

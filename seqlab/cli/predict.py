@@ -122,15 +122,21 @@ def written(out: Path | None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def opened(out: Path | None) -> Iterator[BinaryIO]:
-    """Open a new file for the output, or standard output; an existing file is never overwritten."""
+    """Open a new file, or standard output; the file is new, and has its name when it is whole."""
     if out is None:
         yield sys.stdout.buffer
         return
+    if out.exists():
+        raise click.UsageError(f"--out {out}: exists already; choose another name or remove it")
+    partial = out.with_name(out.name + ".partial")
     try:
-        stream = out.open("xb")
-    except FileExistsError:
-        raise click.UsageError(f"--out {out}: exists already; choose another name or remove it") from None
+        stream = partial.open("wb")
     except OSError as error:
         raise click.UsageError(f"--out {out}: cannot be written: {error.strerror}") from error
-    with stream:
-        yield stream
+    try:
+        with stream:
+            yield stream
+        partial.rename(out)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+CHECKPOINTS = "checkpoints"
+"""The observer that saves what a resume needs."""
+
+UNSAVED = f"nothing is saved: the recipe has no observer {CHECKPOINTS!r}"
+
 
 @click.command
 @click.argument("recipe", type=click.Path(path_type=Path))
@@ -44,35 +49,37 @@ def run(
 
     KEY=VALUE changes the recipe, for example train.epochs=3 or encoder.hidden_size=64.
     """
-    name = lab.check(recipe, overrides).name
-    folder = out or Path("runs") / name
+    checked = lab.check(recipe, overrides)
     from seqlab.engine import Cancelled
     from seqlab.run import RunOptions
-    from seqlab.runfolder import RunFolder
+    from seqlab.runfolder import RunFolder, default_folder
 
+    folder = out or default_folder(checked.name)
+    saves = CHECKPOINTS in {observer.name for observer in checked.observers}
     if resume and not RunFolder(folder).resumable:
         click.echo(f"nothing to resume in {folder} yet: starting from the beginning", err=True)
-    with cancelled_by_interrupt() as cancelled:
+    with cancelled_by_interrupt(saves=saves) as cancelled:
         options = RunOptions(out=folder, resume=resume, device=device, threads=threads, cancelled=cancelled)
         try:
-            report = lab.run(recipe, overrides, options)
+            report = lab.run(checked, options=options)
         except Cancelled as error:
             command = resume_command(click.get_current_context())
-            raise Cancelled(f"{error}; continue with: {command}") from error
+            raise Cancelled(f"{error}; {f'continue with: {command}' if saves else UNSAVED}") from error
     for line in summary(report, folder):
         click.echo(line)
 
 
 @contextmanager
-def cancelled_by_interrupt() -> Iterator[Callable[[], bool]]:
+def cancelled_by_interrupt(*, saves: bool) -> Iterator[Callable[[], bool]]:
     """Let Ctrl-C (and SIGTERM) end the run at the next savepoint; a second one ends it at once."""
     asked = threading.Event()
+    state = "once the state is saved" if saves else UNSAVED
 
     def ask(number: int, frame: FrameType | None) -> None:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
-        click.echo("stopping after this step, once the state is saved (again: stop at once)", err=True)
+        click.echo(f"stopping after this step, {state} (again: stop at once)", err=True)
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -89,7 +96,10 @@ def resume_command(context: click.Context) -> str:
     asked = [(f"--{name}", str(value)) for name, value in options.items() if value not in (None, "auto")]
     asked += [("--plugin", str(file)) for file in session_of(context).plugin_files]
     flags = [part for pair in asked for part in pair]
-    return shlex.join(["seqlab", "run", str(given["recipe"]), *given["overrides"], *flags, "--resume"])
+    strict = ["--strict-plugins"] if session_of(context).strict else []
+    return shlex.join(
+        ["seqlab", *strict, "run", str(given["recipe"]), *given["overrides"], *flags, "--resume"]
+    )
 
 
 def summary(report: Mapping[str, Any], folder: Path) -> Iterator[str]:

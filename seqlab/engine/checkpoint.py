@@ -52,7 +52,11 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the file as a whole and force it to the disk; PackageError leaves the old one untouched."""
+    """Replace the file as a whole and force it to the disk; PackageError where that fails.
+
+    The error says which file is left: the old one untouched or, where only its folder could not be forced to
+    the disk, the new one.
+    """
     partial = path.with_name(path.name + PARTIAL)
     try:
         with partial.open("wb") as file:
@@ -60,12 +64,18 @@ def write_atomically(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
         with suppress(OSError):  # the error to tell is the first one
             partial.unlink(missing_ok=True)
         raise PackageError(
             f"{path}: cannot be written: {error.strerror or error}; what was saved before is intact"
+        ) from error
+    try:
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise PackageError(
+            f"{path}: replaced, but its folder cannot be forced to the disk: {error.strerror or error};"
+            " after a power cut the file may be the one of before"
         ) from error
 
 

@@ -19,7 +19,9 @@ SaveReason = Literal["window", "epoch", "interrupted"]
 class Progress:
     """How far training is; saved in every checkpoint, it says where to go on.
 
-    `epoch` and `batch` count what is complete, from 0; the sums run over the current epoch.
+    `epoch` and `batch` count what is complete, from 0; the sums run over the current epoch. `best_value` is
+    the monitored figure of the weights that are kept; early stopping has waited for `evaluations_waited`
+    evaluations to beat `patience_value` by its `min_delta`.
     """
 
     epoch: int = 0
@@ -35,7 +37,9 @@ class Progress:
     best_value: float | None = None
     best_epoch: int = 0
     best_step: int = 0
-    evaluations_since_best: int = 0
+    evaluated_epoch: int = 0
+    patience_value: float | None = None
+    evaluations_waited: int = 0
     finished: bool = False
 
     def start_epoch(self) -> None:
@@ -94,7 +98,10 @@ class Observer:
         """After an evaluation on the dev split; `trainer.improved` says whether it was the best so far."""
 
     def epoch_finished(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
-        """After an epoch's last batch and its evaluation; `record` holds the epoch's figures."""
+        """After an epoch's last batch and its evaluation; `record` holds the epoch's figures.
+
+        A `stop` from here is too late for the evaluation of this epoch: where it was not due, it follows.
+        """
 
     def savepoint(self, trainer: Trainer, reason: SaveReason) -> None:
         """When all observers have seen what happened: the only moments at which a run can be saved."""
@@ -103,4 +110,7 @@ class Observer:
         """After the last step, also when stopped early; not when an error ends the run."""
 
     def close(self, trainer: Trainer) -> None:
-        """Let go of terminals and files: called last, also after an error or a cancellation."""
+        """Let go of terminals and files: called last, also after an error or a cancellation.
+
+        Every observer is closed, also after another's close has raised; the first error of the run is told.
+        """

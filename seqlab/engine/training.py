@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import zip_longest
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -81,11 +82,12 @@ class Trainer:
         self.optimizer = make_optimizer(model.parameters(), settings.optimizer)
         self.average = moving_average(model, settings.ema)
         self.budget = Budget(settings.batch_tokens, settings.batch_items)
-        self.steps_per_epoch = self._count_steps()
+        self.steps_per_epoch = self._count_steps(epoch=0)
+        self.total_steps = self._count_all_steps()
         self.schedule = make_schedule(
             self.optimizer,
             settings.schedule,
-            total_steps=self.steps_per_epoch * settings.epochs,
+            total_steps=self.total_steps,
             higher_is_better=job.evaluation is None or job.evaluation.higher_is_better,
         )
         self._rng: dict[str, Tensor] | None = None
@@ -111,6 +113,7 @@ class Trainer:
             # An epoch that was told to be the last is finished all the same, also after a resume inside it.
             while self.progress.batch or not self.progress.finished:
                 self._epoch()
+            self._evaluate_last()
             self._tell("training_finished")
         self._take_best()
 
@@ -135,6 +138,12 @@ class Trainer:
         self._tell("epoch_finished", record)
         self._tell("savepoint", "epoch")
 
+    def _evaluate_last(self) -> None:
+        """Evaluate where only the end of an epoch made it the last one, too late for its own evaluation."""
+        if self.job.evaluation and self.progress.evaluated_epoch < self.progress.epoch:
+            self._evaluate(self.job.evaluation)
+            self._tell("savepoint", "epoch")
+
     def _window(self, window: Sequence[Tensor]) -> None:
         """One optimizer step; with truncated BPTT, one per chunk, the states carried over without graph."""
         started = time.perf_counter()
@@ -152,6 +161,7 @@ class Trainer:
         counts = [self.model.counts(part) for _, part in present]
         loss = zero = torch.zeros((), device=self.device)
         totals = {name: sum((count[name] for count in counts), zero) for name in self.model.head_names}
+        after = list(states)
         for place, part in present:
             with arithmetic(self.settings.precision, self.device):
                 sums, state = self.model.losses(part, states[place])
@@ -159,13 +169,15 @@ class Trainer:
             mean = torch.stack([sums[name] / totals[name].clamp(min=TINY) for name in totals]).sum()
             mean.backward()  # type: ignore[no-untyped-call]
             loss = loss + mean.detach()
-            states[place] = detached(state)
+            after[place] = detached(state)
         norm = nn.utils.get_total_norm(
             [each.grad for each in self.model.parameters() if each.grad is not None]
         )
         finite = self._heed_nonfinite(float(loss), float(norm), [part for _, part in present])
         lr = self.optimizer.param_groups[0]["lr"]
         if finite:
+            # A skipped chunk's states may be what is not finite: the next chunk goes on from those before it.
+            states[:] = after
             self._apply(norm)
         self.optimizer.zero_grad()
         rows = sum(part.rows for _, part in present)
@@ -196,26 +208,34 @@ class Trainer:
         model = self.evaluated_model
         model.eval()
         self.metrics = evaluation.judge(model)
+        self.progress.evaluated_epoch = self.progress.epoch
         value = self.metrics[evaluation.monitor]
-        self._keep_best(value if evaluation.higher_is_better else -value)
+        self._keep_best(value, higher_is_better=evaluation.higher_is_better)
+        self._heed_patience(value, higher_is_better=evaluation.higher_is_better)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(value)
         self._tell("evaluated", self.metrics)
 
-    def _keep_best(self, value: float) -> None:
-        """Remember the weights where `value`, higher is better, has improved; stop after enough patience."""
-        progress, stopping = self.progress, self.settings.early_stopping
-        margin = stopping.min_delta if stopping else 0.0
-        best = progress.best_value
-        self.improved = best is None or math.isnan(best) or value > best + margin
+    def _keep_best(self, value: float, *, higher_is_better: bool) -> None:
+        """Remember the weights where `value` is better than every value before."""
+        progress = self.progress
+        self.improved = _beats(value, progress.best_value, higher_is_better=higher_is_better)
         if self.improved:
             progress.best_value, progress.best_epoch = value, progress.epoch
-            progress.best_step, progress.evaluations_since_best = progress.step, 0
+            progress.best_step = progress.step
             self.best = weights(self.evaluated_model)
+
+    def _heed_patience(self, value: float, *, higher_is_better: bool) -> None:
+        """Stop after enough evaluations without an improvement by `min_delta`."""
+        progress, stopping = self.progress, self.settings.early_stopping
+        if stopping is None:
             return
-        progress.evaluations_since_best += 1
-        if stopping and progress.evaluations_since_best >= stopping.patience:
-            progress.finished = True
+        reference, margin = progress.patience_value, stopping.min_delta
+        if _beats(value, reference, higher_is_better=higher_is_better, margin=margin):
+            progress.patience_value, progress.evaluations_waited = value, 0
+            return
+        progress.evaluations_waited += 1
+        progress.finished |= progress.evaluations_waited >= stopping.patience
 
     # --- state -------------------------------------------------------------------------------------------
 
@@ -257,10 +277,24 @@ class Trainer:
         with ExitStack() as stack:
             stack.enter_context(seeded(derived_seed(self.settings.seed, "training")))
             stack.enter_context(deterministic(enabled=self.settings.deterministic))
-            stack.callback(self._tell, "close")
+            stack.push(self._close)
             if self._rng:
                 restore_rng(self._rng)
             yield
+
+    def _close(self, _kind: object, failure: BaseException | None, _trace: TracebackType | None) -> None:
+        """Close every observer; one that fails stands in the way neither of the others nor of `failure`."""
+        told = failure
+        for name, observer in self.job.observers.items():
+            try:
+                observer.close(self)
+            except Exception as error:
+                if told is None:
+                    told = error
+                else:
+                    told.add_note(f"observer {name} could not be closed: {error!r}")
+        if told is not None and told is not failure:
+            raise told
 
     def _tell(self, event: str, *facts: Any) -> None:
         for observer in self.job.observers.values():
@@ -299,16 +333,24 @@ class Trainer:
             "tokens_per_second": progress.tokens / progress.seconds if progress.seconds else 0.0,
         }
 
-    def _count_steps(self) -> int:
+    def _count_steps(self, *, epoch: int) -> int:
         lengths, settings = self.job.data.lengths, self.settings
-        batches = plan_batches(lengths, self.budget, seed=settings.seed, epoch=0)
+        batches = plan_batches(lengths, self.budget, seed=settings.seed, epoch=epoch)
         if settings.bptt is None:
             return math.ceil(len(batches) / settings.accumulate)
-        longest = [int(lengths[batch].max()) for batch in batches]
+        # A batch of empty sequences is one chunk, too.
+        longest = [max(int(lengths[batch].max()), 1) for batch in batches]
         windows = range(0, len(longest), settings.accumulate)
         return sum(
             math.ceil(max(longest[first : first + settings.accumulate]) / settings.bptt) for first in windows
         )
+
+    def _count_all_steps(self) -> int:
+        """Count the steps of all epochs, one by one where which batches share a window matters."""
+        settings = self.settings
+        if settings.bptt is None or settings.accumulate == 1:
+            return self.steps_per_epoch * settings.epochs
+        return self.steps_per_epoch + sum(self._count_steps(epoch=each) for each in range(1, settings.epochs))
 
     def _take_best(self) -> None:
         """Leave the model with the weights to keep: the best evaluated ones, else the (averaged) last."""
@@ -317,6 +359,15 @@ class Trainer:
         elif self.average:
             self.model.load_state_dict(self.average.module.state_dict())
         self.model.eval()
+
+
+def _beats(value: float, reference: float | None, *, higher_is_better: bool, margin: float = 0.0) -> bool:
+    """Return whether `value` is better by more than `margin`; anything beats None, any number beats nan."""
+    if reference is None:
+        return True
+    if math.isnan(reference):
+        return not math.isnan(value)
+    return value > reference + margin if higher_is_better else value < reference - margin
 
 
 def _check(model: SequenceModel, job: TrainingJob) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from seqlab.plugin.component import KINDS, Component
 from seqlab.plugin.hookspecs import hookimpl
-from seqlab.plugin.manager import PluginInfo, Plugins, disabled_from
+from seqlab.plugin.manager import PluginInfo, Plugins, disabled_from, raised
 from seqlab.plugin.registry import Registry
 
-__all__ = ["KINDS", "Component", "PluginInfo", "Plugins", "Registry", "disabled_from", "hookimpl"]
+__all__ = ["KINDS", "Component", "PluginInfo", "Plugins", "Registry", "disabled_from", "hookimpl", "raised"]

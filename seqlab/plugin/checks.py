@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import pluggy
 
+from seqlab.plugin.kinds import Located
 from seqlab.suggest import did_you_mean, one_of
 
-__all__ = ["Fault", "faults", "hook_parameters"]
+__all__ = ["Fault", "faults", "hook_parameters", "result_fault"]
 
 ORDER_OPTIONS = ("wrapper", "hookwrapper", "tryfirst", "trylast")
 """Options of pluggy's marker that the host does not honour: it walks the implementations itself."""
@@ -48,6 +50,32 @@ def faults(manager: pluggy.PluginManager, plugin: object) -> Iterator[Fault]:
             yield from _marked(hook, getattr(plugin, name), dict(options), hooks)
     if not marked:
         yield Fault("", f"it has no hook; mark a function with @hookimpl and name it {one_of(hooks)}")
+
+
+def result_fault(hook: str, result: object) -> str:
+    """Return what is wrong with the result of a hook whose results the host reads, empty where nothing is."""
+    wanted = ""
+    if hook == "seqlab_locate" and not (result is None or _is_located(result)):
+        wanted = "Located with a path, or None,"
+    if hook == "seqlab_recipe_checked" and not (result is None or _are_findings(result)):
+        wanted = "list of (dotted path, message) pairs"
+    return f"returned {result!r} ({type(result).__name__}) where a {wanted} is due" if wanted else ""
+
+
+def _is_located(result: object) -> bool:
+    return isinstance(result, Located) and isinstance(result.path, str | PathLike)
+
+
+def _are_findings(result: object) -> bool:
+    return isinstance(result, Collection) and all(_is_pair_of_strings(finding) for finding in result)
+
+
+def _is_pair_of_strings(finding: object) -> bool:
+    return (
+        isinstance(finding, tuple | list)
+        and len(finding) == 2
+        and all(isinstance(part, str) for part in finding)
+    )
 
 
 def _unmarked(plugin: object, name: str, hooks: Mapping[str, Any]) -> Iterator[Fault]:

@@ -211,9 +211,10 @@ class Head(Protocol):
 
 @dataclass(frozen=True)
 class MetricContext:
-    """What a metric's builder knows: the field that the head predicts."""
+    """What a metric's builder knows: the field that the head predicts, and the reader's fields."""
 
     target: str
+    fields: Mapping[str, FieldKind]
 
 
 class Metric(Protocol):

@@ -11,7 +11,6 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
-import inspect
 import re
 import sys
 import traceback
@@ -26,12 +25,12 @@ import pluggy
 
 from seqlab.errors import PluginError, SeqlabError
 from seqlab.plugin import hookspecs
-from seqlab.plugin.checks import faults, hook_parameters
+from seqlab.plugin.checks import faults, hook_parameters, result_fault
 from seqlab.plugin.component import KINDS
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.plugin.registry import Registry
 
-__all__ = ["PluginInfo", "Plugins", "disabled_from", "installed_version"]
+__all__ = ["PluginInfo", "Plugins", "disabled_from", "installed_version", "raised"]
 
 BUILT_IN = "built-in"
 ENTRY_POINT = "entry point"
@@ -283,8 +282,11 @@ def _invoke(
 ) -> Any:
     with _blaming(one.plugin, "the hook", one.hook, passing=passing):
         result = one.function(*(facts[name] for name in one.parameters))
-        # A generator would raise later, where nobody knows whose it is.
-        return list(result) if inspect.isgenerator(result) else result
+        # A generator, or a map, would raise later, where nobody knows whose it is.
+        result = list(result) if isinstance(result, Iterator) else result
+    if reason := result_fault(one.hook, result):
+        raise _error(one.plugin, reason, one.hook)
+    return result
 
 
 @contextmanager
@@ -297,7 +299,7 @@ def _blaming(
     except passing:
         raise
     except (Exception, SystemExit) as error:
-        raise _error(info, f"{doing} raised {_raised(error)}", hook) from error
+        raise _error(info, f"{doing} raised {raised(error)}", hook) from error
 
 
 def _error(info: PluginInfo, message: str, hook: str = "") -> PluginError:
@@ -306,7 +308,7 @@ def _error(info: PluginInfo, message: str, hook: str = "") -> PluginError:
     )
 
 
-def _raised(error: BaseException) -> str:
+def raised(error: BaseException) -> str:
     """Return `ValueError: the message (file:line)`, of the innermost frame outside the import system."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"

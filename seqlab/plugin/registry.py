@@ -12,7 +12,7 @@ from typing import Any
 from seqlab.errors import SeqlabError
 from seqlab.plugin.component import KINDS, Component
 from seqlab.settings import Config
-from seqlab.suggest import did_you_mean, one_of
+from seqlab.suggest import unknown
 
 __all__ = ["Registry"]
 
@@ -86,15 +86,13 @@ class Registry:
 
     def _of(self, kind: str) -> dict[str, Entry]:
         if kind not in self._entries:
-            raise SeqlabError(f"unknown kind {kind!r}{did_you_mean(kind, KINDS)} ({one_of(KINDS)})")
+            raise SeqlabError(unknown("kind", kind, KINDS))
         return self._entries[kind]
 
     def _entry(self, kind: str, name: str) -> Entry:
         found = self._of(kind).get(name)
         if found is None:
-            known = self.names(kind)
-            allowed = one_of(known) if known else f"no {kind} is registered"
-            raise SeqlabError(f"unknown {kind} {name!r}{did_you_mean(name, known)} ({allowed})")
+            raise SeqlabError(unknown(kind, name, self.names(kind)))
         return found
 
 

@@ -8,15 +8,13 @@ from typing import Any
 
 from seqlab.api import Example, Place
 from seqlab.assembly import Assembly
-from seqlab.engine import Budget, SequenceModel, answer
+from seqlab.engine import SequenceModel, answer
+from seqlab.predict.scoring import BATCH
 
 __all__ = ["Prediction", "Predictor"]
 
 WINDOW_TOKENS = 16_384
 """Tokens that a stream collects before it predicts them: many full batches, a few MB of memory."""
-
-BATCH = Budget(tokens=4_096)
-"""The batches of prediction; the longer they are, the better the matrix products."""
 
 Tokens = Sequence[str]
 

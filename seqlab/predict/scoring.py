@@ -9,7 +9,10 @@ from seqlab.api import Example, Metric
 from seqlab.assembly import Assembly
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
 
-__all__ = ["Scorer", "overall"]
+__all__ = ["BATCH", "Scorer", "overall"]
+
+BATCH = Budget(tokens=4_096)
+"""The batches of prediction and evaluation; the longer they are, the better the matrix products."""
 
 LOSS = "loss"
 """Name of the loss among the figures; the sum over heads where there are several."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from seqlab.recipe.schema import DATA_KEYS, RECIPE_KEYS, REQUIRED_KEYS
+from seqlab.recipe.schema import RECIPE_KEYS, REQUIRED_KEYS
 from seqlab.settings import Config, TrainSettings
 
 __all__ = ["Components", "recipe_json_schema"]
@@ -35,7 +35,10 @@ def recipe_json_schema(components: Components) -> Schema:
             definitions |= _component(f"{kind}.{name}", name, config, summary)
     definitions |= _hoisted("train", TrainSettings)
     properties = _properties(components)
-    described = {key: {"description": text} | properties[key] for key, text in RECIPE_KEYS.items()}
+    allowed = {
+        key: schema if key in REQUIRED_KEYS else _or_null(schema) for key, schema in properties.items()
+    }
+    described = {key: {"description": text} | allowed[key] for key, text in RECIPE_KEYS.items()}
     return {
         "$schema": DIALECT,
         "title": "seqlab recipe",
@@ -72,9 +75,14 @@ def _data(reader: Schema) -> Schema:
     }
     return {
         "type": "object",
-        "properties": {key: reader if key == "reader" else split for key in DATA_KEYS},
+        "properties": {"reader": reader, "train": split, "dev": _or_null(split), "test": _or_null(split)},
         "additionalProperties": False,
     }
+
+
+def _or_null(schema: Schema) -> Schema:
+    """Allow null, which means the same as a key that is absent."""
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _choice(components: Components, kind: str) -> Schema:

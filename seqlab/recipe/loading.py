@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from seqlab.errors import Problem, RecipeError
 from seqlab.recipe.overrides import apply_overrides, long_form, long_forms, merge
 from seqlab.recipe.paths import DataString, anchor, find_files, path_beside
-from seqlab.recipe.problems import key_problems, settings_problems, show, unlike
+from seqlab.recipe.problems import follow, key_problems, settings_problems, show, unlike
 from seqlab.recipe.reader import KeyPath, Node, Tree, dotted, plain, read_file, read_mapping
 from seqlab.recipe.schema import (
     DATA_KEYS,
@@ -25,8 +25,8 @@ from seqlab.recipe.schema import (
     Recipe,
     Surroundings,
 )
-from seqlab.settings import Config, TrainSettings
-from seqlab.suggest import did_you_mean, one_of
+from seqlab.settings import Config, PlateauSchedule, TrainSettings
+from seqlab.suggest import one_of, unknown
 
 __all__ = ["load_recipe"]
 
@@ -115,9 +115,11 @@ class _Check:
         features = self._components("featurizer", "features")
         encoder = self._single("encoder")
         heads = self._heads()
-        metrics = self._optional_components("metric", "metrics", ())
-        observers = self._optional_components("observer", "observers", DEFAULT_OBSERVERS)
+        metrics = self._optional_components("metric", "metrics")
+        observers = self._optional_components("observer", "observers")
         train = self._train()
+        if check_data and train is not None:
+            self._needs_of_dev(train)
         paths = find_files(strings, self.surroundings.locate, self.problems) if check_data else {}
         if reader is None or encoder is None or train is None:
             return None
@@ -133,7 +135,7 @@ class _Check:
             encoder=encoder,
             heads=heads,
             metrics=metrics,
-            observers=observers,
+            observers=self._default_observers() if observers is None else observers,
             train=train,
             tree=self.root,
         )
@@ -218,12 +220,22 @@ class _Check:
             self._report(node, (key,), f"expected at least one {kind}, got an empty list")
         return () if node is None else self._items(kind, node, (key,))
 
-    def _optional_components(self, kind: str, key: str, default: Sequence[str]) -> tuple[ComponentRef, ...]:
+    def _optional_components(self, kind: str, key: str) -> tuple[ComponentRef, ...] | None:
+        """Check a list in which every name stands once; None where the choice is left open."""
         node = self._child(self.root, key)
         if node is None or node.content is None:
-            names = [replace(self.root, content=name) for name in default]
-            node = replace(self.root, content=tuple(long_form(name) for name in names))
-        return self._items(kind, node, (key,))
+            return None
+        refs = self._items(kind, node, (key,))
+        first: dict[str, ComponentRef] = {}
+        for ref in refs:
+            if first.setdefault(ref.name, ref) is not ref:
+                message = f"{kind} {ref.name!r} is listed twice, first at {first[ref.name].place}"
+                self.problems.append(Problem(ref.place, key, message))
+        return refs
+
+    def _default_observers(self) -> tuple[ComponentRef, ...]:
+        names = [long_form(replace(self.root, content=name)) for name in DEFAULT_OBSERVERS]
+        return self._items("observer", replace(self.root, content=tuple(names)), ("observers",))
 
     def _items(self, kind: str, node: Node, path: KeyPath) -> tuple[ComponentRef, ...]:
         if not isinstance(node.content, tuple):
@@ -238,17 +250,15 @@ class _Check:
             self._report(node, path, unlike("a component name or a mapping with a 'name'", plain(node)))
             return None
         known = self.surroundings.catalogue.get(kind, {})
-        choices = one_of(known) if known else "none is installed"
         name = node.content.get("name")
         if name is None:
-            self._report(node, path, f"missing required key 'name' ({choices})")
+            self._report(node, path, f"missing required key 'name'; {one_of(known)}")
             return None
         if not isinstance(name.content, str):
             self._report(name, (*path, "name"), unlike("a string", plain(name)))
             return None
         if name.content not in known:
-            hint = did_you_mean(name.content, known)
-            self._report(name, path, f"unknown {kind} {name.content!r} ({choices}){hint}")
+            self._report(name, path, unknown(kind, name.content, known))
             return None
         rest = replace(node, content={key: child for key, child in node.content.items() if key != "name"})
         config = self._settings(known[name.content], rest, path)
@@ -262,6 +272,20 @@ class _Check:
             self._report(node, ("train",), unlike("a mapping", plain(node)))
             return None
         return self._settings(TrainSettings, node, ("train",))
+
+    def _needs_of_dev(self, train: TrainSettings) -> None:
+        """Report every setting that means nothing without a dev split where there is none."""
+        dev = follow(self.root, ("data", "dev"))
+        if not dev[2] and dev[0].content is not None:
+            return
+        needs: dict[KeyPath, bool] = {
+            ("train", "early_stopping"): train.early_stopping is not None,
+            ("train", "evaluate_every"): train.evaluate_every != 1,
+            ("train", "monitor"): train.monitor is not None,
+            ("train", "schedule"): isinstance(train.schedule, PlateauSchedule),
+        }
+        for path in (path for path, needed in needs.items() if needed):
+            self._report(follow(self.root, path)[0], path, "needs a dev split, but there is no data.dev")
 
     def _settings(self, model: type[C], node: Node, path: KeyPath) -> C | None:
         try:

@@ -36,7 +36,7 @@ RECIPE_KEYS = {
     "features": "Featurizers whose outputs are concatenated.",
     "encoder": "The network from features to states.",
     "head": "What is predicted from the states: one head, or several.",
-    "metrics": "Metrics to report; those of the heads when absent or empty.",
+    "metrics": "Metrics to report beside the losses; those of the heads when absent, none when empty.",
     "observers": "What watches training step by step.",
     "train": "How the model is trained.",
 }
@@ -83,7 +83,8 @@ class Recipe:
     """A recipe without mistakes.
 
     `splits` holds the strings of each split as written, `anchored` the same with relative paths made absolute
-    (URIs and `${NAME}` stay), `paths` the files behind them: empty where the data was not looked at. Two
+    (URIs and `${NAME}` stay), `paths` the files behind them: empty where the data was not looked at.
+    `metrics` is None where the heads choose; `notices` is what the user should know about the data. Two
     recipes are equal when they describe the same run, wherever they were read from.
     """
 
@@ -97,10 +98,11 @@ class Recipe:
     features: tuple[ComponentRef, ...]
     encoder: ComponentRef
     heads: tuple[ComponentRef, ...]
-    metrics: tuple[ComponentRef, ...]
+    metrics: tuple[ComponentRef, ...] | None
     observers: tuple[ComponentRef, ...]
     train: TrainSettings
     tree: Node = field(compare=False, repr=False)
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe as plain data that stands alone: base and overrides merged, defaults filled in.
@@ -108,7 +110,7 @@ class Recipe:
         Loading it, from memory or from YAML, gives an equal recipe.
         """
         heads = [head.plain() for head in self.heads]
-        return {
+        resolved = {
             "name": self.name,
             "requires": list(self.requires),
             "data": {"reader": self.reader.plain()}
@@ -116,10 +118,12 @@ class Recipe:
             "features": [feature.plain() for feature in self.features],
             "encoder": self.encoder.plain(),
             "head": heads[0] if len(heads) == 1 else heads,
-            "metrics": [metric.plain() for metric in self.metrics],
+            "metrics": None if self.metrics is None else [metric.plain() for metric in self.metrics],
             "observers": [observer.plain() for observer in self.observers],
             "train": self.train.model_dump(mode="json"),
         }
+        # Only the built heads know their own metrics: a recipe that leaves the choice to them still does.
+        return {key: value for key, value in resolved.items() if value is not None}
 
     def place(self, path: str) -> Place:
         """Return where the value at a dotted path stands, or the nearest part above it that is written."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from seqlab.api import Component, Example, Metric, MetricContext, Place
+from seqlab.api import Component, Example, FieldKind, Metric, MetricContext, Place
 
 __all__ = ["check_metric"]
 
@@ -20,6 +20,7 @@ EXAMPLES = tuple(
         start=1,
     )
 )
+FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "labels": "token_labels"}
 PREDICTED = (["DET", "NOUN", "NOUN"], ["NOUN", "VERB"], ["DET", "VERB"])
 
 
@@ -31,7 +32,8 @@ def check_metric(component: Component[Any], **config: Any) -> None:
     - Perfect answers are at least as good as wrong ones by `higher_is_better`.
     - What it learned survives a round trip through JSON.
     """
-    metric: Metric = component.build(component.config(**config), MetricContext("labels"))
+    context = MetricContext("labels", FIELDS)
+    metric: Metric = component.build(component.config(**config), context)
     assert metric.compute() == {}, f"without examples there are figures: {metric.compute()}"
     metric.fit(EXAMPLES[:1])
     learned = json.loads(json.dumps(metric.state()))
@@ -39,7 +41,7 @@ def check_metric(component: Component[Any], **config: Any) -> None:
     assert figures, "there are no figures"
     assert metric.compute() == figures, "asked twice, the figures differ"
     assert _measure(metric, reversed(range(len(EXAMPLES)))) == figures, "the order of the examples matters"
-    again: Metric = component.build(component.config(**config), MetricContext("labels"))
+    again: Metric = component.build(component.config(**config), context)
     again.restore(learned)
     assert _measure(again, range(len(EXAMPLES))) == figures, (
         "what was learned is lost on its way through JSON"

@@ -126,8 +126,8 @@ def test_json_of_one_and_of_all(plugin: str, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["encodr"], "unknown kind 'encodr'; did you mean 'encoder'? (one of: encoder, "),
-        (["encoder", "fakes"], "unknown encoder 'fakes'; did you mean 'fake'? (one of: "),
+        (["encodr"], "unknown kind 'encodr'; did you mean 'encoder'?; one of: encoder, "),
+        (["encoder", "fakes"], "unknown encoder 'fakes'; did you mean 'fake'?; one of: "),
     ],
 )
 def test_unknown_names_are_usage_errors(

@@ -154,6 +154,19 @@ def test_out_writes_a_new_file_and_never_an_old_one(
     assert f"--out {tmp_path}/no/out: cannot be written: No such file or directory" in errors
 
 
+def test_input_that_fails_midway_leaves_no_output(
+    predict: Callable[..., str], refused: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    (tmp_path / "in").write_bytes(b"la katos\n" * 20_000 + b"la \xff\n")
+    code, _, errors = refused(tmp_path / "in", "--out", tmp_path / "out")
+    assert code == 4
+    assert f"{tmp_path}/in:20001: not UTF-8" in errors
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    (tmp_path / "in").write_text(TEXT)
+    predict(tmp_path / "in", "--out", tmp_path / "out")
+    assert (tmp_path / "out").read_text() == TSV
+
+
 def test_a_pipe_that_closes_early_is_no_error(seqlab_command: Command, package: Path, tmp_path: Path) -> None:
     (tmp_path / "in").write_text(TEXT * 20_000)
     reading, writing = os.pipe()

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from seqlab import Lab, SeqlabError
 from seqlab.cli.main import main
+from seqlab.run import RunOptions
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 OBSERVED = "observers=[console, jsonl, checkpoints]"
 
 
-def run(recipe: Path, folder: Path, *args: str) -> int:
-    return main(["run", str(recipe), "--out", str(folder), "--device", "cpu", "--threads", "1", *args])
+def run(recipe: Path, folder: Path, *args: str, before: Sequence[str] = ()) -> int:
+    return main(
+        [*before, "run", str(recipe), "--out", str(folder), "--device", "cpu", "--threads", "1", *args]
+    )
 
 
 def test_from_a_recipe_to_a_model_that_predicts(
@@ -143,9 +148,32 @@ def test_the_command_that_continues_repeats_every_option(
         "    os.kill(os.getpid(), signal.SIGINT)\n"
     )
     before = signal.getsignal(signal.SIGINT)
-    assert run(toy, tmp_path / "run", "train.epochs=2", "--plugin", str(plugin)) == 130
+    assert (
+        run(toy, tmp_path / "run", "train.epochs=2", "--plugin", str(plugin), before=["--strict-plugins"])
+        == 130
+    )
     assert signal.getsignal(signal.SIGINT) is before
     said = capsys.readouterr().err
-    wanted = ["seqlab", "run", str(toy), "train.epochs=2", "--out", str(tmp_path / "run")]
+    wanted = ["seqlab", "--strict-plugins", "run", str(toy), "train.epochs=2", "--out", str(tmp_path / "run")]
     wanted += ["--device", "cpu", "--threads", "1", "--plugin", str(plugin), "--resume"]
     assert said.endswith(f"error: interrupted after step 1 (epoch 1); continue with: {shlex.join(wanted)}\n")
+
+
+def test_a_resume_with_another_torch_says_so_and_the_package_holds_both(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    stopped = RunOptions(out=folder, device="cpu", threads=1, cancelled=lambda: True)
+    with pytest.raises(SeqlabError, match="interrupted"):
+        Lab(entry_points=False).run(toy, options=stopped)
+    begun = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(begun | {"torch": "1.0"}))
+    assert run(toy, folder, "--resume") == 0
+    notice = (
+        f"resumed with torch {begun['torch']} (the run began with 1.0): the result may differ from that of an"
+        " uninterrupted run"
+    )
+    assert f"warning: {notice}\n" in capsys.readouterr().err
+    assert json.loads((folder / "report.json").read_text())["notices"] == [notice]
+    manifest = json.loads((folder / "model/package.json").read_text())
+    assert (manifest["torch"], manifest["resumed_with"][0]["torch"]) == ("1.0", begun["torch"])

@@ -135,6 +135,35 @@ def test_a_write_that_the_disk_refuses_leaves_the_old_file_whole(tmp_path: Path)
     assert [each.name for each in tmp_path.iterdir()] == ["last"], "nothing half-written is left"
 
 
+UNREADABLE_FOLDER = """
+import os, sys
+from pathlib import Path
+from seqlab.engine import load_state, save_state
+from seqlab.errors import PackageError
+os.chdir(sys.argv[1])
+save_state(Path("last"), {"step": 1})
+if os.geteuid() == 0:  # who may read everything
+    os.chown(".", 65534, -1)
+    os.seteuid(65534)
+os.chmod(".", 0o300)
+try:
+    save_state(Path("last"), {"step": 2})
+except PackageError as error:
+    print(error)
+print(load_state(Path("last"))["step"])
+os.chmod(".", 0o700)
+"""
+
+
+def test_a_folder_that_cannot_be_forced_to_the_disk_leaves_the_new_file_and_says_so(tmp_path: Path) -> None:
+    output, _ = python(UNREADABLE_FOLDER, tmp_path, stdout=subprocess.PIPE).communicate(timeout=120)
+    message = (
+        "last: replaced, but its folder cannot be forced to the disk: Permission denied;"
+        " after a power cut the file may be the one of before"
+    )
+    assert output.decode().splitlines() == [message, "2"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to a read-only folder")
 def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     save_state(tmp_path / "last", {"step": 1})

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from toy_models import (
+    INPUT_SIZE,
     LENGTHS,
     Recorder,
+    Saver,
+    ToyHead,
     dataset,
     distance,
     identical,
@@ -23,9 +28,14 @@ from toy_models import (
 from seqlab.engine import (
     Column,
     Dataset,
+    Observer,
+    RecurrentSpec,
+    RecurrentStack,
     SequenceModel,
+    Trainer,
 )
-from seqlab.settings import SGD, Adam, EarlyStopping, OneCycleSchedule, PlateauSchedule
+from seqlab.engine.seeding import seeded
+from seqlab.settings import SGD, Adam, EarlyStopping, LinearSchedule, OneCycleSchedule, PlateauSchedule
 
 EXACT = 1e-12
 """Largest difference that another order of summing makes in double precision."""
@@ -134,6 +144,29 @@ def test_the_schedule_knows_how_many_steps_chunks_make() -> None:
     assert len(recorder.records) == 3 * made.steps_per_epoch
 
 
+@pytest.mark.parametrize("lengths", [LENGTHS, (*LENGTHS, 0, 0, 0)])
+def test_with_windows_of_chunks_the_schedule_ends_exactly_at_the_last_step(lengths: tuple[int, ...]) -> None:
+    """Which batches share a window changes with the epoch, and with it the number of steps."""
+    recorder = Recorder()
+    schedule = LinearSchedule(final_factor=0.1)
+    train = settings(epochs=5, bptt=2, batch_items=1, accumulate=2, schedule=schedule)
+    made = trainer(model(), dataset(lengths), train, observers={"r": recorder})
+    made.fit()
+    rates = [record.lr for record in recorder.records]
+    assert len(rates) == made.total_steps != 5 * made.steps_per_epoch
+    assert rates[-1] == pytest.approx(0.01)
+    assert rates == pytest.approx([0.1 - 0.09 * step / (len(rates) - 1) for step in range(len(rates))])
+
+
+def test_a_bare_stack_is_an_encoder() -> None:
+    with seeded(1):
+        stack = RecurrentStack(RecurrentSpec(cell="gru", input_size=INPUT_SIZE, hidden_size=4))
+        subject = SequenceModel([nn.Identity()], stack, {"tags": ToyHead(4, [1.0] * 4)}).double()
+    recorder = Recorder()
+    trainer(subject, dataset(), settings(batch_tokens=1000, bptt=3), observers={"r": recorder}).fit()
+    assert len(recorder.records) == 3
+
+
 # --- steps -----------------------------------------------------------------------------------------------
 
 
@@ -212,16 +245,36 @@ def test_the_best_weights_are_kept_and_training_stops_early(sign: int) -> None:
     made.fit()
     assert len(script.seen) == made.progress.epoch == 5
     assert identical(subject.state_dict(), script.seen[1])
-    assert (made.progress.best_epoch, made.progress.best_value) == (2, 3)
+    assert (made.progress.best_epoch, made.progress.best_value) == (2, sign * 3)
     assert made.progress.best_step == 2 * made.steps_per_epoch
 
 
-def test_an_improvement_below_min_delta_does_not_count() -> None:
-    _, evaluation = scripted(1, 1.4, 1.8, 9)
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_improvement_below_min_delta_is_kept_but_does_not_prolong_the_wait(sign: int) -> None:
+    script, evaluation = scripted(*(sign * value for value in (1, 1.4, 1.8, 9)), higher_is_better=sign > 0)
+    stopping, subject = EarlyStopping(patience=2, min_delta=1.0), model()
+    made = trainer(subject, dataset(), settings(epochs=4, early_stopping=stopping), evaluation=evaluation)
+    made.fit()
+    assert (made.progress.epoch, made.progress.best_epoch) == (3, 3)
+    assert made.progress.best_value == sign * 1.8
+    assert identical(subject.state_dict(), script.seen[2])
+
+
+def test_small_improvements_that_add_up_to_min_delta_do_prolong_the_wait() -> None:
+    _, evaluation = scripted(1, 1.6, 2.2, 2.8, 3.0)
     stopping = EarlyStopping(patience=2, min_delta=1.0)
-    made = trainer(model(), dataset(), settings(epochs=4, early_stopping=stopping), evaluation=evaluation)
+    made = trainer(model(), dataset(), settings(epochs=9, early_stopping=stopping), evaluation=evaluation)
+    made.fit()
+    assert made.progress.epoch == 5, "2.2 is a step beyond 1, and 3.0 none beyond 2.2"
+
+
+def test_figures_that_are_no_numbers_do_not_prolong_the_wait() -> None:
+    script, evaluation = scripted(*[float("nan")] * 3)
+    stopping, subject = EarlyStopping(patience=2), model()
+    made = trainer(subject, dataset(), settings(epochs=9, early_stopping=stopping), evaluation=evaluation)
     made.fit()
     assert (made.progress.epoch, made.progress.best_epoch) == (3, 1)
+    assert identical(subject.state_dict(), script.seen[0])
 
 
 def test_a_first_figure_that_is_no_number_is_beaten_by_any() -> None:
@@ -237,6 +290,35 @@ def test_evaluations_come_every_so_many_epochs_and_at_the_end() -> None:
     trained(settings(epochs=5, evaluate_every=2), observers={"r": recorder}, evaluation=evaluation)
     finished = [event[1:] for event in recorder.events if event[0] == "epoch_finished"]
     assert finished == [(1, {}), (2, {"score": 1}), (3, {}), (4, {"score": 2}), (5, {"score": 3})]
+
+
+class StopsAfter(Observer):
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def epoch_finished(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
+        if record["epoch"] == self.epoch:
+            trainer.stop()
+
+
+def test_the_last_epoch_is_evaluated_also_where_its_end_made_it_the_last(tmp_path: Path) -> None:
+    train = settings(epochs=9, evaluate_every=2)
+    saver, recorder, subject = Saver(tmp_path), Recorder(), model()
+    script, evaluation = scripted(1, 2)
+    watching: dict[str, Observer] = {"stops": StopsAfter(3), "saver": saver, "r": recorder}
+    made = trainer(subject, dataset(), train, observers=watching, evaluation=evaluation)
+    made.fit()
+    assert (made.progress.epoch, made.progress.best_epoch, made.metrics) == (3, 3, {"score": 2})
+    assert identical(subject.state_dict(), script.seen[1])
+    assert recorder.events[-3:] == ["evaluated", ("savepoint", "epoch"), "training_finished"]
+    # Resumed before that evaluation it is made up for, and after it not repeated.
+    for place, due in ((-2, [2]), (-1, [])):
+        again, (script, evaluation) = model(), scripted(*due)
+        resumed = trainer(again, dataset(), train, evaluation=evaluation)
+        resumed.restore(*saver.load(range(len(saver.reasons))[place]))
+        resumed.fit()
+        assert len(script.seen) == len(due)
+        assert identical(again.state_dict(), subject.state_dict())
 
 
 def test_a_plateau_cuts_the_rate() -> None:

@@ -80,6 +80,16 @@ def test_skipped_steps_are_counted_and_change_nothing() -> None:
     assert all(bool(tensor.isfinite().all()) for tensor in subject.state_dict().values())
 
 
+def test_a_skipped_chunk_does_not_spoil_the_ones_after_it() -> None:
+    data, subject = dataset(), model()
+    data.features[0].values[0] = torch.nan  # the first step of the first example
+    recorder = Recorder()
+    train = settings(batch_tokens=1000, bptt=3, nonfinite="skip")
+    trainer(subject, data, train, observers={"r": recorder}).fit()
+    assert [record.skipped for record in recorder.records] == [True, False, False]
+    assert all(bool(tensor.isfinite().all()) for tensor in subject.state_dict().values())
+
+
 def test_cancelling_ends_training_at_a_savepoint() -> None:
     recorder = Recorder()
     job = TrainingJob(
@@ -167,3 +177,39 @@ def test_observers_are_told_in_their_order() -> None:
 
     trained(settings(batch_tokens=1000), observers={"b": Named("b"), "a": Named("a")})
     assert told == ["b", "a", "b", "a"]
+
+
+class Closing(Observer):
+    """Tells of its close; closing fails where `failure` says how."""
+
+    def __init__(self, closed: list[str], name: str, failure: Exception | None = None) -> None:
+        self.closed = closed
+        self.name = name
+        self.failure = failure
+
+    def close(self, trainer: Trainer) -> None:
+        self.closed.append(self.name)
+        if self.failure:
+            raise self.failure
+
+
+def test_an_observer_that_cannot_be_closed_does_not_keep_the_others_from_it() -> None:
+    closed: list[str] = []
+    observers = {
+        "a": Closing(closed, "a", OSError("first")),
+        "b": Closing(closed, "b", OSError("second")),
+        "c": Closing(closed, "c"),
+    }
+    with pytest.raises(OSError, match=r"^first\n") as caught:
+        trained(settings(), observers=observers)
+    assert closed == ["a", "b", "c"]
+    assert caught.value.__notes__ == ["observer b could not be closed: OSError('second')"]
+
+
+def test_an_observer_that_cannot_be_closed_does_not_hide_what_ended_the_run() -> None:
+    closed: list[str] = []
+    observers = {"a": Closing(closed, "a", OSError("late")), "b": Closing(closed, "b")}
+    with pytest.raises(SeqlabError, match="not finite") as caught:
+        trained(settings(), data=with_a_nan(), observers=observers)
+    assert closed == ["a", "b"]
+    assert caught.value.__notes__ == ["observer a could not be closed: OSError('late')"]

@@ -179,21 +179,21 @@ def test_built_in_modules_are_one_plugin_asked_last_and_called_first(site: Path)
 
         @hookimpl
         def seqlab_recipe_checked():
-            return ["built-in"]
+            return [("name", "built-in")]
         """,
     )
     plugins = Plugins()
-    plugins.add(plugin(seqlab_recipe_checked=lambda: ["early"]), "early")
+    plugins.add(plugin(seqlab_recipe_checked=lambda: [("name", "early")]), "early")
     plugins.load_builtin(["fake_one", "fake_two", "fake_three"])
-    plugins.add(plugin(seqlab_recipe_checked=lambda: ["late"]), "late")
+    plugins.add(plugin(seqlab_recipe_checked=lambda: [("name", "late")]), "late")
     built_in = plugins.infos[1]
     assert (built_in.name, built_in.origin) == ("seqlab", "built-in")
     assert built_in.components == (("encoder", "fake_one"), ("encoder", "fake_two"))
     assert built_in.hooks == ("seqlab_locate", "seqlab_recipe_checked", "seqlab_register_encoders")
     assert plugins.call("seqlab_recipe_checked", recipe={}) == [
-        ("seqlab", ["built-in"]),
-        ("early", ["early"]),
-        ("late", ["late"]),
+        ("seqlab", [("name", "built-in")]),
+        ("early", [("name", "early")]),
+        ("late", [("name", "late")]),
     ]
     assert plugins.first("seqlab_locate", uri="x:y", base=Path("/b")) == Located(Path("/b/built-in"))
     with pytest.raises(PluginError, match=r"encoder 'fake_one' is already registered by plugin 'seqlab'$"):
@@ -320,3 +320,37 @@ def test_a_lazy_result_fails_in_its_own_call() -> None:
 def test_a_call_with_other_facts_than_the_hooks_is_a_mistake_of_the_host() -> None:
     with pytest.raises(TypeError, match="seqlab_locate takes"):
         Plugins().call("seqlab_locate", uri="x")
+
+
+# --- results -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hook", "result", "shown"),
+    [
+        ("seqlab_locate", "/a/path", "returned '/a/path' (str) where a Located with a path, or None, is due"),
+        ("seqlab_locate", Located(None), "where a Located with a path, or None, is due"),  # type: ignore[arg-type]
+        ("seqlab_recipe_checked", "encoder", "returned 'encoder' (str) where a list of (dotted path,"),
+        ("seqlab_recipe_checked", ["encoder"], "where a list of (dotted path, message) pairs is due"),
+        ("seqlab_recipe_checked", [("encoder", 3)], "where a list of (dotted path, message) pairs is due"),
+        ("seqlab_recipe_checked", [("encoder", "bad", 1)], "where a list of (dotted path, message) pairs is"),
+        ("seqlab_recipe_checked", 3, "returned 3 (int) where a list of (dotted path, message) pairs is due"),
+    ],
+)
+def test_a_hook_that_returns_something_else_is_named_with_its_plugin(
+    hook: str, result: object, shown: str
+) -> None:
+    plugins = Plugins()
+    plugins.add(plugin(**{hook: lambda: result}), "odd")
+    facts = {"seqlab_locate": {"uri": "x:y", "base": Path()}, "seqlab_recipe_checked": {"recipe": {}}}
+    with pytest.raises(PluginError) as caught:
+        plugins.first(hook, **facts[hook])
+    assert str(caught.value).startswith(f"plugin 'odd': {hook}: returned ")
+    assert shown in str(caught.value)
+
+
+@pytest.mark.parametrize("result", [None, [], (("encoder", "bad"),), [["encoder", "bad"]]])
+def test_findings_are_pairs_of_strings(result: object) -> None:
+    plugins = Plugins()
+    plugins.add(plugin(seqlab_recipe_checked=lambda: result), "even")
+    assert plugins.call("seqlab_recipe_checked", recipe={}) == [("even", result)]

@@ -12,8 +12,7 @@ from seqlab.assembly import Assembly
 from seqlab.engine import Budget
 from seqlab.engine.seeding import seeded
 from seqlab.predict.predictor import Predictor
-from seqlab.predict.scoring import Scorer
-from seqlab.run import JUDGING
+from seqlab.predict.scoring import BATCH, Scorer
 
 TWO_HEADS = [
     "data.reader={name: conllu, label: [upos, xpos]}",
@@ -21,7 +20,7 @@ TWO_HEADS = [
 ]
 
 
-def scorer_of(assembly: Assembly, file: Path, budget: Budget = JUDGING) -> Scorer:
+def scorer_of(assembly: Assembly, file: Path, budget: Budget = BATCH) -> Scorer:
     examples = assembly.read([file], "dev")
     return Scorer(assembly, examples, assembly.encode(examples, labelled=True), budget)
 

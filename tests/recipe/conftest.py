@@ -110,10 +110,11 @@ def whole() -> str:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, which holds `recipes/` with a data file."""
+    """The current folder, which holds `recipes/` with a data file, and one for a dev split."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes/train.conllu").touch()
+    (tmp_path / "dev.conllu").touch()
     return tmp_path
 
 

@@ -73,5 +73,23 @@ def test_every_top_level_key_is_described_and_no_other_allowed(schema: Schema) -
     assert schema["anyOf"][1]["required"] == ["data", "features", "encoder", "head"]
 
 
+@pytest.mark.parametrize(
+    "key", ["extends", "name", "requires", "metrics", "observers", "train", "data.dev", "data.test"]
+)
+def test_null_is_allowed_where_the_loader_takes_it_for_absent(key: str, schema: Schema) -> None:
+    where = schema
+    for part in key.split("."):
+        where = where["properties"][part]
+    assert {"type": "null"} in where["anyOf"]
+
+
+@pytest.mark.parametrize("key", ["data", "features", "encoder", "head", "data.reader", "data.train"])
+def test_null_is_refused_where_the_loader_refuses_it(key: str, schema: Schema) -> None:
+    where = schema
+    for part in key.split("."):
+        where = where["properties"][part]
+    assert {"type": "null"} not in where.get("anyOf", [])
+
+
 def test_a_kind_without_components_allows_nothing() -> None:
     assert recipe_json_schema({})["properties"]["encoder"]["not"] == {}

@@ -37,8 +37,8 @@ def test_seven_mistakes_give_seven_lines_in_the_order_of_the_file(lines: Lines) 
         "recipes/pos.yaml:2:26: data.reader: unknown key 'txt'; did you mean 'text'?",
         "recipes/pos.yaml:3:10: data.train: environment variable SEQLAB_NONE is not set;"
         " set it to the path meant, e.g. export SEQLAB_NONE=/path/to/folder",
-        "recipes/pos.yaml:5:12: features.0: unknown featurizer 'embeding' (one of: embedding, one_hot);"
-        " did you mean 'embedding'?",
+        "recipes/pos.yaml:5:12: features.0: unknown featurizer 'embeding'; did you mean 'embedding'?;"
+        " one of: embedding, one_hot",
         "recipes/pos.yaml:8:3: encoder: unknown key 'hiden_size'; did you mean 'hidden_size'?",
         "recipes/pos.yaml:11:11: train.epochs: must be at least 1, got 0",
         "recipes/pos.yaml:12:14: train.precision: must be one of: fp32, bf16; got 'fp16'",
@@ -50,7 +50,7 @@ def test_the_shortest_recipe_has_every_default(load: Load, whole: str) -> None:
     recipe = load(whole)
     assert (recipe.name, recipe.source, recipe.requires) == ("pos", Path("recipes/pos.yaml"), ())
     assert recipe.train == TrainSettings()
-    assert recipe.metrics == ()
+    assert recipe.metrics is None
     assert [observer.name for observer in recipe.observers] == ["console", "jsonl", "checkpoints"]
     assert [(head.kind, head.name) for head in recipe.heads] == [("head", "tagging")]
     assert recipe.features[0].config.model_dump() == {"embedding_dim": 100, "lowercase": False}
@@ -65,6 +65,7 @@ def test_null_means_absent_where_there_is_a_default(load: Load, whole: str) -> N
 def test_empty_lists_are_taken_at_their_word(load: Load, whole: str) -> None:
     recipe = load(whole + "observers: []\nmetrics: []\n")
     assert (recipe.observers, recipe.metrics) == ((), ())
+    assert recipe.resolved()["metrics"] == []
 
 
 @pytest.fixture
@@ -105,7 +106,6 @@ def test_resolved_is_plain_and_complete(load: Load, whole: str, folder: Path) ->
         "features",
         "encoder",
         "head",
-        "metrics",
         "observers",
         "train",
     ]
@@ -136,10 +136,10 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
         ),
         ("encoder: bilstm\n", "", ["1:1: missing required key 'encoder'"]),
         ("encoder: bilstm", "encoder: {hidden_size: 3}", ["6:10: encoder: missing required key 'name'"
-            " (one of: bilstm, bounded, gru)"]),
+            "; one of: bilstm, bounded, gru"]),
         ("encoder: bilstm", "encoder: {name: 3}", ["6:17: encoder.name: expected a string, got 3; quote it"]),
         ("encoder: bilstm", "encoder: transformer", ["6:10: encoder: unknown encoder 'transformer'"
-            " (one of: bilstm, bounded, gru)"]),
+            "; one of: bilstm, bounded, gru"]),
         ("encoder: bilstm", "encoder: null", ["6:10: encoder: expected a component name or a mapping with a"
             " 'name', got null"]),
         ("encoder: bilstm", "encoder: [bilstm]", ["6:10: encoder: expected a component name or a mapping with"
@@ -149,8 +149,8 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
         ("  - embedding", "  - 3", ["5:5: features.0: expected a component name or a mapping with a 'name',"
             " got 3"]),
         ("head: tagging", "head: []", ["7:7: head: expected at least one head, got an empty list"]),
-        ("head: tagging", "head: [tagging, taging]", ["7:17: head.1: unknown head 'taging' (one of: tagging);"
-            " did you mean 'tagging'?"]),
+        ("head: tagging", "head: [tagging, taging]", ["7:17: head.1: unknown head 'taging'; did you mean"
+            " 'tagging'?; one of: tagging"]),
         ("head: tagging", "head: tagging\nmetrics: accuracy", ["8:10: metrics: expected a list of metrics,"
             " got 'accuracy'"]),
         ("head: tagging", "head: tagging\ntrain: 3", ["8:8: train: expected a mapping, got 3"]),
@@ -164,6 +164,10 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
         ("train.conllu", "[train.conllu, 3]", ["3:25: data.train.1: expected a path, got 3"]),
         ("data:\n  reader: conllu\n  train: train.conllu", "data: x", ["1:7: data: expected a mapping,"
             " got 'x'"]),
+        ("head: tagging", "head: tagging\nmetrics:\n- accuracy\n- {name: accuracy}", ["10:3: metrics: metric"
+            " 'accuracy' is listed twice, first at recipes/pos.yaml:9:3"]),
+        ("head: tagging", "head: tagging\nobservers: [jsonl, console, jsonl]", ["8:29: observers: observer"
+            " 'jsonl' is listed twice, first at recipes/pos.yaml:8:13"]),
         ("head: tagging", "head: tagging\nname: 3", ["8:7: name: expected a string, got 3; quote it"]),
         ("head: tagging", "head: tagging\nname: ../x", ["8:7: name: must be usable as the name of a folder,"
             " without / and \\, got '../x'"]),
@@ -183,11 +187,54 @@ def test_mistakes(lines: Lines, whole: str, old: str, new: str, expected: list[s
     assert found == [f"recipes/pos.yaml:{line}" for line in expected]
 
 
+NEEDS_DEV = """\
+train:
+  evaluate_every: 2
+  early_stopping: {}
+  monitor: accuracy
+  schedule: {name: plateau}
+"""
+
+
+def test_what_needs_a_dev_split_is_refused_without_one(
+    load: Load, lines: Lines, whole: str, surroundings: Surroundings
+) -> None:
+    keys = ("9:19: train.evaluate_every", "10:19: train.early_stopping", "11:12: train.monitor")
+    found = lines(whole + NEEDS_DEV)
+    assert found == [
+        f"recipes/pos.yaml:{key}: needs a dev split, but there is no data.dev"
+        for key in (*keys, "12:13: train.schedule")
+    ]
+    assert lines(whole + NEEDS_DEV, "data.dev=null") == found
+    load(whole + NEEDS_DEV, "data.dev=dev.conllu")
+    load_recipe(Path("recipes/pos.yaml"), surroundings, check_data=False)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "problem"),
+    [
+        ("{name: sgd, nesterov: true}", "8:42: train.optimizer.nesterov: needs momentum above 0"),
+        (
+            "{name: sgd, nesterov: true, momentum: 0.0}",
+            "8:42: train.optimizer.nesterov: needs momentum above 0",
+        ),
+        ("{name: adam, betas: [0.9, 1.0]}", "8:46: train.optimizer.betas.1: must be below 1, got 1.0"),
+        ("{name: adamw, betas: [-0.1, 0.9]}", "8:42: train.optimizer.betas.0: must be at least 0, got -0.1"),
+    ],
+)
+def test_what_the_optimizers_of_torch_refuse(lines: Lines, whole: str, optimizer: str, problem: str) -> None:
+    assert lines(whole + f"train: {{optimizer: {optimizer}}}\n") == [f"recipes/pos.yaml:{problem}"]
+
+
+def test_nesterov_with_momentum(load: Load, whole: str) -> None:
+    load(whole + "train: {optimizer: {name: sgd, nesterov: true, momentum: 0.9}}\n")
+
+
 def test_a_kind_without_components(whole: str, folder: Path) -> None:
     Path("pos.yaml").write_text(whole)
     with pytest.raises(RecipeError) as caught:
         load_recipe(Path("pos.yaml"), Surroundings({}), check_data=False)
-    assert "pos.yaml:6:10: encoder: unknown encoder 'bilstm' (none is installed)" in str(caught.value)
+    assert "pos.yaml:6:10: encoder: unknown encoder 'bilstm'; none is there" in str(caught.value)
 
 
 def test_a_mapping_has_dotted_paths_for_places(folder: Path, surroundings: Surroundings) -> None:

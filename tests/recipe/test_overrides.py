@@ -119,6 +119,7 @@ def test_overrides_follow_the_rules_of_recipe_files(load: Load, whole: str) -> N
         "train.optimizer.lr=1e-3",
         "train.seed=010",
         "train.monitor='1'",
+        "data.dev=dev.conllu",
         "name=no",
     )
     assert recipe.train.optimizer == SGD(lr=0.001)
@@ -131,6 +132,7 @@ def test_overrides_reach_into_lists_short_forms_and_absent_mappings(load: Load, 
         "features.0.embedding_dim=50",
         "encoder.hidden_size=3",
         "train.early_stopping.patience=2",
+        "data.dev=dev.conllu",
         "head=[tagging]",
         "head.0.name=tagging",
     )
@@ -182,7 +184,7 @@ def test_paths_given_on_the_command_line_start_from_the_current_folder(load: Loa
         ("train.epoch=3", "train: unknown key 'epoch'; did you mean 'epochs'?"),
         (
             "encoder.name=grux",
-            "encoder: unknown encoder 'grux' (one of: bilstm, bounded, gru); did you mean 'gru'?",
+            "encoder: unknown encoder 'grux'; did you mean 'gru'?; one of: bilstm, bounded, gru",
         ),
         ("encodr.x=1", "unknown key 'encodr'; did you mean 'encoder'?"),
         ("data.train=no.conllu", "data.train: no such file: {folder}/no.conllu"),

@@ -85,7 +85,7 @@ def test_recipes_in_folders_with_odd_names(whole: str, folder: Path, surrounding
 
 
 def test_variables_are_left_alone_outside_paths(load: Load, whole: str) -> None:
-    assert load(whole + "train: {monitor: '${HOME}'}\n").train.monitor == "${HOME}"
+    assert load(whole + "name: '${HOME}'\n").name == "${HOME}"
 
 
 def test_links_keep_their_names(load: Load, whole: str, corpus: Path) -> None:

@@ -89,7 +89,7 @@ def test_values_are_shown_as_a_recipe_writes_them(value: Any, shown: str) -> Non
             "9:34: train.optimizer.betas: must have at most 2 items, got 3",
         ),
         (
-            "optimizer: {name: adam, betas: [1, x]}",
+            "optimizer: {name: adam, betas: [0, x]}",
             "9:38: train.optimizer.betas.1: expected a number, got 'x'",
         ),
         ("optimizer: {name: adam, betas: x}", "9:34: train.optimizer.betas: expected a list, got 'x'"),

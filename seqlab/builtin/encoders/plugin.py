@@ -30,7 +30,7 @@ class RecurrentConfig(Config):
     output_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout on the last layer's states."""
     locked_dropout: bool = False
-    """Draw one dropout mask per sequence and keep it over all its steps."""
+    """Draw one dropout mask per sequence and keep it over all its steps (of a chunk, with truncated BPTT)."""
     initial_state: Literal["zeros", "learned"] = "zeros"
     """State before the first step."""
     recurrent_init: Literal["uniform", "orthogonal", "identity"] = "uniform"

@@ -15,9 +15,9 @@ class RecurrentEncoder(nn.Module):
     def __init__(self, spec: RecurrentSpec, *, input_dropout: float, output_dropout: float) -> None:
         super().__init__()
         self.output_size = spec.output_size
-        self.carries_state = not spec.bidirectional
         self.before = SequenceDropout(input_dropout, locked=spec.locked)
         self.stack = RecurrentStack(spec)
+        self.carries_state = self.stack.carries_state
         self.after = SequenceDropout(output_dropout, locked=spec.locked)
 
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:

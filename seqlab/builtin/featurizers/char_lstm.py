@@ -46,10 +46,10 @@ class CharLSTMFeaturizer:
         self.characters = Vocabulary(state["characters"])
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
-        """Return, per word, its index in a table of the distinct words' characters."""
+        """Return, per word, its index in a table of the characters of the words, as spelt, each once."""
         numbers: dict[str, int] = {}
-        rows = [[numbers.setdefault(word, len(numbers)) for word in value] for value in values]
-        table = Column.of([self.characters.encode(self._spelt(word)) for word in numbers])
+        rows = [[numbers.setdefault(self._spelt(word), len(numbers)) for word in value] for value in values]
+        table = Column.of([self.characters.encode(spelt) for spelt in numbers])
         words = Column.of(rows)
         return Column(words.values, words.lengths, table)
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from seqlab.api import Component, Config, FieldKind, HeadContext, SeqlabError, hookimpl
-from seqlab.suggest import did_you_mean, one_of
+from seqlab.api import Component, Config, FieldKind, HeadContext, SeqlabError, did_you_mean, hookimpl, one_of
 
 if TYPE_CHECKING:
     from seqlab.api import Head

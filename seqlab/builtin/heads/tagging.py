@@ -10,9 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.api import SeqlabError
+from seqlab.api import SeqlabError, did_you_mean, one_of
 from seqlab.engine import Column, Sequences
-from seqlab.suggest import did_you_mean, one_of
 
 __all__ = ["Tagger", "TaggingHead"]
 
@@ -107,8 +106,9 @@ class Tagger(nn.Module):
 
     def count(self, target: Sequences) -> Tensor:
         """Return the summed class weights of the targets."""
-        known = target.data[target.data != UNSEEN]
-        return self.class_weights[known].sum()
+        # Picking the known ones by a mask would make a GPU wait to be asked how many there are.
+        weights = self.class_weights[target.data.clamp(min=0)]
+        return weights.masked_fill(target.data == UNSEEN, 0).sum()
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:
         """Return the summed cross-entropy; states (rows, input_size), target ids (rows,)."""

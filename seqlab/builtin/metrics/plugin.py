@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from seqlab.api import Component, Config, Metric, MetricContext, hookimpl
+from seqlab.api import Component, Config, Metric, MetricContext, SeqlabError, did_you_mean, hookimpl, one_of
 
 __all__ = ["AccuracyUnknownConfig", "NoConfig", "seqlab_register_metrics"]
 
@@ -36,9 +36,15 @@ def build_sentence_accuracy(config: NoConfig, context: MetricContext) -> Metric:
 
 
 def build_accuracy_unknown(config: AccuracyUnknownConfig, context: MetricContext) -> Metric:
-    """Make the share of right labels among unknown words."""
+    """Make the share of right labels among unknown words; SeqlabError where the reader lacks the field."""
     from seqlab.builtin.metrics.tagging import AccuracyUnknown
 
+    fields = context.fields
+    if config.field not in fields:
+        raise SeqlabError(
+            f"metric accuracy_unknown: the reader has no field {config.field!r}"
+            f"{did_you_mean(config.field, fields)}; {one_of(fields)}"
+        )
     return AccuracyUnknown(config.field)
 
 

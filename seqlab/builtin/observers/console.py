@@ -73,7 +73,6 @@ class Console(Observer):
             console=self.console,
             transient=True,
         )
-        total = trainer.steps_per_epoch * trainer.settings.epochs
-        completed = trainer.progress.step
+        total, completed = trainer.total_steps, trainer.progress.step
         self.task = self.bar.add_task("training", total=total, completed=completed, loss="-", speed="-")
         self.bar.start()

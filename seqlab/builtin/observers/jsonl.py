@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,10 @@ __all__ = ["JsonLines"]
 
 
 class JsonLines(Observer):
-    """Appends a line per epoch, and per some steps; a resumed run drops what its checkpoint has not seen."""
+    """Appends a line per epoch, and per some steps; a resumed run drops what its checkpoint has not seen.
+
+    A figure that is not finite is written as null: JSON has no other word for it.
+    """
 
     def __init__(self, path: Path, *, every_steps: int | None = None) -> None:
         self.path = path
@@ -51,7 +55,7 @@ class JsonLines(Observer):
         self._write({"event": "epoch"} | dict(record))
 
     def _write(self, record: Mapping[str, Any]) -> None:
-        line = (json.dumps(record) + "\n").encode()
+        line = (json.dumps(_finite(record), allow_nan=False) + "\n").encode()
         with self._appending() as file:
             file.write(line)
         self.size += len(line)
@@ -66,3 +70,10 @@ class JsonLines(Observer):
                 os.fsync(file.fileno())
         except OSError as error:
             raise PackageError(f"{self.path}: cannot be written: {error.strerror}") from error
+
+
+def _finite(value: Any) -> Any:
+    """Replace every number that is not finite by None, at any depth of mappings."""
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

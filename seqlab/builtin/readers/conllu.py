@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, cast
 
-from seqlab.api import DataError, Example, FieldKind, Place
-from seqlab.suggest import did_you_mean, one_of
+from seqlab.api import DataError, Example, FieldKind, Place, did_you_mean, one_of
 
 __all__ = ["BOM", "COLUMNS", "NO_VALUE", "ConlluReader", "Source", "decode"]
 

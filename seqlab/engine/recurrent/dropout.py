@@ -13,8 +13,9 @@ __all__ = ["SequenceDropout"]
 class SequenceDropout(nn.Module):
     """Zero features with probability `p` in training and scale the rest by 1 / (1 - p).
 
-    `locked` draws one mask per sequence and keeps it over all steps, the variational dropout of Gal and
-    Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural Networks" (2016).
+    `locked` draws one mask per sequence and keeps it over all its steps, with truncated BPTT over those of a
+    chunk: the variational dropout of Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in
+    Recurrent Neural Networks" (2016).
     """
 
     def __init__(self, p: float, *, locked: bool = False) -> None:

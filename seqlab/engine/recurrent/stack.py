@@ -74,6 +74,7 @@ class RecurrentStack(nn.Module):
         super().__init__()
         self.spec = spec
         self.output_size = spec.output_size
+        self.carries_state = not spec.bidirectional
         sizes = [spec.input_size] + [spec.output_size] * (spec.num_layers - 1)
         self.layers = nn.ModuleList(_torch_layer(spec, size) for size in sizes)
         self.between = SequenceDropout(spec.dropout, locked=spec.locked)

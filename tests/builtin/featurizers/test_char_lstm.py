@@ -193,11 +193,13 @@ def test_character_dropout_reads_characters_as_unknown_in_training_only() -> Non
         assert not torch.allclose(exact(module.train(), words), expected)
 
 
-def test_each_distinct_word_stands_in_the_table_once() -> None:
-    featurizer, _ = made(lowercase=True)
+@pytest.mark.parametrize(
+    ("lowercase", "rows", "spelt"), [(True, [0, 0, 1, 1], "thedog"), (False, [0, 1, 2, 2], "Thethedog")]
+)
+def test_each_distinct_word_stands_in_the_table_once(*, lowercase: bool, rows: list[int], spelt: str) -> None:
+    featurizer, _ = made(lowercase=lowercase)
     column = featurizer.encode([["The", "the", "dog"], ["dog"]])
-    assert column.values.tolist() == [0, 1, 2, 2]
+    assert column.values.tolist() == rows
     assert column.table is not None
-    assert column.table.lengths.tolist() == [3, 3, 3]
-    spelt = featurizer.characters.encode("thethedog")
-    assert column.table.values.tolist() == spelt, "characters are in lower case"
+    assert column.table.lengths.tolist() == [3] * (max(rows) + 1)
+    assert column.table.values.tolist() == featurizer.characters.encode(spelt)

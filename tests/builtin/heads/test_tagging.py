@@ -73,6 +73,12 @@ def test_loss_and_count_are_weighted_by_class(config: dict[str, Any], weights: l
     assert torch.allclose(module.loss(states, target), -(used * chosen).sum())
 
 
+def test_the_count_is_made_without_a_look_at_the_targets() -> None:
+    """The meta device has shapes only: what would make a GPU wait for its values fails there."""
+    module, _, target = batch(head())
+    assert module.to("meta").count(target.with_data(target.data.to("meta"))).shape == ()
+
+
 def test_the_loss_weight_scales_the_loss_and_not_the_count() -> None:
     module, states, target = batch(head())
     scaled, _, _ = batch(head(loss_weight=0.25))

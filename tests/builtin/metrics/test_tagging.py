@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -9,15 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.api import Component, Example, Metric, MetricContext, Place
+from seqlab.api import Component, Example, FieldKind, Metric, MetricContext, Place, SeqlabError
 from seqlab.builtin.metrics.plugin import seqlab_register_metrics
 
 COMPONENTS: dict[str, Component[Any]] = {component.name: component for component in seqlab_register_metrics()}
 
 
+FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "lemmas": "tokens", "upos": "token_labels"}
+
+
 def metric(name: str, **values: object) -> Metric:
     component = COMPONENTS[name]
-    built: Metric = component.build(component.config(**values), MetricContext(target="upos"))
+    built: Metric = component.build(component.config(**values), MetricContext("upos", FIELDS))
     return built
 
 
@@ -57,6 +61,15 @@ def test_accuracy_unknown_looks_in_the_configured_field() -> None:
     made.fit([Example({"lemmas": ["go"]}, Place("t"))])
     made.update(Example({"lemmas": ["go", "do"]}, Place("t")), ["A", "B"], ["X", "B"])
     assert made.compute() == {"accuracy_unknown": 1.0}
+
+
+def test_accuracy_unknown_refuses_a_field_that_the_reader_lacks() -> None:
+    message = (
+        "metric accuracy_unknown: the reader has no field 'lemma'; did you mean 'lemmas'?;"
+        " one of: lemmas, tokens, upos"
+    )
+    with pytest.raises(SeqlabError, match=f"^{re.escape(message)}$"):
+        metric("accuracy_unknown", field="lemma")
 
 
 def test_accuracy_unknown_survives_json() -> None:
@@ -181,7 +194,7 @@ def test_metrics_need_no_torch_and_no_numpy() -> None:
         "from seqlab.api import MetricContext\n"
         "from seqlab.builtin.metrics.plugin import seqlab_register_metrics\n"
         "for component in seqlab_register_metrics():\n"
-        "    component.build(component.config(), MetricContext(target='upos'))\n"
+        "    component.build(component.config(), MetricContext('upos', {'tokens': 'tokens'}))\n"
         "assert not {'torch', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True)

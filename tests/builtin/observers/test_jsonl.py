@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toy_models import Saver, dataset, model, settings, trainer
+import torch
+from toy_models import Saver, dataset, model, scripted, settings, trainer
 
 from seqlab.api import PackageError
 from seqlab.builtin.observers.jsonl import JsonLines
@@ -76,3 +77,16 @@ def test_a_file_shorter_than_the_checkpoint_knows_is_an_error(tmp_path: Path, le
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=r"gone/metrics: cannot be written: No such file or directory$"):
         run(metrics=watch(tmp_path / "gone" / "metrics"))
+
+
+def test_figures_that_are_not_finite_are_null(tmp_path: Path) -> None:
+    data = dataset()
+    data.features[0].values[:] = torch.nan
+    train = settings(batch_tokens=1000, nonfinite="skip")
+    observers = {"metrics": watch(tmp_path / "metrics", 1)}
+    _, evaluation = scripted(float("inf"))
+    trainer(model(), data, train, observers=observers, evaluation=evaluation).fit()
+    lines = (tmp_path / "metrics").read_text().splitlines()
+    step, epoch = (json.loads(line, parse_constant=pytest.fail) for line in lines)
+    assert (step["loss"], step["gradient_norm"], step["skipped"]) == (None, None, True)
+    assert epoch["dev"] == {"score": None}

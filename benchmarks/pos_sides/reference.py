@@ -3,8 +3,8 @@
 Shape letters: B sentences and N tokens in a batch, T tokens in its longest
 sentence, C characters in its longest token, K tags.
 
-    python pos_reference.py --train train.conllu --dev dev.conllu --save tagger.pt
-    python pos_reference.py --load tagger.pt --predict dev.conllu --repeat 3
+    python reference.py --train train.conllu --dev dev.conllu --save tagger.pt
+    python reference.py --load tagger.pt --predict dev.conllu --repeat 3
 """
 
 import argparse
@@ -195,7 +195,7 @@ def train_epoch(model: Tagger, batches: list[list[Encoded]], adam: Adam, schedul
         scores = model(batch).flatten(0, 1)  # [B * T, K + 1]
         loss = nn.functional.cross_entropy(scores, batch.tags.flatten(), ignore_index=PAD)
         adam.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), max_norm=5.0)
         adam.step()
         scheduler.step()
