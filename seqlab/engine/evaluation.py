@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 
 from seqlab.engine.batching import Budget, Dataset
 from seqlab.engine.model import SequenceModel
-from seqlab.engine.sequences import Sequences
 
 __all__ = ["Answers", "answer"]
+
+Map: TypeAlias = Callable[
+    [Callable[[Tensor], "list[BatchAnswer]"], Iterable[Tensor]], Iterable["list[BatchAnswer]"]
+]
+"""The built-in `map`, or that of a pool of threads."""
 
 
 @dataclass
@@ -30,20 +37,72 @@ class Answers:
         return self.loss_sum / self.loss_count if self.loss_count else None
 
 
-@torch.inference_mode()
-def answer(model: SequenceModel, data: Dataset, budget: Budget) -> dict[str, Answers]:
-    """Return each head's answers in the order of the examples; the model must be in evaluation mode."""
-    device = next(model.parameters()).device
+def answer(model: SequenceModel, data: Dataset, budget: Budget, *, workers: int = 1) -> dict[str, Answers]:
+    """Return each head's answers in the order of the examples; the model must be in evaluation mode.
+
+    Several `workers` answer batches side by side on the CPU, one thread each: more than the small matrix
+    products of a recurrent step gain from sharing threads. One worker repeats to the last bit.
+    """
     answers = {name: Answers([[]] * len(data), [[]] * len(data)) for name in model.head_names}
-    for indices in _by_length(data.lengths, budget):
-        batch = data.gather(indices).to(device)
-        states, _ = model.encode(batch.features)
-        for name, head in model.named_heads():
-            _collect(answers[name], indices.tolist(), *head.predict(states))
-            if name in batch.targets:
-                answers[name].loss_sum += float(head.loss(states, batch.targets[name]))
-                answers[name].loss_count += float(head.count(batch.targets[name]))
+
+    def answered(indices: Tensor) -> list[BatchAnswer]:
+        return _answer_batch(model, data, indices)
+
+    with _mapped(workers) as mapped:
+        for batch in mapped(answered, _by_length(data.lengths, budget)):
+            for each in batch:
+                _collect(answers[each.head], each)
     return answers
+
+
+@dataclass(frozen=True)
+class BatchAnswer:
+    """One head's answer to one batch, moved off the device."""
+
+    head: str
+    indices: list[int]
+    lengths: list[int]
+    ids: list[int]
+    probabilities: list[float]
+    loss_sum: float
+    loss_count: float
+
+
+@torch.inference_mode()
+def _answer_batch(model: SequenceModel, data: Dataset, indices: Tensor) -> list[BatchAnswer]:
+    batch = data.gather(indices).to(next(model.parameters()).device)
+    states, _ = model.encode(batch.features)
+    answers = []
+    for name, head in model.named_heads():
+        ids, sure = head.predict(states)
+        target = batch.targets.get(name)
+        answers.append(
+            BatchAnswer(
+                name,
+                indices.tolist(),
+                ids.lengths.tolist(),
+                ids.to_flat().tolist(),
+                sure.to_flat().tolist(),
+                float(head.loss(states, target)) if target is not None else 0.0,
+                float(head.count(target)) if target is not None else 0.0,
+            )
+        )
+    return answers
+
+
+@contextmanager
+def _mapped(workers: int) -> Iterator[Map]:
+    """Give an ordered map that runs in `workers` threads, or in this one."""
+    if workers == 1:
+        yield map
+        return
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield pool.map
+    finally:
+        # A worker's setting is its own, but torch also keeps the last one for threads yet to come.
+        torch.set_num_threads(before)
 
 
 def _by_length(lengths: Tensor, budget: Budget) -> Iterator[Tensor]:
@@ -51,11 +110,12 @@ def _by_length(lengths: Tensor, budget: Budget) -> Iterator[Tensor]:
     yield from map(torch.tensor, budget.cut(order.tolist(), lengths.tolist()))
 
 
-def _collect(answers: Answers, indices: list[int], ids: Sequences, probabilities: Sequences) -> None:
-    """Put a batch's answers, flat on the device, into their examples' places."""
-    chosen, sure = ids.to_flat().tolist(), probabilities.to_flat().tolist()
+def _collect(answers: Answers, batch: BatchAnswer) -> None:
+    """Put a batch's answers into their examples' places."""
     start = 0
-    for index, length in zip(indices, ids.lengths.tolist(), strict=True):
-        answers.ids[index] = chosen[start : start + length]
-        answers.probabilities[index] = sure[start : start + length]
+    for index, length in zip(batch.indices, batch.lengths, strict=True):
+        answers.ids[index] = batch.ids[start : start + length]
+        answers.probabilities[index] = batch.probabilities[start : start + length]
         start += length
+    answers.loss_sum += batch.loss_sum
+    answers.loss_count += batch.loss_count

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from seqlab.api import Example, Place
 from seqlab.assembly import Assembly
 from seqlab.engine import SequenceModel, answer
@@ -13,8 +15,8 @@ from seqlab.predict.scoring import BATCH
 
 __all__ = ["Prediction", "Predictor"]
 
-WINDOW_TOKENS = 16_384
-"""Tokens that a stream collects before it predicts them: many full batches, a few MB of memory."""
+WINDOW_TOKENS = 65_536
+"""Tokens that a stream collects before it predicts them: full batches for every worker, some 30 MB."""
 
 Tokens = Sequence[str]
 
@@ -71,10 +73,16 @@ class Predictor:
         for window in _windows(examples, window_tokens):
             yield from self._label_window(window)
 
+    def _workers(self) -> int:
+        """One worker per CPU thread; a GPU wants one batch after another."""
+        device = next(self.model.parameters()).device
+        return torch.get_num_threads() if device.type == "cpu" else 1
+
     def _label_window(
         self, window: Sequence[Example]
     ) -> Iterator[tuple[Example, dict[str, tuple[str, ...]], dict[str, tuple[float, ...]]]]:
-        answers = answer(self.model, self.assembly.encode(window, labelled=False), BATCH)
+        data = self.assembly.encode(window, labelled=False)
+        answers = answer(self.model, data, BATCH, workers=self._workers())
         heads = self.assembly.heads
         for number, example in enumerate(window):
             labels = {name: tuple(head.decode(answers[name].ids[number])) for name, head in heads.items()}

@@ -55,3 +55,23 @@ def test_answering_keeps_no_graph() -> None:
     answer(subject, dataset(), Budget(20))
     assert all(parameter.grad is None for parameter in subject.parameters())
     assert torch.is_grad_enabled()
+
+
+def test_workers_change_neither_the_answers_nor_the_hosts_threads() -> None:
+    subject, data = model().eval(), dataset([5, 0, 3, 7, 1, 4, 6, 2])
+    before = torch.get_num_threads()
+    alone, together = (answer(subject, data, Budget(6), workers=workers)["tags"] for workers in (1, 3))
+    assert together.ids == alone.ids
+    for found, expected in zip(together.probabilities, alone.probabilities, strict=True):
+        assert found == pytest.approx(expected, abs=1e-12)
+    assert together.loss == pytest.approx(alone.loss)
+    assert torch.get_num_threads() == before
+
+
+def test_an_error_in_a_worker_reaches_the_caller() -> None:
+    subject, data = model().eval(), dataset([5, 3])
+    data.features[0].values.resize_(1)
+    before = torch.get_num_threads()
+    with pytest.raises(IndexError):
+        answer(subject, data, Budget(4), workers=2)
+    assert torch.get_num_threads() == before
