@@ -153,6 +153,8 @@ def _checked(path: Path) -> Path:
         raise _BadPathError(f"{path} is a directory; name its files, e.g. with a glob: {path.name}/*")
     if not path.exists():
         raise _BadPathError(f"{path} is a link to nothing" if path.is_symlink() else f"no such file: {path}")
+    if not path.is_file():
+        raise _BadPathError(f"{path} is a device or a pipe; data is read more than once and must be a file")
     return path
 
 

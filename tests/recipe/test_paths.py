@@ -120,6 +120,7 @@ def test_uris_go_to_the_locator(load: Load, whole: str, corpus: Path) -> None:
         ("''", "expected a path, got an empty string"),
         ('"a\\0b"', "a path cannot hold the character U+0000, got 'a\\x00b'"),
         ("../corpus/dangling", "{root}/corpus/dangling is a link to nothing"),
+        ("/dev/zero", "/dev/zero is a device or a pipe; data is read more than once and must be a file"),
         ("../corpus/dang*", "{root}/corpus/dangling is a link to nothing"),
         ("x" * 300, f"cannot look at {'x' * 300!r}: file name too long"),
         ("$HOME/x", "no such file: {recipes}/$HOME/x"),

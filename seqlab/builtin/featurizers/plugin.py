@@ -74,7 +74,7 @@ class CharLSTMConfig(Config):
     """Read words in lower case."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout on the characters' vectors and on the words' vectors."""
-    cache_words: int = Field(default=20_000, ge=0)
+    cache_words: int = Field(default=50_000, ge=0)
     """Word vectors kept in prediction; 0 keeps none."""
 
 
