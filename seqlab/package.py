@@ -33,8 +33,12 @@ from seqlab.recipe import Surroundings, load_recipe
 
 __all__ = ["FORMAT", "OpenPackage", "open_package", "save_package", "without_training"]
 
-FORMAT = 1
-"""The format that this version writes, and the newest that it reads."""
+FORMAT = 2
+"""The format that this version writes, and the newest that it reads.
+
+1: recurrent weights are named by the stack's layers (`layers.1.weight_ih_l0`), which it still accepts.
+2: they are named as torch names them (`weight_ih_l1`).
+"""
 
 MISFITS = (SeqlabError, SafetensorError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What parts raise that are given what other parts have learned, or data of another shape."""

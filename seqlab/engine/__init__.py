@@ -10,7 +10,15 @@ from seqlab.engine.checkpoint import CheckpointFolder, load_state, save_state
 from seqlab.engine.evaluation import Answers, answer
 from seqlab.engine.model import FeaturizerModule, HeadModule, SequenceModel, State
 from seqlab.engine.progress import Observer, Progress, SaveReason, StepRecord
-from seqlab.engine.recurrent import CellKind, RecurrentInit, RecurrentSpec, RecurrentStack, SequenceDropout
+from seqlab.engine.recurrent import (
+    CellKind,
+    Kernel,
+    MaskedStack,
+    RecurrentInit,
+    RecurrentSpec,
+    RecurrentStack,
+    SequenceDropout,
+)
 from seqlab.engine.sequences import Layout, Sequences
 from seqlab.engine.training import Cancelled, Evaluation, Trainer, TrainingJob
 
@@ -27,7 +35,9 @@ __all__ = [
     "FeaturizerModule",
     "HeadModule",
     "Indexed",
+    "Kernel",
     "Layout",
+    "MaskedStack",
     "Observer",
     "Progress",
     "RecurrentInit",

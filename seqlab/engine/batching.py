@@ -16,7 +16,7 @@ from torch import Tensor
 from seqlab.engine.seeding import derived_seed
 from seqlab.engine.sequences import Layout, Sequences
 
-__all__ = ["Batch", "Budget", "Column", "Dataset", "Indexed", "plan_batches"]
+__all__ = ["Batch", "Budget", "Column", "Dataset", "Indexed", "distinct_rows", "plan_batches"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,31 @@ class Indexed:
         """Cut the rows along time; every piece points into the same items."""
         for piece in self.rows.chunks(steps):
             yield Indexed(piece, self.items)
+
+
+def distinct_rows(
+    columns: Sequence[Sequences | Indexed],
+) -> tuple[list[Sequences | Indexed], Tensor] | None:
+    """Return each distinct row of columns of integers once, as one sequence, and which of them each row is.
+
+    Rows are distinct where they are so in any column. None where a column holds something else than integers.
+    """
+    ids = [column.rows.data if isinstance(column, Indexed) else column.data for column in columns]
+    if any(each.dtype != torch.int64 or each.dim() != 1 or not len(each) for each in ids):
+        return None
+    index = torch.zeros_like(ids[0])
+    for each in ids:
+        low, high = torch.aminmax(each)
+        index = torch.unique(index * (high - low + 1) + each - low, return_inverse=True)[1]
+    count = int(index.max()) + 1
+    places = index.new_empty(count)
+    places[index] = torch.arange(len(index), device=index.device)
+    layout = Layout.of([count]).to(index.device)
+    once = [Sequences(each[places], layout) for each in ids]
+    return [
+        Indexed(rows, column.items) if isinstance(column, Indexed) else rows
+        for rows, column in zip(once, columns, strict=True)
+    ], index
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias, cast
 import torch
 from torch import Tensor, nn
 
-from seqlab.engine.batching import Batch, Indexed
-from seqlab.engine.sequences import Sequences
+from seqlab.engine.batching import Batch, Indexed, distinct_rows
+from seqlab.engine.sequences import Repeats, Sequences
 
 __all__ = ["FeaturizerModule", "HeadModule", "SequenceModel", "State", "detached"]
 
@@ -23,7 +23,11 @@ def detached(state: State | None) -> State | None:
 
 
 class FeaturizerModule(Protocol):
-    """The trained half of a featurizer, a torch module."""
+    """The trained half of a featurizer, a torch module.
+
+    It may have an attribute `pointwise`; where that is true, a row's features depend on nothing but the row,
+    and in prediction equal rows of a batch are given to it once.
+    """
 
     output_size: int
 
@@ -56,6 +60,7 @@ class SequenceModel(nn.Module):
     ) -> None:
         super().__init__()
         self.featurizers = nn.ModuleList(featurizers)
+        self.pointwise = all(getattr(featurizer, "pointwise", False) for featurizer in featurizers)
         self.encoder = encoder
         self.head_names = tuple(heads)
         self.heads = nn.ModuleList(heads.values())
@@ -64,12 +69,26 @@ class SequenceModel(nn.Module):
         self, features: Sequence[Sequences | Indexed], state: State | None = None
     ) -> tuple[Sequences, State | None]:
         """Return the encoder's states for a batch of feature columns, and the state after the last rows."""
-        parts = [featurizer(column) for featurizer, column in zip(self.featurizers, features, strict=True)]
-        inputs = parts[0]
-        if len(parts) > 1:
-            inputs = inputs.with_data(torch.cat([part.data for part in parts], dim=-1))
-        encoded: tuple[Sequences, State | None] = self.encoder(inputs, state)
+        encoded: tuple[Sequences, State | None] = self.encoder(self._inputs(features), state)
         return encoded
+
+    def _inputs(self, features: Sequence[Sequences | Indexed]) -> Sequences:
+        """Return all features side by side; in prediction each distinct row's are made once."""
+        layout = features[0].layout
+        predicting = not self.training and not torch.is_grad_enabled()
+        # To count the distinct rows, a GPU would have to be waited for.
+        shared = predicting and self.pointwise and layout.device.type == "cpu" and distinct_rows(features)
+        if not shared:
+            return self._featurized(features)
+        table = self._featurized(shared[0]).data
+        return Sequences(table[shared[1]], layout, Repeats(table, shared[1]))
+
+    def _featurized(self, features: Sequence[Sequences | Indexed]) -> Sequences:
+        parts = [featurizer(column) for featurizer, column in zip(self.featurizers, features, strict=True)]
+        if len(parts) == 1:
+            return cast("Sequences", parts[0])
+        joined: Sequences = parts[0].with_data(torch.cat([part.data for part in parts], dim=-1))
+        return joined
 
     def counts(self, batch: Batch) -> dict[str, Tensor]:
         """Return by how much each head's summed loss over the batch is to be divided."""

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-__all__ = ["Layout", "Sequences"]
+__all__ = ["Layout", "Repeats", "Sequences"]
 
 ORDINARY = torch.inference_mode(mode=False)
 """Index tensors are kept: made in inference mode, they could not serve a later backward pass."""
@@ -114,20 +114,49 @@ class Layout:
         rows[self.flat] = torch.arange(self.total, device=self.device)
         return rows
 
+    @cached_property
+    def steps(self) -> tuple[int, ...]:
+        """`batch_sizes` as plain integers."""
+        return tuple(self.batch_sizes.tolist())
+
+    @cached_property
+    @ORDINARY
+    def reverse(self) -> Tensor:
+        """The row at each row's place when every sequence is reversed within its length, shape (rows,)."""
+        firsts = (self.batch_sizes.cumsum(0) - self.batch_sizes).to(self.device)
+        ranks = torch.arange(self.total, device=self.device) - firsts[self.times]
+        return firsts[self.lengths.to(self.device)[self.items] - 1 - self.times] + ranks
+
+    @property
+    def rectangular(self) -> bool:
+        """Whether all sequences that are not empty have one length."""
+        return self.total > 0 and self.steps[0] == self.steps[-1]
+
     def chunk(self, start: int, stop: int) -> Layout:
         """Return the layout of time steps `start` to `stop`; sequences that ended before keep length 0."""
         return Layout((self.lengths.clamp(max=stop) - start).clamp(min=0), self.order, self.device)
 
 
 @dataclass(frozen=True, eq=False)
+class Repeats:
+    """How rows repeat each other: row i is `table[index[i]]`; table (distinct, *feature), index (rows,)."""
+
+    table: Tensor
+    index: Tensor
+
+
+@dataclass(frozen=True, eq=False)
 class Sequences:
     """A batch of sequences: `data` of shape (rows, *feature) in packed order, and its `layout`.
 
-    Raises ValueError where data and layout disagree on the number of rows.
+    Where it is known that many rows are equal, as the features of a word are wherever it stands, `repeats`
+    says so: what works row by row may then work on the distinct ones. Raises ValueError where data and layout
+    disagree on the number of rows.
     """
 
     data: Tensor
     layout: Layout
+    repeats: Repeats | None = None
 
     def __post_init__(self) -> None:
         if self.data.shape[0] != self.layout.total:

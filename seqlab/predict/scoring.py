@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from seqlab.api import Example, Metric
 from seqlab.assembly import Assembly
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
+from seqlab.engine.precision import Arithmetic
 
 __all__ = ["BATCH", "Scorer", "overall"]
 
-BATCH = Budget(tokens=4_096)
+BATCH = Budget(tokens=2_048)
 """The batches of prediction and evaluation; the longer they are, the better the matrix products."""
 
 LOSS = "loss"
@@ -34,10 +35,11 @@ class Scorer:
     examples: Sequence[Example]
     data: Dataset
     budget: Budget
+    precision: Arithmetic = "fp32"
 
     def __call__(self, model: SequenceModel) -> dict[str, float]:
         """Return the losses and all metrics; several heads prefix theirs with `target.`."""
-        answers = answer(model, self.data, self.budget)
+        answers = answer(model, self.data, self.budget, precision=self.precision)
         figures = {LOSS: sum(each.loss for each in answers.values() if each.loss is not None)}
         for target, head in self.assembly.heads.items():
             loss = answers[target].loss

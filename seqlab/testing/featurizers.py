@@ -39,6 +39,7 @@ def check_featurizer(component: Component[Any], **config: Any) -> None:
     - What it learned survives a round trip through JSON.
     - A sentence has the same features alone, in a batch and in another order, one row per token.
     - Unknown words and characters are encoded, too.
+    - Where the module says that it is `pointwise`, a word has the same features wherever it stands.
     - The module answers the same twice in evaluation mode, and after a round trip of its weights.
     - A finite gradient reaches every parameter.
     """
@@ -56,6 +57,8 @@ def check_featurizer(component: Component[Any], **config: Any) -> None:
     restored = _features(again, module, everything)
     assert_close(torch.cat(restored), torch.cat(whole), "after a round trip of the vocabulary the features")
     _check_independence(featurizer, module, whole)
+    if getattr(module, "pointwise", False):
+        _check_pointwise(featurizer, module, whole)
     fresh = again.module()
     check_weights_round_trip(module, fresh, lambda other: torch.cat(_features(featurizer, other, everything)))
     _check_gradients(featurizer, module)
@@ -94,6 +97,13 @@ def _check_independence(featurizer: Featurizer, module: nn.Module, whole: list[T
     order = list(range(len(whole)))[::-1]
     backwards = _features(featurizer, module, order)[::-1]
     assert_close(torch.cat(backwards), torch.cat(whole), "with the batch in another order the features")
+
+
+def _check_pointwise(featurizer: Featurizer, module: nn.Module, whole: list[Tensor]) -> None:
+    """Ask again with each token as a sentence of its own."""
+    column = featurizer.encode([(token,) for sentence in SENTENCES for token in sentence])
+    alone = module(gathered(column, list(range(sum(map(len, SENTENCES)))))).to_flat()
+    assert_close(alone, torch.cat(whole), "pointwise, but the features of a word alone and in its sentence")
 
 
 def _check_gradients(featurizer: Featurizer, module: nn.Module) -> None:

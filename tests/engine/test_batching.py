@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.engine import Budget, Column, Dataset, Indexed, Sequences, plan_batches
+from seqlab.engine.batching import distinct_rows
 
 QUICK = settings(max_examples=25, deadline=None)
 ITEMS = st.lists(st.lists(st.integers(0, 5), max_size=5), min_size=1, max_size=8)
@@ -31,6 +32,29 @@ def test_a_column_gathers_what_indexing_a_list_would(drawn: tuple[list[list[int]
     found = Column.of(items).gather(torch.tensor(choice))
     assert isinstance(found, Sequences)
     assert listed(found) == [items[number] for number in choice]
+
+
+@QUICK
+@given(st.lists(st.lists(st.tuples(st.integers(0, 3), st.integers(-2, 1)), max_size=4), min_size=1))
+def test_distinct_rows_hold_each_row_once_and_give_all_back(pairs: list[list[tuple[int, int]]]) -> None:
+    columns = [Column.of([[pair[side] for pair in item] for item in pairs]) for side in (0, 1)]
+    batch = [column.gather(torch.arange(len(pairs))) for column in columns]
+    found = distinct_rows(batch)
+    flat = {pair for item in pairs for pair in item}
+    if not flat:
+        assert found is None
+        return
+    assert found is not None
+    once, index = found
+    rows = [column.data for column in once if isinstance(column, Sequences)]
+    assert len(rows[0]) == len(flat)
+    for whole, part in zip(batch, rows, strict=True):
+        assert isinstance(whole, Sequences)
+        assert torch.equal(part[index], whole.data)
+
+
+def test_rows_that_are_not_integers_are_not_compared() -> None:
+    assert distinct_rows([Sequences.from_list([torch.zeros(3)])]) is None
 
 
 @QUICK

@@ -31,10 +31,16 @@ class RecurrentConfig(Config):
     """Dropout on the last layer's states."""
     locked_dropout: bool = False
     """Draw one dropout mask per sequence and keep it over all its steps (of a chunk, with truncated BPTT)."""
+    recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout on h on its way into the recurrent product, one mask per sequence (Gal and Ghahramani 2016)."""
     initial_state: Literal["zeros", "learned"] = "zeros"
     """State before the first step."""
     recurrent_init: Literal["uniform", "orthogonal", "identity"] = "uniform"
     """Initial recurrent weights: torch's own uniform ones, an orthogonal matrix per gate, or the identity."""
+    kernel: Literal["auto", "packed", "torch"] = "auto"
+    """What computes: seqlab's packed kernel, torch's own modules, or the faster one for device and batch."""
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    """Steps between the states kept for the backward pass, which computes the rest anew: less memory."""
 
     @model_validator(mode="after")
     def _dropout_has_a_place(self) -> Self:
@@ -44,6 +50,12 @@ class RecurrentConfig(Config):
             )
         if self.locked_dropout and not (self.input_dropout or self.dropout or self.output_dropout):
             raise ValueError("locked_dropout needs an input_dropout, dropout or output_dropout above 0")
+        return self
+
+    @model_validator(mode="after")
+    def _kernel_can_do_it(self) -> Self:
+        if self.kernel == "torch" and (self.recurrent_dropout or self.checkpoint_every):
+            raise ValueError("recurrent_dropout and checkpoint_every need kernel 'packed' or 'auto'")
         return self
 
 
@@ -59,6 +71,14 @@ class LSTMConfig(RecurrentConfig):
 
     forget_bias: float | None = 1.0
     """Initial bias of the forget gates (Jozefowicz et al. 2015); torch's own initial biases when null."""
+    proj_size: int = Field(default=0, ge=0)
+    """Units that outputs are projected to (Sak, Senior and Beaufays 2014), below hidden_size; 0 for none."""
+
+    @model_validator(mode="after")
+    def _projection_is_smaller(self) -> Self:
+        if self.proj_size >= self.hidden_size:
+            raise ValueError(f"proj_size must be below hidden_size ({self.hidden_size})")
+        return self
 
 
 def _build(config: RecurrentConfig, context: EncoderContext, *, cell: CellKind, both: bool) -> Encoder:
@@ -72,10 +92,14 @@ def _build(config: RecurrentConfig, context: EncoderContext, *, cell: CellKind, 
             hidden_size=config.hidden_size,
             num_layers=config.num_layers,
             bidirectional=both,
+            proj_size=getattr(config, "proj_size", 0),
             dropout=config.dropout,
             locked=config.locked_dropout,
+            recurrent_dropout=config.recurrent_dropout,
             initial_state=config.initial_state,
             init=RecurrentInit(config.recurrent_init, getattr(config, "forget_bias", None)),
+            kernel=config.kernel,
+            checkpoint_every=config.checkpoint_every,
         ),
         input_dropout=config.input_dropout,
         output_dropout=config.output_dropout,

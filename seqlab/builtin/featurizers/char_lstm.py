@@ -15,11 +15,6 @@ from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, Sequen
 __all__ = ["CharLSTM", "CharLSTMFeaturizer"]
 
 
-LENGTH_GROUPS = 3
-"""Groups of similar length in which a training batch's words are read: the backward pass of torch's packed
-LSTM costs rows times steps, and one long word would make all others pay for its steps."""
-
-
 class CharLSTMFeaturizer:
     """The character vocabulary of a `char_lstm`; `make` is given its size and returns the module."""
 
@@ -64,6 +59,8 @@ class CharLSTMFeaturizer:
 class CharLSTM(nn.Module):
     """Characters to word vectors of size 2 * hidden_size (Ling et al. 2015, "Finding Function in Form")."""
 
+    pointwise = True
+
     def __init__(
         self,
         num_embeddings: int,
@@ -98,19 +95,6 @@ class CharLSTM(nn.Module):
 
     def encode(self, items: Sequences) -> Tensor:
         """Map words' characters (rows,) to vectors (words, output_size)."""
-        if not self.training:
-            return self._read(items)
-        order = torch.argsort(items.lengths, stable=True)
-        rows = items.lengths[order].cumsum(0)
-        ends = [
-            int((rows <= items.layout.total * part // LENGTH_GROUPS).sum())
-            for part in range(1, LENGTH_GROUPS)
-        ]
-        groups = [group for group in torch.tensor_split(order, ends) if len(group)]
-        vectors = torch.cat([self._read(items.select(group)) for group in groups])
-        return vectors[torch.argsort(order).to(vectors.device)]
-
-    def _read(self, items: Sequences) -> Tensor:
         chars = items.with_data(self.table(self._dropped(items.data)))
         state: State = self.stack(self.dropout(chars))[1]
         return state[0][:, -2:].flatten(1)

@@ -14,6 +14,8 @@ __all__ = ["WordEmbedding"]
 class WordEmbedding(nn.Module):
     """A table of vectors; row 0 is the unknown word's, zeros that stay zeros with `zero_unknown`."""
 
+    pointwise = True
+
     def __init__(
         self,
         num_embeddings: int,

@@ -13,6 +13,8 @@ __all__ = ["OneHot"]
 class OneHot(nn.Module):
     """Ids to one-hot vectors; place 0 is the unknown word's."""
 
+    pointwise = True
+
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.output_size = num_classes

@@ -2,6 +2,16 @@
 
 from seqlab.engine.recurrent.dropout import SequenceDropout
 from seqlab.engine.recurrent.initialisation import RecurrentInit
-from seqlab.engine.recurrent.stack import CellKind, RecurrentSpec, RecurrentStack
+from seqlab.engine.recurrent.masked import MaskedStack
+from seqlab.engine.recurrent.spec import CellKind, Kernel, RecurrentSpec
+from seqlab.engine.recurrent.stack import RecurrentStack
 
-__all__ = ["CellKind", "RecurrentInit", "RecurrentSpec", "RecurrentStack", "SequenceDropout"]
+__all__ = [
+    "CellKind",
+    "Kernel",
+    "MaskedStack",
+    "RecurrentInit",
+    "RecurrentSpec",
+    "RecurrentStack",
+    "SequenceDropout",
+]

@@ -1,149 +1,135 @@
+"""Stacks of layers: equal to torch's modules on each sequence alone, whatever else is in the batch."""
+
 from __future__ import annotations
 
-import itertools
+import threading
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recurrent_cases import (
+    CELLS,
+    LENGTHS,
+    Case,
+    alone,
+    assert_same,
+    batch_of,
+    by_stack,
+    cases,
+    sequences,
+    stack,
+    stack_of,
+    torchs_names,
+)
+from torch import Tensor
 
-from seqlab.engine import CellKind, RecurrentSpec, RecurrentStack, Sequences, State
+from seqlab.engine import CellKind, RecurrentSpec, Sequences
+from seqlab.engine.recurrent import bptt
 from seqlab.engine.seeding import seeded
 
-INPUT, HIDDEN = 3, 4
-LENGTHS = (5, 0, 2, 7, 2, 1)
-CELLS: tuple[CellKind, ...] = ("rnn_tanh", "rnn_relu", "lstm", "gru")
-EVERY = pytest.mark.parametrize(
-    ("cell", "bidirectional", "num_layers", "initial_state"),
-    list(itertools.product(CELLS, (False, True), (1, 2), ("zeros", "learned"))),
-)
-CLOSE: dict[str, Any] = {"rtol": 1e-10, "atol": 1e-10}
+EXACT = 1e-12
+SMALLEST = 0.1
+"""In single precision a tensor without a larger entry is compared as if it had this one."""
+
+KERNELS = ("packed", "torch", "auto")
+EVERY_CELL = pytest.mark.parametrize("cell", CELLS)
 
 
-def stack(cell: CellKind, **spec: Any) -> RecurrentStack:
-    with seeded(1):
-        made = RecurrentStack(RecurrentSpec(cell=cell, input_size=INPUT, hidden_size=HIDDEN, **spec)).double()
-        for initial in made.initial:
-            nn.init.normal_(initial)
-        return made
+@settings(max_examples=80, deadline=None)
+@given(case=cases(), rows=st.sampled_from([1, 2, 3, 7, 512]))
+def test_kernels_equal_torch_on_each_sequence_alone(case: Case, rows: int) -> None:
+    expected = alone(stack_of(case.spec, seed=case.seed), case)
+    for kernel in KERNELS:
+        made = stack_of(replace(case.spec, kernel=kernel), seed=case.seed)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bptt, "BLOCK_ROWS", rows)
+            assert_same(by_stack(made, case), expected, 1e-10)
 
 
-def inputs() -> list[Tensor]:
-    generator = torch.Generator().manual_seed(2)
-    return [torch.randn(length, INPUT, generator=generator, dtype=torch.float64) for length in LENGTHS]
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+@settings(max_examples=40, deadline=None)
+@given(case=cases(hidden=(8, 24), longest=30))
+def test_kernels_equal_torch_in_single_precision(case: Case) -> None:
+    expected = alone(stack_of(case.spec, seed=case.seed), case)
+    for kernel in KERNELS:
+        made = stack_of(replace(case.spec, kernel=kernel), seed=case.seed, dtype=torch.float32)
+        assert_same(by_stack(made, case), expected, 1e-5, floor=SMALLEST)
 
 
-def state_of(made: RecurrentStack) -> State:
-    generator = torch.Generator().manual_seed(3)
-    shape = (len(LENGTHS), made.spec.num_layers * made.spec.directions, HIDDEN)
-    return tuple(
-        torch.randn(shape, generator=generator, dtype=torch.float64) for _ in range(made.spec.state_tensors)
-    )
+@EVERY_CELL
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_batches_of_several_blocks_equal_torch(cell: CellKind, *, bidirectional: bool) -> None:
+    lengths = tuple(length for length in range(1, 70, 2) for _ in range(2))
+    spec = RecurrentSpec(cell=cell, input_size=3, hidden_size=4, bidirectional=bidirectional)
+    case = Case(spec=replace(spec, kernel="packed"), lengths=lengths, given=True)
+    assert sum(lengths) > 3 * bptt.BLOCK_ROWS
+    assert_same(by_stack(stack_of(case.spec), case), alone(stack_of(case.spec), case), 1e-10)
 
 
-def torchs_own(made: RecurrentStack) -> nn.RNNBase:
-    """Torch's module of as many layers, with the weights of the stack."""
-    spec = made.spec
-    size = (spec.input_size, spec.hidden_size, spec.num_layers)
-    kinds = {"lstm": nn.LSTM, "gru": nn.GRU}
-    options = {} if spec.cell in kinds else {"nonlinearity": spec.cell.removeprefix("rnn_")}
-    rnn: nn.RNNBase = kinds.get(spec.cell, nn.RNN)(*size, bidirectional=spec.bidirectional, **options)
-    rnn = rnn.double()
-    for number, layer in enumerate(made.layers):
-        for name, parameter in layer.named_parameters():
-            rnn.get_parameter(name.replace("_l0", f"_l{number}")).data.copy_(parameter)
-    return rnn
-
-
-def run_alone(rnn: nn.RNNBase, each: Tensor, state: State) -> tuple[Tensor, State]:
-    """One sequence without padding or packing; `state` and the result have shape (layers, hidden)."""
-    output, final = rnn(each, state if isinstance(rnn, nn.LSTM) else state[0])
-    return output, final if isinstance(final, tuple) else (final,)
-
-
-@EVERY
-def test_a_batch_equals_torch_on_each_sequence_alone(
-    cell: CellKind, num_layers: int, initial_state: str, *, bidirectional: bool
-) -> None:
-    made = stack(cell, num_layers=num_layers, bidirectional=bidirectional, initial_state=initial_state)
-    rnn = torchs_own(made)
-    batch = [each.requires_grad_() for each in inputs()]
-    alone = [each.detach().clone().requires_grad_() for each in batch]
-    starts = (
-        made.initial
-        or [torch.zeros(rnn.num_layers * made.spec.directions, HIDDEN).double()] * made.spec.state_tensors
-    )
-    copies = [start.detach().clone().requires_grad_() for start in starts]
-    output, final = made(Sequences.from_list(batch))
-    loss, expected_loss = torch.zeros(()).double(), torch.zeros(()).double()
-    for number, each in enumerate(alone):
-        mine = tuple(part[number] for part in final)
-        loss = loss + output.to_list()[number].square().sum() + sum(part.sin().sum() for part in mine)
-        if not len(each):
-            assert all(torch.equal(part, start) for part, start in zip(mine, starts, strict=True))
-            expected_loss = expected_loss + sum(start.sin().sum() for start in copies)
-            continue
-        states, last = run_alone(rnn, each, tuple(copies))
-        assert torch.allclose(output.to_list()[number], states, **CLOSE)
-        assert all(torch.allclose(part, whole, **CLOSE) for part, whole in zip(mine, last, strict=True))
-        expected_loss = expected_loss + states.square().sum() + sum(part.sin().sum() for part in last)
-    torch.autograd.backward([loss, expected_loss])
-    compare_gradients(made, rnn)
-    for each, other in zip([*batch, *made.initial], [*alone, *copies[: len(made.initial)]], strict=True):
-        if len(each):
-            assert each.grad is not None
-            assert other.grad is not None
-            assert torch.allclose(each.grad, other.grad, **CLOSE)
-
-
-def compare_gradients(made: RecurrentStack, rnn: nn.RNNBase) -> None:
-    for number, layer in enumerate(made.layers):
-        for name, parameter in layer.named_parameters():
-            other = rnn.get_parameter(name.replace("_l0", f"_l{number}")).grad
-            assert parameter.grad is not None
-            assert other is not None
-            assert torch.allclose(parameter.grad, other, **CLOSE), name
-
-
-@EVERY
-def test_a_given_state_is_continued_and_kept_by_empty_sequences(
-    cell: CellKind, num_layers: int, initial_state: str, *, bidirectional: bool
-) -> None:
-    made = stack(cell, num_layers=num_layers, bidirectional=bidirectional, initial_state=initial_state)
-    rnn, state = torchs_own(made), state_of(made)
-    output, final = made(Sequences.from_list(inputs()), state)
-    for number, each in enumerate(inputs()):
-        mine = tuple(part[number] for part in state)
-        states, last = run_alone(rnn, each, mine) if len(each) else (output.to_list()[number], mine)
-        assert torch.allclose(output.to_list()[number], states, **CLOSE)
-        assert all(
-            torch.allclose(part[number], whole, **CLOSE) for part, whole in zip(final, last, strict=True)
-        )
-
-
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("steps", [1, 3, 7])
-def test_chunks_that_carry_the_state_equal_the_whole(cell: CellKind, steps: int) -> None:
-    made = stack(cell, num_layers=2, initial_state="learned")
-    whole = Sequences.from_list(inputs())
+@pytest.mark.parametrize("kernel", KERNELS)
+@EVERY_CELL
+def test_batch_mates_and_their_order_never_change_an_answer(cell: CellKind, kernel: str) -> None:
+    made = stack(cell, num_layers=2, bidirectional=True, initial_state="learned", kernel=kernel)
+    whole = sequences()
     output, final = made(whole)
+    order = torch.tensor([3, 1, 5, 0, 2, 4])
+    permuted, permuted_final = made(whole.select(order))
+    for place, number in enumerate(order.tolist()):
+        single, single_final = made(whole.select(torch.tensor([number])))
+        for each in (single.data, permuted.to_list()[place]):
+            torch.testing.assert_close(each, output.to_list()[number], rtol=EXACT, atol=EXACT)
+        for part, one, other in zip(final, single_final, permuted_final, strict=True):
+            torch.testing.assert_close(one[0], part[number], rtol=EXACT, atol=EXACT)
+            torch.testing.assert_close(other[place], part[number], rtol=EXACT, atol=EXACT)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("steps", [1, 3, 7])
+@EVERY_CELL
+def test_chunks_that_carry_the_state_equal_the_whole(cell: CellKind, steps: int, kernel: str) -> None:
+    made = stack(cell, num_layers=2, initial_state="learned", kernel=kernel)
+    batch = batch_of(Case(spec=made.spec))
+    leaves = [*batch.inputs, *made.parameters()]
+    whole = Sequences.from_list(batch.inputs)
+    output, final = made(whole)
+    expected = torch.autograd.grad(batch.loss(output.to_list(), final), leaves)
     state, pieces = None, []
-    for chunk in whole.chunks(steps):
+    for chunk in Sequences.from_list(batch.inputs).chunks(steps):
         piece, state = made(chunk, state)
         pieces.append(piece.data)
     assert state is not None
-    assert torch.allclose(torch.cat(pieces), output.data, **CLOSE)
-    assert all(torch.allclose(part, other, **CLOSE) for part, other in zip(state, final, strict=True))
+    joined = whole.with_data(torch.cat(pieces))
+    grads = torch.autograd.grad(batch.loss(joined.to_list(), state), leaves)
+    for found, wanted in zip([joined.data, *state, *grads], [output.data, *final, *expected], strict=True):
+        torch.testing.assert_close(found, wanted, rtol=EXACT, atol=EXACT)
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("bidirectional", [False, True])
+@EVERY_CELL
+def test_an_empty_sequence_keeps_the_state_it_came_with(
+    cell: CellKind, kernel: str, *, bidirectional: bool
+) -> None:
+    made = stack(cell, num_layers=2, bidirectional=bidirectional, kernel=kernel)
+    batch = batch_of(Case(spec=made.spec, given=True))
+    _, final = made(Sequences.from_list(batch.inputs), batch.state)
+    assert batch.state is not None
+    for part, start in zip(final, batch.state, strict=True):
+        assert torch.equal(part[LENGTHS.index(0)], start[LENGTHS.index(0)])
+        assert not (part == start).all(dim=2)[torch.tensor(LENGTHS) > 0].any()
+
+
 @pytest.mark.parametrize("lengths", [[], [0], [0, 0]])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@EVERY_CELL
 def test_batches_without_rows_keep_their_state(
     cell: CellKind, lengths: list[int], *, bidirectional: bool
 ) -> None:
     made = stack(cell, num_layers=2, bidirectional=bidirectional, initial_state="learned")
-    empty = Sequences.from_flat(torch.empty(0, INPUT, dtype=torch.float64), lengths)
+    empty = Sequences.from_flat(torch.empty(0, 3, dtype=torch.float64), lengths)
     output, final = made(empty)
     assert output.data.shape == (0, made.output_size)
     for part, start in zip(final, made.initial, strict=True):
@@ -154,7 +140,7 @@ def test_batches_without_rows_keep_their_state(
 def test_dropout_acts_between_layers_in_training_only(*, locked: bool) -> None:
     plain = stack("gru", num_layers=2)
     made = stack("gru", num_layers=2, dropout=0.5, locked=locked)
-    batch = Sequences.from_list(inputs())
+    batch = sequences()
     assert torch.equal(made.eval()(batch)[0].data, plain(batch)[0].data)
     with seeded(1):
         dropped, final = made.train()(batch)
@@ -164,14 +150,95 @@ def test_dropout_acts_between_layers_in_training_only(*, locked: bool) -> None:
     assert not torch.allclose(second, plain(batch)[1][0][:, 1])
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_it_runs_in_bf16_with_a_carried_state(cell: CellKind) -> None:
-    made = stack(cell, num_layers=2).float()
-    batch = Sequences.from_list([each.float() for each in inputs()])
-    expected = made(batch)[0].data
-    state, pieces = None, []
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        for chunk in batch.chunks(3):
-            piece, state = made(chunk, state)
-            pieces.append(piece.data.float())
-    assert torch.allclose(torch.cat(pieces), expected, atol=0.05)
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True, "proj_size": 2}], ids=str)
+def test_a_tap_sees_the_whole_gradient_of_h_in_each_layer(options: dict[str, Any], kernel: str) -> None:
+    made = stack("lstm", num_layers=2, kernel=kernel, **options)
+    case = Case(spec=made.spec, given=True)
+    plain = by_stack(made, case)
+    seen: dict[int, Sequences] = {}
+    made.tap = seen.__setitem__
+    batch = batch_of(case)
+    inputs = Sequences.from_list(batch.inputs)
+    output, final = made(inputs, batch.state)
+    assert not seen, "there is nothing to see before the backward pass"
+    batch.loss(output.to_list(), final).backward()
+    assert list(seen) == [1, 0], "from the last layer to the first"
+    assert all(each.layout is inputs.layout for each in seen.values())
+    assert {each.data.shape[1] for each in seen.values()} == {made.output_size}
+    size = made.spec.state_sizes[0]
+    for number, length in enumerate(LENGTHS):
+        if length:
+            ends = zip((-1, 0), range(made.spec.directions), strict=False)
+            for step, direction in ends:
+                mine = slice(direction * size, (direction + 1) * size)
+                from_final = batch.d_final[0][number, made.spec.directions + direction]
+                expected = batch.d_outputs[number][step, mine] + from_final
+                found = seen[1].to_list()[number][step, mine]
+                torch.testing.assert_close(found, expected, rtol=EXACT, atol=EXACT)
+    assert_same(by_stack(made, case), plain, EXACT)
+    made.tap = None
+    seen.clear()
+    by_stack(made, case)
+    assert not seen
+
+
+@EVERY_CELL
+def test_no_gradient_shares_its_memory_with_another(cell: CellKind) -> None:
+    projection = {"proj_size": 2} if cell == "lstm" else {}
+    made = stack(cell, num_layers=2, bidirectional=True, initial_state="learned", **projection)
+    output, final = made(sequences())
+    (output.data.sum() + sum(part.sum() for part in final)).backward()
+    grads = {name: each.grad for name, each in torchs_names(made).items()}
+    for changed, grad in grads.items():
+        assert grad is not None, changed
+        before = {name: each.clone() for name, each in grads.items() if each is not None}
+        grad.add_(1)
+        differs = {name for name, each in before.items() if not torch.equal(each, grads[name])}
+        assert differs == {changed}
+
+
+@EVERY_CELL
+def test_what_needs_no_gradient_gets_none_and_changes_no_other(cell: CellKind) -> None:
+    made = stack(cell, bidirectional=True, initial_state="learned")
+    names = torchs_names(made)
+    output, final = made(sequences())
+    torch.stack([output.data.sum(), *(part.sum() for part in final)]).sum().backward()
+    wanted = {name: each.grad for name, each in names.items()}
+    for frozen in names:
+        made.zero_grad()
+        names[frozen].requires_grad_(requires_grad=False)
+        output, final = made(sequences())
+        torch.stack([output.data.sum(), *(part.sum() for part in final)]).sum().backward()
+        names[frozen].requires_grad_()
+        for name, each in names.items():
+            assert (each.grad is None) == (name == frozen)
+            assert each.grad is None or torch.equal(each.grad, wanted[name])
+
+
+def test_a_batch_seen_in_inference_mode_can_be_trained_on() -> None:
+    made, batch = stack(bidirectional=True), sequences()
+    with torch.inference_mode():
+        inferred = made(batch)[0].data.clone()
+    output = made(batch)[0].data
+    output.sum().backward()
+    assert torch.equal(output.detach(), inferred)
+    assert all(each.grad is not None for each in made.parameters())
+
+
+def test_threads_share_a_stack() -> None:
+    made, batch = stack(num_layers=2, bidirectional=True), sequences()
+    parameters = list(made.parameters())
+
+    def step() -> list[Tensor]:
+        output = made(batch)[0].data
+        return [output, *torch.autograd.grad(output.sum(), parameters)]
+
+    expected, found = step(), []
+    threads = [threading.Thread(target=lambda: found.extend(step() for _ in range(5))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 20
+    assert all(torch.equal(*pair) for each in found for pair in zip(each, expected, strict=True))

@@ -1,0 +1,213 @@
+"""Backpropagation through time over packed sequences: the kernel behind the recurrent layers on a CPU.
+
+Sequential are only the recurrent product and pointwise work. All else is done for a block of time steps at
+once: the input's projection, the derivatives' factors, and the weights' gradients, which are sums over all
+rows and so matrix products (Werbos 1990, "Backpropagation through time: what it does and how to do it";
+Appleyard, Kocisky and Blunsom 2016, "Optimizing performance of recurrent neural networks on GPUs"). Both
+directions step together: to read backwards is to read each sequence reversed within its length, which keeps
+the packed layout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from seqlab.engine.recurrent.cells import Block, Cell, Parts, Weights
+from seqlab.engine.recurrent.sweeps import BackwardSweep, ForwardSweep, previous
+
+__all__ = ["PackedPass", "run_packed"]
+
+BLOCK_ROWS = 512
+"""Rows of a block: enough for efficient matrix products, few enough for its tensors to stay in the cache."""
+
+WEIGHTS = len(Weights._fields)
+
+
+class Span(NamedTuple):
+    """Consecutive time steps."""
+
+    rows: slice
+    """Their rows."""
+    sizes: list[int]
+    """How many rows belong to each step."""
+    size_before: int
+    """How many belong to the step before; 0 at the beginning."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedPass:
+    """How one layer runs over one batch.
+
+    `steps` holds the rows of each time step, none more than the one before; `reverse`, with two directions,
+    the row that stands in each row's place when every sequence is reversed within its length.
+    `checkpoint_every` keeps no more than a state for each so many steps and computes the rest anew in the
+    backward pass. `products` is the dtype of the matrix products. With an `index`, (rows,), the inputs are a
+    table of distinct rows, each projected once; for that there is no backward pass. `tap` is given dLoss/dh
+    of all rows, (rows, directions * output_size), in every backward pass.
+    """
+
+    cell: Cell
+    steps: Sequence[int]
+    reverse: Tensor | None = None
+    checkpoint_every: int | None = None
+    products: torch.dtype = torch.float32
+    index: Tensor | None = None
+    tap: Callable[[Tensor], None] | None = None
+
+    def spans(self) -> Iterator[Span]:
+        """Cut the time steps into blocks."""
+        first = end = size_before = 0
+        sizes: list[int] = []
+        for number, size in enumerate(self.steps, start=1):
+            sizes.append(size)
+            end += size
+            full = len(sizes) == self.checkpoint_every if self.checkpoint_every else end - first >= BLOCK_ROWS
+            if full or number == len(self.steps):
+                yield Span(slice(first, end), sizes, size_before)
+                first, size_before, sizes = end, size, []
+
+    def aligned(self, rows: Tensor, span: slice) -> Tensor:
+        """Give each direction its order: (rows, features) to (directions, rows of the span, features)."""
+        if self.reverse is None:
+            return rows[None, span]
+        return torch.stack((rows[span], rows.index_select(0, self.reverse[span])))
+
+    def projection(self, sweep: ForwardSweep, inputs: Tensor) -> Callable[[slice], Tensor]:
+        """Return what gives the input's projection of the rows of a block, (directions, rows, features)."""
+        if self.index is None:
+            return lambda span: sweep.gates(self.aligned(inputs, span))
+        index, directions = self.index, len(sweep.input)
+        table = sweep.gates(inputs.expand(directions, -1, -1)).flatten(0, 1)
+        firsts = len(inputs) * torch.arange(directions, device=index.device).unsqueeze(1)
+
+        def looked_up(span: slice) -> Tensor:
+            places = self.aligned(index, span) + firsts
+            return table.index_select(0, places.flatten()).view(*places.shape, -1)
+
+        return looked_up
+
+    def natural(self, aligned: Tensor) -> Tensor:
+        """Undo `aligned`: (directions, rows, features) to (rows, directions, features)."""
+        if self.reverse is None:
+            return aligned.transpose(0, 1)
+        return torch.stack((aligned[0], aligned[1].index_select(0, self.reverse)), dim=1)
+
+
+def run_packed(
+    how: PackedPass, inputs: Tensor, weights: Weights, state: Parts, mask: Tensor | None = None
+) -> tuple[Tensor, Parts]:
+    """Map packed rows (rows, input_size) to (rows, directions * output_size), and the state to the last one.
+
+    State parts have shape (directions, sequences, size), the longest sequence first; all of `steps[0]`
+    sequences have at least one row. `mask`, (directions, sequences, output_size), multiplies h on its way
+    into the recurrent product only. Second derivatives raise RuntimeError.
+    """
+    output, *final = PackedLayer.apply(how, inputs, mask, *weights, *state)  # type: ignore[no-untyped-call]
+    return output, tuple(final)
+
+
+class PackedLayer(torch.autograd.Function):
+    """The forward and the backward pass of one layer."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, how: PackedPass, inputs: Tensor, mask: Tensor | None, *tensors: Any
+    ) -> tuple[Tensor, ...]:
+        """Run all blocks; keep what the backward pass needs, where there will be one."""
+        weights, state = Weights(*tensors[:WEIGHTS]), tensors[WEIGHTS:]
+        sweep = ForwardSweep(how.cell, weights, mask, how.products)
+        sweep.begin(state)
+        output = inputs.new_empty(len(weights.input), sum(how.steps), state[0].shape[-1])
+        gates_of = how.projection(sweep, inputs)
+        saved: list[Parts] = []
+        for span in how.spans():
+            start = tuple(part.clone() for part in state[1:])
+            gates = gates_of(span.rows)
+            kept, state = sweep.walk(gates, state, output[:, span.rows], span.sizes)
+            if any(ctx.needs_input_grad):
+                saved.append(start if how.checkpoint_every else start + kept)
+        ctx.how, ctx.counts = how, [len(parts) for parts in saved]
+        ctx.save_for_backward(inputs, mask, output, *tensors, *chain.from_iterable(saved))
+        ctx.set_materialize_grads(False)
+        return how.natural(output).flatten(1), *sweep.finish(state)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor | None, *grad_final: Tensor | None) -> tuple[Any, ...]:
+        """Run all blocks from the last to the first."""
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "the packed kernel has no second derivatives (create_graph=True); kernel 'torch' has them"
+            )
+        past, how = Past(ctx), ctx.how
+        grads = past.output_grads(grad_output)
+        final = tuple(
+            torch.zeros_like(part) if grad is None else grad.clone()
+            for grad, part in zip(grad_final, past.state, strict=True)
+        )
+        sweep = BackwardSweep(how.cell, past.weights, past.mask, how.products, final)
+        grad_inputs = None
+        if ctx.needs_input_grad[1]:
+            grad_inputs = past.inputs.new_empty(len(grads), *past.inputs.shape)
+        for number, span in reversed(list(enumerate(how.spans()))):
+            inputs = how.aligned(past.inputs, span.rows)
+            block = past.block(number, span, inputs)
+            factors = how.cell.factors(block)
+            sweep.walk(factors, grads[:, span.rows], span.sizes)
+            sweep.collect(factors, block, inputs, span.sizes)
+            if past.weights.projection is not None:
+                sweep.collect_projection(grads[:, span.rows], block.output)
+            if grad_inputs is not None:
+                grad_inputs[:, span.rows] = sweep.inputs(factors)
+        if how.tap:
+            how.tap(how.natural(grads).flatten(1))
+        sums, initial = sweep.finish()
+        return None, None if grad_inputs is None else how.natural(grad_inputs).sum(1), None, *sums, *initial
+
+
+class Past:
+    """What a forward pass has left for the backward pass."""
+
+    def __init__(self, ctx: Any) -> None:
+        self.how: PackedPass = ctx.how
+        self.output: Tensor
+        self.inputs, self.mask, self.output, *rest = ctx.saved_tensors
+        self.weights = Weights(*rest[:WEIGHTS])
+        blocks = len(rest) - sum(ctx.counts)
+        self.state = tuple(rest[WEIGHTS:blocks])
+        parts = iter(rest[blocks:])
+        self.saved = [tuple(islice(parts, count)) for count in ctx.counts]
+
+    def output_grads(self, grads: Tensor | None) -> Tensor:
+        """Return the gradient of the aligned output, as memory that may be written to."""
+        if grads is None:
+            return torch.zeros_like(self.output)
+        each = grads.reshape(len(grads), len(self.output), -1).unbind(1)
+        if self.how.reverse is None:
+            return each[0].clone()[None]
+        return torch.stack((each[0], each[1].index_select(0, self.how.reverse)))
+
+    def block(self, number: int, span: Span, inputs: Tensor) -> Block:
+        """Return what is known of a block, computed anew where no more than its first state was kept."""
+        others = len(self.state) - 1
+        start = (self._before(span), *self.saved[number][:others])
+        kept, output = self.saved[number][others:], self.output[:, span.rows]
+        if self.how.checkpoint_every:
+            sweep = ForwardSweep(self.how.cell, self.weights, self.mask, self.how.products)
+            sweep.begin(start)
+            kept, _ = sweep.walk(sweep.gates(inputs), start, torch.empty_like(output), span.sizes)
+        before = (
+            previous(first, steps, span.sizes)
+            for first, steps in zip(start, (output, *kept[:others]), strict=True)
+        )
+        return Block(kept, output if self.weights.projection is None else kept[-1], tuple(before))
+
+    def _before(self, span: Span) -> Tensor:
+        """Return h before the first step of a block, of the sequences alive then."""
+        first: int = span.rows.start
+        return self.output[:, first - span.size_before : first] if first else self.state[0]

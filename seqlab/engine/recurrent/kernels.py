@@ -1,0 +1,138 @@
+"""One recurrent layer on Sequences, by the fastest exact kernel.
+
+| where | kernel | why |
+|---|---|---|
+| CUDA and other devices | torch | cuDNN takes the packed batch as it is |
+| CPU, an fp32 LSTM, all sequences of one length | torch | oneDNN's fused LSTM: nothing is padded then |
+| the same in training, more than `FEW` sequences | packed | oneDNN's backward pass is slower |
+| CPU, all else | packed | the backward pass of torch's packed modules costs the square of the length |
+
+`benchmarks/recurrent.py` measures both sides of each line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.rnn import PackedSequence
+
+from seqlab.engine.model import State
+from seqlab.engine.recurrent.bptt import PackedPass, run_packed
+from seqlab.engine.recurrent.cells import Cell, Weights
+from seqlab.engine.recurrent.gru import GRUCell
+from seqlab.engine.recurrent.lstm import LSTMCell
+from seqlab.engine.recurrent.rnn import ReluCell, TanhCell
+from seqlab.engine.recurrent.spec import CellKind, RecurrentSpec
+from seqlab.engine.sequences import Sequences
+
+__all__ = ["Tap", "choose_kernel", "run_layer"]
+
+CELLS: dict[CellKind, Cell] = {
+    "rnn_tanh": TanhCell(),
+    "rnn_relu": ReluCell(),
+    "lstm": LSTMCell(),
+    "gru": GRUCell(),
+}
+
+Tap: TypeAlias = Callable[[Sequences], None]
+
+FEW = 16
+"""Sequences of one length up to which oneDNN's LSTM trains faster than the packed kernel."""
+
+
+def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "torch"]:
+    """Return the kernel for a batch: what the spec says, or by the table above."""
+    if spec.kernel != "auto":
+        return spec.kernel
+    if spec.only_packed:
+        return "packed"
+    data, layout = inputs.data, inputs.layout
+    if data.device.type != "cpu" or data.dtype not in (torch.float32, torch.float64):
+        return "torch"
+    fp32 = data.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    fused = spec.cell == "lstm" and not spec.proj_size and fp32 and layout.rectangular and not inputs.repeats
+    return "torch" if fused and (len(layout.alive) <= FEW or not torch.is_grad_enabled()) else "packed"
+
+
+def run_layer(
+    layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, tap: Tap | None = None
+) -> tuple[Sequences, State]:
+    """Run one layer, whose weights a torch module holds; the state is (sequences, directions, size).
+
+    A sequence without rows keeps its state. With a `tap` it is the packed kernel that runs.
+    """
+    layout = inputs.layout
+    if not layout.total:
+        return inputs.with_data(inputs.data.new_empty(0, spec.output_size)), state
+    alive = tuple(part[layout.alive].transpose(0, 1) for part in state)
+    if tap is None and choose_kernel(spec, inputs) == "torch":
+        output, final = _run_torch(layer, inputs, alive)
+    else:
+        output, final = _run_packed(layer, spec, inputs, alive, tap)
+    return inputs.with_data(output), tuple(
+        old.to(part.dtype).index_copy(0, layout.alive, part.transpose(0, 1))
+        for old, part in zip(state, final, strict=True)
+    )
+
+
+def _run_packed(
+    layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, tap: Tap | None
+) -> tuple[Tensor, State]:
+    weights, device = _stacked(layer, spec), inputs.data.device.type
+    products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weights.input.dtype
+    mask = None
+    if layer.training and spec.recurrent_dropout:
+        mask = functional.dropout(torch.ones_like(state[0]), spec.recurrent_dropout)
+    shared = None if torch.is_grad_enabled() else inputs.repeats
+    rows = inputs.data if shared is None else shared.table
+    how = PackedPass(
+        cell=CELLS[spec.cell],
+        steps=inputs.layout.steps,
+        reverse=inputs.layout.reverse if spec.bidirectional else None,
+        checkpoint_every=spec.checkpoint_every,
+        products=products,
+        index=None if shared is None else shared.index,
+        tap=None if tap is None else lambda grads: tap(inputs.with_data(grads)),
+    )
+    return run_packed(how, rows.to(weights.input.dtype), weights, state, mask)
+
+
+def _stacked(layer: nn.RNNBase, spec: RecurrentSpec) -> Weights:
+    """Return the layer's weights, each stacked over the directions."""
+    suffixes = ("_l0", "_l0_reverse")[: spec.directions]
+
+    def stacked(name: str) -> Tensor:
+        return torch.stack([getattr(layer, name + suffix) for suffix in suffixes])
+
+    # A GRU's new gate has its hidden bias inside the product with the reset gate.
+    inside = spec.hidden_size if spec.cell == "gru" else 0
+    hidden = [getattr(layer, "bias_hh" + suffix) for suffix in suffixes]
+    outside = [functional.pad(bias[: len(bias) - inside], (0, inside)) for bias in hidden]
+    # Added before they are stacked: the gradients of a stack's parts are views, and two parameters whose
+    # gradients were views of the same memory would change each other's.
+    both = [getattr(layer, "bias_ih" + suffix) + bias for suffix, bias in zip(suffixes, outside, strict=True)]
+    return Weights(
+        stacked("weight_ih"),
+        stacked("weight_hh"),
+        torch.stack(both),
+        torch.stack([bias[-inside:] for bias in hidden]) if inside else None,
+        stacked("weight_hr") if spec.proj_size else None,
+    )
+
+
+def _run_torch(layer: nn.RNNBase, inputs: Sequences, state: State) -> tuple[Tensor, State]:
+    layout = inputs.layout
+    first = tuple(part.contiguous() for part in state)
+    start = first if isinstance(layer, nn.LSTM) else first[0]
+    # Sequences of one length are a padded batch without padding, which oneDNN takes (bf16 not everywhere).
+    if layout.rectangular and not torch.is_autocast_enabled(inputs.data.device.type):
+        output, final = layer(inputs.data.reshape(layout.longest, -1, inputs.data.shape[1]), start)
+        output = output.flatten(0, 1)
+    else:
+        packed, final = layer(PackedSequence(inputs.data, layout.batch_sizes), start)
+        output = packed.data
+    return output, final if isinstance(final, tuple) else (final,)
