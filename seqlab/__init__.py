@@ -17,6 +17,7 @@ from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, 
 from seqlab.lab import Lab
 from seqlab.plugin import Component, hookimpl
 from seqlab.recipe import Recipe
+from seqlab.settings import Precision
 
 if TYPE_CHECKING:
     from seqlab.predict.predictor import Predictor
@@ -37,6 +38,6 @@ __all__ = [
 ]
 
 
-def open(path: Path | str, *, device: str = "auto") -> Predictor:
+def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
     """Open a model package with the installed plugins; see `Lab.open`."""
-    return Lab().open(path, device=device)
+    return Lab().open(path, device=device, precision=precision)

@@ -17,6 +17,7 @@ from seqlab.errors import RecipeError
 from seqlab.plugin import Plugins, Registry, disabled_from
 from seqlab.plugin.kinds import Located
 from seqlab.recipe import Recipe, Surroundings, load_recipe
+from seqlab.settings import Precision
 
 if TYPE_CHECKING:
     from seqlab.predict.predictor import Predictor
@@ -91,17 +92,27 @@ class Lab:
         recipe = source if isinstance(source, Recipe) else self.check(source, overrides)
         return Run(recipe, self.plugins, options or RunOptions()).execute()
 
-    def open(self, path: Path | str, *, device: str = "auto") -> Predictor:
-        """Open a model package for prediction; PackageError where it cannot be used."""
+    def open(self, path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
+        """Open a model package for prediction; PackageError where it cannot be used.
+
+        `precision` is that of the matrix products: fp32, bf16, or auto, which is bf16 where the device
+        computes it in hardware.
+        """
         from seqlab.engine.device import pick_device
         from seqlab.package import open_package
         from seqlab.predict.predictor import Predictor
 
         opened = open_package(Path(path), self.registry, pick_device(device))
-        return Predictor(opened.assembly, opened.model, opened.manifest)
+        return Predictor(opened.assembly, opened.model, opened.manifest, precision=precision)
 
     def evaluate(
-        self, path: Path | str, data: Sequence[Path] = (), *, split: str = "test", device: str = "auto"
+        self,
+        path: Path | str,
+        data: Sequence[Path] = (),
+        *,
+        split: str = "test",
+        device: str = "auto",
+        precision: Precision = "fp32",
     ) -> dict[str, float]:
         """Return a package's figures on labelled files, by default on a split of its own recipe.
 
@@ -109,11 +120,12 @@ class Lab:
         """
         from seqlab.predict.scoring import BATCH, Scorer
 
-        predictor = self.open(path, device=device)
+        predictor = self.open(path, device=device, precision=precision)
         assembly = predictor.assembly
         files = list(data) or self._split_of(predictor.info, split)
         examples = assembly.read(files, split)
-        return Scorer(assembly, examples, assembly.encode(examples, labelled=True), BATCH)(predictor.model)
+        encoded = assembly.encode(examples, labelled=True)
+        return Scorer(assembly, examples, encoded, BATCH, predictor.precision)(predictor.model)
 
     def _split_of(self, manifest: Mapping[str, Any], split: str) -> Sequence[Path]:
         from seqlab.package import without_training

@@ -193,6 +193,7 @@ class Run:
             "unseen_labels": {name: _unseen(scorer.data) for name, scorer in scorers.items()},
             "notices": list(self.notices),
             "device": str(self.device),
+            "precision": trainer.precision,
             "threads": self.options.threads or torch.get_num_threads(),
         }
         self.folder.finish(report)

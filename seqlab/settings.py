@@ -5,7 +5,7 @@ They stand below the recipe and the engine so that both read one definition; not
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -21,6 +21,7 @@ __all__ = [
     "OneCycleSchedule",
     "OptimizerSettings",
     "PlateauSchedule",
+    "Precision",
     "ScheduleSettings",
     "TrainSettings",
 ]
@@ -150,6 +151,10 @@ ScheduleSettings = Annotated[
 ]
 
 
+Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
+"""Arithmetic of matrix products; `auto` is bf16 where the device computes it in hardware, else fp32."""
+
+
 class EarlyStopping(Config):
     """Stop when the monitored dev metric has not improved for `patience` evaluations."""
 
@@ -180,8 +185,8 @@ class TrainSettings(Config):
     """Decay of the exponential moving average of the weights; evaluation and the package use the average."""
     bptt: int | None = Field(default=None, ge=1)
     """Truncated BPTT: time steps per chunk, one optimizer step each; whole sequences when null."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the forward and backward passes; weights and optimizer stay fp32."""
+    precision: Precision = "fp32"
+    """Arithmetic of the matrix products; weights and optimizer stay fp32. `auto`: bf16 where in hardware."""
     seed: int = Field(default=1, ge=0, lt=2**63)
     """Seed of initial weights, data order and dropout."""
     deterministic: bool = False

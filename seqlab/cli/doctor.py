@@ -63,8 +63,11 @@ PROBES = {
 }
 """What is tried for each audio package, in a process of its own."""
 
+SOURCES = str(Path(__file__).parents[2])
+"""Where this seqlab stands, for probes that ask it: it need not be installed."""
+
 TORCH_PROBE = """
-import json, torch
+import json, sys, torch
 devices, why = [], ""
 if torch.version.cuda is None:
     why = "this torch is built without CUDA"
@@ -75,7 +78,15 @@ else:
         devices = [f"{one.name} ({one.total_memory / 2**30:.0f} GiB)" for one in properties]
     except Exception as error:
         why = str(error).partition("\\n")[0]
-print(json.dumps({"threads": torch.get_num_threads(), "devices": devices, "why": why}))
+try:
+    sys.path.append(sys.argv[2])
+    from seqlab.engine.precision import resolve
+    kinds = ["cpu", "cuda"][: 2 if devices else 1]
+    auto = ", ".join(f"{resolve('auto', torch.device(kind))} on {kind}" for kind in kinds)
+except Exception as error:
+    auto = f"unknown: {type(error).__name__}: {error}"
+facts = {"threads": torch.get_num_threads(), "devices": devices, "why": why, "auto": auto}
+print(json.dumps(facts))
 """
 
 HARNESS = """
@@ -198,13 +209,14 @@ def cpu_fact(key: str) -> str:
 
 
 def check_torch() -> Finding:
-    """Import torch, count its threads and list CUDA devices, or say why there are none."""
+    """Import torch, count its threads, list CUDA devices or say why there are none, decide on `auto`."""
     output, fault = probe(TORCH_PROBE)
     if fault:
         return Finding("torch import", False, fault, TORCH_PAIR)
     facts: dict[str, Any] = json.loads(output)
     cuda = ", ".join(facts["devices"]) or f"none: {facts['why'] or 'no device is visible'}"
-    return Finding("torch import", True, f"works, {facts['threads']} threads; CUDA devices: {cuda}")
+    detail = f"works, {facts['threads']} threads; CUDA devices: {cuda}; precision auto: {facts['auto']}"
+    return Finding("torch import", True, detail)
 
 
 def check_import(package: str) -> Finding:
@@ -238,7 +250,7 @@ def check_plugins(failures: tuple[PluginError, ...]) -> Finding:
 def probe(code: str) -> tuple[str, str]:
     """Run Python code in a process of its own, where a crash stays; return (output, what went wrong)."""
     # -P: a file of the working directory must not pass for an installed package.
-    command = [sys.executable, "-P", "-W", "ignore", "-c", HARNESS, code]
+    command = [sys.executable, "-P", "-W", "ignore", "-c", HARNESS, code, SOURCES]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PROBE_SECONDS, check=False)
     except subprocess.TimeoutExpired:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from seqlab.cli.options import device_option, pass_lab, plugin_option, threads_option
+from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
+    from seqlab.settings import Precision
 
 __all__ = ["evaluate"]
 
@@ -28,6 +29,7 @@ __all__ = ["evaluate"]
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @device_option
+@precision_option
 @threads_option
 @plugin_option
 @pass_lab
@@ -39,13 +41,14 @@ def evaluate(
     split: str,
     as_json: bool,
     device: str,
+    precision: Precision,
     threads: int | None,
 ) -> None:
     """Measure MODEL on labelled DATA files, or on a split of the recipe that it was trained with."""
     from seqlab.engine.device import threads as limited
 
     with limited(threads):
-        figures = lab.evaluate(model, data, split=split, device=device)
+        figures = lab.evaluate(model, data, split=split, device=device, precision=precision)
     if as_json:
         click.echo(json.dumps(figures, indent=2))
         return

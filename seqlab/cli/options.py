@@ -21,6 +21,7 @@ __all__ = [
     "pass_lab",
     "pass_quiet_lab",
     "plugin_option",
+    "precision_option",
     "strict_plugins_option",
     "threads_option",
 ]
@@ -132,6 +133,14 @@ device_option = click.option(
     default="auto",
     show_default=True,
     help="Where to compute; auto takes CUDA where there is one.",
+)
+
+precision_option = click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Arithmetic of the matrix products; auto takes bf16 where the device computes it in hardware.",
 )
 
 threads_option = click.option(

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from seqlab.cli.options import device_option, pass_lab, plugin_option, threads_option
+from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 from seqlab.errors import SeqlabError
 
 if TYPE_CHECKING:
     from seqlab.api import Example, Reader
     from seqlab.lab import Lab
     from seqlab.predict.formats import Writer
+    from seqlab.settings import Precision
 
 __all__ = ["predict"]
 
@@ -46,6 +47,7 @@ STANDARD_INPUT = Path("-")
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this new file, not standard output.")
 @device_option
+@precision_option
 @threads_option
 @plugin_option
 @pass_lab
@@ -58,12 +60,13 @@ def predict(
     target: str,
     out: Path | None,
     device: str,
+    precision: Precision,
     threads: int | None,
 ) -> None:
     """Label FILES (or `-`, standard input) with MODEL."""
     from seqlab.engine.device import threads as limited
 
-    predictor = lab.open(model, device=device)
+    predictor = lab.open(model, device=device, precision=precision)
     reader = predictor.assembly.reader
     examples = (example for file in files for example in read(reader, file, source))
     with limited(threads), written(out) as stream:

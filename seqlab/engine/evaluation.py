@@ -11,8 +11,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from seqlab.engine.batching import Budget, Dataset
+from seqlab.engine.batching import Batch, Budget, Dataset
 from seqlab.engine.model import SequenceModel
+from seqlab.engine.precision import Arithmetic, arithmetic
 
 __all__ = ["Answers", "answer"]
 
@@ -37,16 +38,24 @@ class Answers:
         return self.loss_sum / self.loss_count if self.loss_count else None
 
 
-def answer(model: SequenceModel, data: Dataset, budget: Budget, *, workers: int = 1) -> dict[str, Answers]:
+def answer(
+    model: SequenceModel, data: Dataset, budget: Budget, *, workers: int = 1, precision: Arithmetic = "fp32"
+) -> dict[str, Answers]:
     """Return each head's answers in the order of the examples; the model must be in evaluation mode.
+
+    `precision` is that of the matrix products; all calls for one model must agree on it, since featurizers
+    may keep what they have computed.
 
     Several `workers` answer batches side by side on the CPU, one thread each: more than the small matrix
     products of a recurrent step gain from sharing threads. One worker repeats to the last bit.
     """
     answers = {name: Answers([[]] * len(data), [[]] * len(data)) for name in model.head_names}
 
+    device = next(model.parameters()).device
+
     def answered(indices: Tensor) -> list[BatchAnswer]:
-        return _answer_batch(model, data, indices)
+        with arithmetic(precision, device):  # here, since it holds for the thread alone
+            return _answer_batch(model, data.gather(indices).to(device), indices)
 
     with _mapped(workers) as mapped:
         for batch in mapped(answered, _by_length(data.lengths, budget)):
@@ -69,8 +78,7 @@ class BatchAnswer:
 
 
 @torch.inference_mode()
-def _answer_batch(model: SequenceModel, data: Dataset, indices: Tensor) -> list[BatchAnswer]:
-    batch = data.gather(indices).to(next(model.parameters()).device)
+def _answer_batch(model: SequenceModel, batch: Batch, indices: Tensor) -> list[BatchAnswer]:
     states, _ = model.encode(batch.features)
     answers = []
     for name, head in model.named_heads():

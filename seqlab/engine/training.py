@@ -20,7 +20,7 @@ from seqlab.engine.checkpoint import weights
 from seqlab.engine.device import deterministic
 from seqlab.engine.model import SequenceModel, State, detached
 from seqlab.engine.optim import make_optimizer, make_schedule, moving_average
-from seqlab.engine.precision import arithmetic
+from seqlab.engine.precision import arithmetic, resolve
 from seqlab.engine.progress import Observer, Progress, StepRecord
 from seqlab.engine.seeding import derived_seed, restore_rng, rng_state, seeded
 from seqlab.errors import PackageError, SeqlabError
@@ -74,6 +74,7 @@ class Trainer:
         self.job = job
         self.settings = settings = job.settings
         self.device = next(model.parameters()).device
+        self.precision = resolve(settings.precision, self.device)
         self.progress = Progress()
         self.improved = False
         self.best: dict[str, Tensor] | None = None
@@ -163,7 +164,7 @@ class Trainer:
         totals = {name: sum((count[name] for count in counts), zero) for name in self.model.head_names}
         after = list(states)
         for place, part in present:
-            with arithmetic(self.settings.precision, self.device):
+            with arithmetic(self.precision, self.device):
                 sums, state = self.model.losses(part, states[place])
             # A head that nothing of the window was for has the sum 0, which 0 / 0 would make a nan.
             mean = torch.stack([sums[name] / totals[name].clamp(min=TINY) for name in totals]).sum()
@@ -251,6 +252,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "rng": rng_state(),
             "progress": asdict(self.progress),
+            "precision": self.precision,
             "observers": {name: observer.state() for name, observer in self.job.observers.items()},
         }
 
@@ -264,6 +266,8 @@ class Trainer:
                 self.average.load_state_dict(state["average"])
             self.progress = Progress(**state["progress"])
             self._rng = state["rng"]
+            if self.settings.precision == "auto":  # the run goes on as it began, also on another machine
+                self.precision = resolve(state["precision"], self.device)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise PackageError(f"the checkpoint does not fit this recipe: {error}") from error
         self.best = dict(best) if best is not None else None

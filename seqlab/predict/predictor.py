@@ -11,7 +11,9 @@ import torch
 from seqlab.api import Example, Place
 from seqlab.assembly import Assembly
 from seqlab.engine import SequenceModel, answer
+from seqlab.engine.precision import resolve
 from seqlab.predict.scoring import BATCH
+from seqlab.settings import Precision
 
 __all__ = ["Prediction", "Predictor"]
 
@@ -40,14 +42,23 @@ class Prediction:
 class Predictor:
     """A model package ready for use, safe to share between threads.
 
-    Answers depend on the sequence alone, never on what else is predicted with it. `info` is the package's
-    manifest: recipe, metrics, versions.
+    Answers depend on the sequence alone, never on what else is predicted with it, up to rounding. `info` is
+    the package's manifest: recipe, metrics, versions. `precision` is that of all matrix products, fp32 or
+    bf16; it stays, since the model keeps what it has computed from one call to the next.
     """
 
-    def __init__(self, assembly: Assembly, model: SequenceModel, info: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        assembly: Assembly,
+        model: SequenceModel,
+        info: Mapping[str, Any],
+        *,
+        precision: Precision = "fp32",
+    ) -> None:
         self.assembly = assembly
         self.model = model.eval()
         self.info = info
+        self.precision = resolve(precision, self._device())
 
     def predict(self, sequences: Sequence[Tokens]) -> list[Prediction]:
         """Label sequences of tokens; an empty sequence gives an empty prediction.
@@ -75,14 +86,16 @@ class Predictor:
 
     def _workers(self) -> int:
         """One worker per CPU thread; a GPU wants one batch after another."""
-        device = next(self.model.parameters()).device
-        return torch.get_num_threads() if device.type == "cpu" else 1
+        return torch.get_num_threads() if self._device().type == "cpu" else 1
+
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
 
     def _label_window(
         self, window: Sequence[Example]
     ) -> Iterator[tuple[Example, dict[str, tuple[str, ...]], dict[str, tuple[float, ...]]]]:
         data = self.assembly.encode(window, labelled=False)
-        answers = answer(self.model, data, BATCH, workers=self._workers())
+        answers = answer(self.model, data, BATCH, workers=self._workers(), precision=self.precision)
         heads = self.assembly.heads
         for number, example in enumerate(window):
             labels = {name: tuple(head.decode(answers[name].ids[number])) for name, head in heads.items()}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from fake_distributions import Distribution, install, write_module
 
 from seqlab.cli import doctor
@@ -18,6 +19,7 @@ from seqlab.cli.doctor import (
     check_plugins,
     check_version,
 )
+from seqlab.engine.precision import resolve
 from seqlab.errors import PluginError
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -42,6 +44,8 @@ def test_a_broken_torchaudio_is_found_with_its_remedy(tmp_path: Path, seqlab_pro
     assert found["plugins"]["remedy"] == "export SEQLAB_DISABLE_PLUGINS=broken"
     assert found["torch import"]["ok"]
     assert "CUDA devices: " in found["torch import"]["detail"]
+    auto = resolve("auto", torch.device("cpu"))
+    assert f"; precision auto: {auto} on cpu" in found["torch import"]["detail"]
     assert {name for name, finding in found.items() if not finding["ok"]} == {"torchaudio import", "plugins"}
     assert set(doctor.DISTRIBUTIONS) <= set(found)
 
@@ -59,7 +63,8 @@ def test_doctor_exits_with_0_when_all_is_well(tmp_path: Path, seqlab_process: Pr
         (tmp_path / "torchaudio" / f"{name}.py").touch()
     done = seqlab_process("doctor", SEQLAB_DISABLE_PLUGINS="all", SEQLAB_DATA="")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert "works, 3 threads; CUDA devices: none: this torch is built without CUDA\n" in done.stdout
+    assert "works, 3 threads; CUDA devices: none: this torch is built without CUDA; " in done.stdout
+    assert "; precision auto: unknown: ImportError: " in done.stdout
     assert all(line.startswith("ok ") for line in done.stdout.splitlines())
 
 

@@ -42,6 +42,17 @@ def test_several_files_count_as_one(
     assert evaluate(*files, "--json") == evaluate(tmp_path / "both.conllu", "--json")
 
 
+def test_the_figures_can_be_those_of_bf16(evaluate: Callable[..., tuple[int, str, str]]) -> None:
+    full, same, half = (
+        json.loads(evaluate("--json", *options)[1])
+        for options in ([], ["--precision", "fp32"], ["--precision", "bf16"])
+    )
+    assert same == full
+    assert half["loss"] != full["loss"]
+    assert half["loss"] == pytest.approx(full["loss"], rel=0.02)
+    assert evaluate("--precision", "int8")[0] == 2
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

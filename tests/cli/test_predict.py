@@ -135,6 +135,20 @@ def test_the_answers_are_those_of_the_predictor(
     assert found == [list(answer.tags) for answer in tagger.predict(inputs)]
 
 
+@pytest.mark.parametrize("precision", ["auto", "fp32", "bf16"])
+def test_every_precision_labels_what_is_clear_alike(
+    precision: str, predict: Callable[..., str], stdin: Callable[[str], None]
+) -> None:
+    stdin(TEXT)
+    assert predict("-", "--precision", precision) == TSV
+
+
+def test_another_precision_is_refused(refused: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, errors = refused("-", "--precision", "fp16")
+    assert code == 2
+    assert "Invalid value for '--precision': 'fp16' is not one of 'auto', 'fp32', 'bf16'." in errors
+
+
 # --- output --------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,23 @@ def test_workers_change_neither_the_answers_nor_the_hosts_threads() -> None:
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_worker_computes_in_the_precision_asked_for(workers: int) -> None:
+    subject, data = model(dtype=torch.float32).eval(), dataset([5, 0, 3, 7, 1, 4, 6, 2], dtype=torch.float32)
+    seen = set()
+    dict(subject.named_modules())["heads.0.project"].register_forward_hook(
+        lambda _module, _inputs, output: seen.add(output.dtype)
+    )
+    full = answer(subject, data, Budget(6), workers=workers)["tags"]
+    assert seen == {torch.float32}
+    seen.clear()
+    half = answer(subject, data, Budget(6), workers=workers, precision="bf16")["tags"]
+    assert seen == {torch.bfloat16}
+    assert half.probabilities != full.probabilities
+    for found, expected in zip(half.probabilities, full.probabilities, strict=True):
+        assert found == pytest.approx(expected, abs=0.02)
+
+
 def test_an_error_in_a_worker_reaches_the_caller() -> None:
     subject, data = model().eval(), dataset([5, 3])
     data.features[0].values.resize_(1)

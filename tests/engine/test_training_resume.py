@@ -21,6 +21,7 @@ from seqlab.engine import (
     Trainer,
     TrainingJob,
     answer,
+    precision,
 )
 from seqlab.engine.checkpoint import weights
 from seqlab.errors import PackageError
@@ -37,6 +38,7 @@ RUNS = {
         early_stopping=EarlyStopping(patience=2),
     ),
     "bptt": settings(epochs=3, accumulate=2, bptt=2, optimizer=Adam(lr=0.02)),
+    "bf16": settings(epochs=2, precision="bf16"),
 }
 
 
@@ -141,6 +143,36 @@ def test_a_cancelled_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> N
     resumed.restore(*saver.load(len(saver.reasons) - 1))
     resumed.fit()
     assert identical(resumed.model.state_dict(), whole.model.state_dict())
+
+
+@pytest.mark.parametrize("began_with_bf16", [True, False])
+def test_a_run_of_auto_precision_goes_on_as_it_began_on_another_kind_of_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, began_with_bf16: bool
+) -> None:
+    train = settings(epochs=2, precision="auto")
+    monkeypatch.setattr(precision, "computes_bf16", lambda _device: began_with_bf16)
+    saver = Saver(tmp_path)
+    whole = new_trainer(train, {"saver": saver})
+    whole.fit()
+    monkeypatch.setattr(precision, "computes_bf16", lambda _device: not began_with_bf16)
+    resumed = new_trainer(train, {}, fresh=True)
+    assert resumed.precision == ("fp32" if began_with_bf16 else "bf16")
+    resumed.restore(*saver.load(0))
+    assert resumed.precision == ("bf16" if began_with_bf16 else "fp32")
+    resumed.fit()
+    assert identical(resumed.model.state_dict(), whole.model.state_dict())
+    other = new_trainer(settings(epochs=2, precision="fp32" if began_with_bf16 else "bf16"), {})
+    other.fit()
+    assert not identical(other.model.state_dict(), whole.model.state_dict())
+
+
+@pytest.mark.parametrize("held", [None, "fp8"])
+def test_a_state_without_a_precision_that_auto_can_take_is_a_package_error(held: str | None) -> None:
+    train = settings(precision="auto")
+    state = new_trainer(train, {}).state()
+    del state["precision"]
+    with pytest.raises(PackageError, match=r"^the checkpoint does not fit this recipe: .*precision"):
+        new_trainer(train, {}).restore(state | ({"precision": held} if held else {}), None)
 
 
 class StopsAtOnce(Observer):

@@ -15,6 +15,7 @@ from toy_language import sentences
 import seqlab
 from seqlab import Lab
 from seqlab.api import Example, Place
+from seqlab.engine import precision
 from seqlab.predict.predictor import Prediction, Predictor
 
 STRANGE = [
@@ -100,6 +101,40 @@ def test_seqlab_open_is_the_short_way(package: Path, tagger: Predictor) -> None:
 def test_the_context_decides(tagger: Predictor) -> None:
     (answer,) = tagger.predict([["la", "luma", "luma", "la", "luma", "."]])
     assert answer.tags == ("DET", "NOUN", "VERB", "DET", "NOUN", "PUNCT")
+
+
+def test_bf16_gives_the_labels_of_fp32_and_nearly_its_probabilities(
+    lab: Lab, package: Path, tagger: Predictor, inputs: list[list[str]]
+) -> None:
+    half = lab.open(package, device="cpu", precision="bf16")
+    assert (tagger.precision, half.precision) == ("fp32", "bf16")
+    full, found = tagger.predict(inputs), half.predict(inputs)
+    assert all_same(half.predict(inputs), found)  # now from a warm cache of word vectors
+    differences = []
+    for one, other in zip(found, full, strict=True):
+        for label, expected, sure, known in zip(
+            one.tags, other.tags, one.probabilities["upos"], other.probabilities["upos"], strict=True
+        ):
+            differences.append(abs(sure - known))
+            # The likeliest label stays the likeliest where the second can hardly come near it.
+            assert label == expected or known < 0.55
+    assert 0 < max(differences) < 0.05
+
+
+def test_a_predictor_decides_on_auto_once(
+    lab: Lab, package: Path, monkeypatch: pytest.MonkeyPatch, inputs: list[list[str]]
+) -> None:
+    expected = lab.open(package, device="cpu", precision="bf16").predict(inputs)
+    monkeypatch.setattr(precision, "computes_bf16", lambda _device: True)
+    auto = lab.open(package, device="cpu", precision="auto")
+    monkeypatch.setattr(precision, "computes_bf16", lambda _device: False)
+    assert auto.precision == "bf16"
+    assert all_same(auto.predict(inputs), expected)
+
+
+def test_a_precision_that_is_none_is_refused(lab: Lab, package: Path) -> None:
+    with pytest.raises(ValueError, match=r"got 'half'$"):
+        lab.open(package, device="cpu", precision=cast("Any", "half"))
 
 
 def test_nothing_in_nothing_out(tagger: Predictor) -> None:

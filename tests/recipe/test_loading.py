@@ -41,7 +41,7 @@ def test_seven_mistakes_give_seven_lines_in_the_order_of_the_file(lines: Lines) 
         " one of: embedding, one_hot",
         "recipes/pos.yaml:8:3: encoder: unknown key 'hiden_size'; did you mean 'hidden_size'?",
         "recipes/pos.yaml:11:11: train.epochs: must be at least 1, got 0",
-        "recipes/pos.yaml:12:14: train.precision: must be one of: fp32, bf16; got 'fp16'",
+        "recipes/pos.yaml:12:14: train.precision: must be one of: auto, fp32, bf16; got 'fp16'",
         "recipes/pos.yaml:13:18: train.deterministic: expected true or false, got 'yes'",
     ]
 

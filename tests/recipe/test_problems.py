@@ -53,7 +53,7 @@ def test_values_are_shown_as_a_recipe_writes_them(value: Any, shown: str) -> Non
         ),
         ("deterministic: 1", "9:18: train.deterministic: expected true or false, got 1"),
         ("monitor: 3", "9:12: train.monitor: expected a string, got 3; quote it"),
-        ("precision: fp16", "9:14: train.precision: must be one of: fp32, bf16; got 'fp16'"),
+        ("precision: fp16", "9:14: train.precision: must be one of: auto, fp32, bf16; got 'fp16'"),
         ("early_stopping: 3", "9:19: train.early_stopping: expected a mapping, got 3"),
         ("early_stopping: {patience: 0}", "9:30: train.early_stopping.patience: must be at least 1, got 0"),
         (
