@@ -1,4 +1,4 @@
-"""The built-in readers: `conllu`."""
+"""The built-in readers: `conllu`, `copy_memory`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from seqlab.api import Component, Config, ReaderContext, hookimpl
 
 if TYPE_CHECKING:
     from seqlab.builtin.readers.conllu import ConlluReader
+    from seqlab.builtin.readers.copy_memory import CopyMemoryReader
 
-__all__ = ["ConlluConfig", "seqlab_register_readers"]
+__all__ = ["ConlluConfig", "CopyMemoryConfig", "seqlab_register_readers"]
 
 LabelNames = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 """Several label columns; not strict, because a YAML list is no tuple."""
@@ -48,6 +49,23 @@ class ConlluConfig(Config):
         return label
 
 
+class CopyMemoryConfig(Config):
+    """The copy-memory task, generated: symbols to be said again after a lag (Arjovsky, Shah and Bengio 2016).
+
+    A data file (`.copy`) holds lines such as `generate train 2000`: a name, and how many sequences are drawn
+    under it; other names draw other sequences.
+    """
+
+    symbols: int = Field(default=8, ge=2)
+    """Different symbols, named `a0`, `a1`, ...; the blank `_` and the signal `go` come on top."""
+    length: int = Field(default=10, ge=1)
+    """Symbols to remember in each sequence."""
+    lag: int = Field(default=100, ge=1)
+    """Rows between the symbols and their recall: each is asked for `length + lag` steps after it was read."""
+    seed: int = Field(default=1, ge=0)
+    """Seed of the sequences; that of the training is `train.seed`."""
+
+
 def label_names(label: str | tuple[str, ...]) -> tuple[str, ...]:
     """Return the labels of the setting `label`, which may be written as one name or as a list."""
     return (label,) if isinstance(label, str) else label
@@ -60,14 +78,27 @@ def build_conllu(config: ConlluConfig, context: ReaderContext) -> ConlluReader:
     return ConlluReader(text=config.text, labels=label_names(config.label))
 
 
+def build_copy_memory(config: CopyMemoryConfig, context: ReaderContext) -> CopyMemoryReader:
+    """Make the reader of the configured task."""
+    from seqlab.builtin.readers.copy_memory import CopyMemoryReader
+
+    return CopyMemoryReader(config.symbols, config.length, config.lag, seed=config.seed)
+
+
 @hookimpl
 def seqlab_register_readers() -> Iterable[Component[Any]]:
-    """Register `conllu`."""
+    """Register `conllu` and `copy_memory`."""
     return (
         Component(
             name="conllu",
             config=ConlluConfig,
             build=build_conllu,
             summary="Treebanks of Universal Dependencies: CoNLL-U files, also gzipped",
+        ),
+        Component(
+            name="copy_memory",
+            config=CopyMemoryConfig,
+            build=build_copy_memory,
+            summary="The copy-memory task, generated: symbols to be said again after a long lag",
         ),
     )
