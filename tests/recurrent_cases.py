@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,3 +183,19 @@ def assert_same(found: Answers, expected: Answers, tolerance: float, *, floor: f
         if value.numel():
             error = float((found[name].double() - value.double()).abs().max())
             assert error <= tolerance * max(floor, float(value.abs().max())), f"{name}: {error}"
+
+
+def bytes_kept(run: Callable[[], object]) -> int:
+    """Return how much memory a forward pass keeps for the backward pass."""
+    storages: dict[int, int] = {}
+
+    def note(kept: Tensor) -> Tensor:
+        storage = kept.untyped_storage()
+        storages[storage.data_ptr()] = storage.nbytes()
+        return kept
+
+    # What was returned must live on until all is counted, or memory would be used, and counted, twice.
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda kept: kept):
+        returned = run()
+    del returned
+    return sum(storages.values())

@@ -78,6 +78,12 @@ class PackedPass:
             return rows[None, span]
         return torch.stack((rows[span], rows.index_select(0, self.reverse[span])))
 
+    def summed(self, aligned: Tensor) -> Tensor:
+        """Add the directions up in natural order: (directions, rows, features) to (rows, features)."""
+        if self.reverse is None:
+            return aligned[0]
+        return aligned[0] + aligned[1].index_select(0, self.reverse)
+
     def projection(self, sweep: ForwardSweep, inputs: Tensor) -> Callable[[slice], Tensor]:
         """Return what gives the input's projection of the rows of a block, (directions, rows, features)."""
         if self.index is None:
@@ -93,10 +99,10 @@ class PackedPass:
         return looked_up
 
     def natural(self, aligned: Tensor) -> Tensor:
-        """Undo `aligned`: (directions, rows, features) to (rows, directions, features)."""
+        """Undo `aligned`: (directions, rows, features) to (rows, directions * features)."""
         if self.reverse is None:
-            return aligned.transpose(0, 1)
-        return torch.stack((aligned[0], aligned[1].index_select(0, self.reverse)), dim=1)
+            return aligned[0]
+        return torch.cat((aligned[0], aligned[1].index_select(0, self.reverse)), dim=1)
 
 
 def run_packed(
@@ -123,7 +129,10 @@ class PackedLayer(torch.autograd.Function):
         weights, state = Weights(*tensors[:WEIGHTS]), tensors[WEIGHTS:]
         sweep = ForwardSweep(how.cell, weights, mask, how.products)
         sweep.begin(state)
-        output = inputs.new_empty(len(weights.input), sum(how.steps), state[0].shape[-1])
+        rows, size = sum(how.steps), state[0].shape[-1]
+        # What is returned must be no view, or it could not be changed in place, and what is saved none of it.
+        whole = inputs.new_empty((rows, size) if how.reverse is None else (2, rows, size))
+        output = whole.view(-1, rows, size)
         gates_of = how.projection(sweep, inputs)
         saved: list[Parts] = []
         for span in how.spans():
@@ -133,9 +142,9 @@ class PackedLayer(torch.autograd.Function):
             if any(ctx.needs_input_grad):
                 saved.append(start if how.checkpoint_every else start + kept)
         ctx.how, ctx.counts = how, [len(parts) for parts in saved]
-        ctx.save_for_backward(inputs, mask, output, *tensors, *chain.from_iterable(saved))
+        ctx.save_for_backward(inputs, mask, whole, *tensors, *chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
-        return how.natural(output).flatten(1), *sweep.finish(state)
+        return whole if how.reverse is None else how.natural(whole), *sweep.finish(state)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor | None, *grad_final: Tensor | None) -> tuple[Any, ...]:
@@ -144,6 +153,8 @@ class PackedLayer(torch.autograd.Function):
             raise RuntimeError(
                 "the packed kernel has no second derivatives (create_graph=True); kernel 'torch' has them"
             )
+        if ctx.how.index is not None:
+            raise RuntimeError("a table of distinct rows is for prediction: it has no gradient")
         past, how = Past(ctx), ctx.how
         grads = past.output_grads(grad_output)
         final = tuple(
@@ -165,9 +176,9 @@ class PackedLayer(torch.autograd.Function):
             if grad_inputs is not None:
                 grad_inputs[:, span.rows] = sweep.inputs(factors)
         if how.tap:
-            how.tap(how.natural(grads).flatten(1))
+            how.tap(how.natural(grads))
         sums, initial = sweep.finish()
-        return None, None if grad_inputs is None else how.natural(grad_inputs).sum(1), None, *sums, *initial
+        return None, None if grad_inputs is None else how.summed(grad_inputs), None, *sums, *initial
 
 
 class Past:
@@ -175,8 +186,8 @@ class Past:
 
     def __init__(self, ctx: Any) -> None:
         self.how: PackedPass = ctx.how
-        self.output: Tensor
-        self.inputs, self.mask, self.output, *rest = ctx.saved_tensors
+        self.inputs, self.mask, output, *rest = ctx.saved_tensors
+        self.output: Tensor = output.view(-1, *output.shape[-2:])
         self.weights = Weights(*rest[:WEIGHTS])
         blocks = len(rest) - sum(ctx.counts)
         self.state = tuple(rest[WEIGHTS:blocks])

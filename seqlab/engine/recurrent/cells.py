@@ -108,7 +108,10 @@ class Cell(Protocol):
 
 
 def doubled_tanh_(doubled: Tensor) -> Tensor:
-    """Turn 2x into tanh(x) = 2 sigmoid(2x) - 1, in place: torch's tanh takes several times its sigmoid."""
+    """Turn 2x into tanh(x) = 2 sigmoid(2x) - 1, in place: torch's tanh takes several times its sigmoid.
+
+    The error is about one unit in the last place of 1, 6e-8 in fp32, also where tanh(x) itself is small.
+    """
     doubled.sigmoid_()
     return torch.add(MINUS_ONE, doubled, alpha=2, out=doubled)
 

@@ -5,6 +5,7 @@
 | CUDA and other devices | torch | cuDNN takes the packed batch as it is |
 | CPU, an fp32 LSTM, all sequences of one length | torch | oneDNN's fused LSTM: nothing is padded then |
 | the same in training, more than `FEW` sequences | packed | oneDNN's backward pass is slower |
+| CPU, weights in half precision | torch | the packed kernel keeps states in the dtype of the weights |
 | CPU, all else | packed | the backward pass of torch's packed modules costs the square of the length |
 
 `benchmarks/recurrent.py` measures both sides of each line.
@@ -51,9 +52,10 @@ def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "
     if spec.only_packed:
         return "packed"
     data, layout = inputs.data, inputs.layout
-    if data.device.type != "cpu" or data.dtype not in (torch.float32, torch.float64):
+    autocast = torch.is_autocast_enabled("cpu")
+    if data.device.type != "cpu" or not (autocast or data.dtype in (torch.float32, torch.float64)):
         return "torch"
-    fp32 = data.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+    fp32 = data.dtype == torch.float32 and not autocast
     fused = spec.cell == "lstm" and not spec.proj_size and fp32 and layout.rectangular and not inputs.repeats
     return "torch" if fused and (len(layout.alive) <= FEW or not torch.is_grad_enabled()) else "packed"
 
@@ -83,7 +85,10 @@ def _run_packed(
     layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, tap: Tap | None
 ) -> tuple[Tensor, State]:
     weights, device = _stacked(layer, spec), inputs.data.device.type
-    products = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weights.input.dtype
+    dtype = products = weights.input.dtype
+    if torch.is_autocast_enabled(device) and dtype == torch.float32:  # autocast leaves doubles alone
+        products = torch.get_autocast_dtype(device)
+    state = tuple(part.to(dtype) for part in state)
     mask = None
     if layer.training and spec.recurrent_dropout:
         mask = functional.dropout(torch.ones_like(state[0]), spec.recurrent_dropout)
@@ -98,7 +103,7 @@ def _run_packed(
         index=None if shared is None else shared.index,
         tap=None if tap is None else lambda grads: tap(inputs.with_data(grads)),
     )
-    return run_packed(how, rows.to(weights.input.dtype), weights, state, mask)
+    return run_packed(how, rows.to(dtype), weights, state, mask)
 
 
 def _stacked(layer: nn.RNNBase, spec: RecurrentSpec) -> Weights:
@@ -128,8 +133,10 @@ def _run_torch(layer: nn.RNNBase, inputs: Sequences, state: State) -> tuple[Tens
     layout = inputs.layout
     first = tuple(part.contiguous() for part in state)
     start = first if isinstance(layer, nn.LSTM) else first[0]
-    # Sequences of one length are a padded batch without padding, which oneDNN takes (bf16 not everywhere).
-    if layout.rectangular and not torch.is_autocast_enabled(inputs.data.device.type):
+    # Sequences of one length are a padded batch without padding, which oneDNN takes (bf16 not everywhere, and
+    # no projections).
+    autocast = torch.is_autocast_enabled(inputs.data.device.type)
+    if layout.rectangular and not layer.proj_size and not autocast:
         output, final = layer(inputs.data.reshape(layout.longest, -1, inputs.data.shape[1]), start)
         output = output.flatten(0, 1)
     else:

@@ -45,9 +45,14 @@ class RecurrentSpec:
             raise ValueError(f"forget_bias is for LSTMs: a cell of kind {self.cell!r} has no forget gate")
         if self.proj_size and self.cell != "lstm":
             raise ValueError(f"proj_size is for LSTMs, not for a cell of kind {self.cell!r}")
+        if not 0 <= self.recurrent_dropout < 1:
+            raise ValueError(
+                f"recurrent_dropout must be at least 0 and below 1, got {self.recurrent_dropout}"
+            )
         if not 0 <= self.proj_size < self.hidden_size:
             raise ValueError(
-                f"proj_size must be below hidden_size ({self.hidden_size}), got {self.proj_size}"
+                f"proj_size must be at least 0 and below hidden_size ({self.hidden_size}),"
+                f" got {self.proj_size}"
             )
         if self.checkpoint_every is not None and self.checkpoint_every < 1:
             raise ValueError(f"checkpoint_every must be at least 1, got {self.checkpoint_every}")

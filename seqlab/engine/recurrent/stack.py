@@ -54,9 +54,11 @@ class RecurrentStack(nn.Module):
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
         """Map (rows, input_size) to (rows, output_size); return the state after each sequence's last row.
 
-        An empty sequence keeps the state that it came with.
+        An empty sequence keeps the state that it came with. ValueError where inputs or state have a wrong
+        shape.
         """
         state = self._initial_state(inputs) if state is None else state
+        self._check(inputs, state)
         finals = []
         for number, layer in enumerate(self._torch_layers()):
             if number:
@@ -66,6 +68,18 @@ class RecurrentStack(nn.Module):
             inputs, final = run_layer(layer, self.spec, inputs, mine, self._tap_of(number))
             finals.append(final)
         return inputs, tuple(torch.cat(parts, dim=1) for parts in zip(*finals, strict=True))
+
+    def _check(self, inputs: Sequences, state: State) -> None:
+        spec = self.spec
+        if inputs.data.shape[1:] != (spec.input_size,):
+            raise ValueError(
+                f"rows must have {spec.input_size} features, got data of shape {tuple(inputs.data.shape)}"
+            )
+        layers = spec.num_layers * spec.directions
+        expected = [(len(inputs), layers, size) for size in spec.state_sizes]
+        if [tuple(part.shape) for part in state] != expected:
+            got = [tuple(part.shape) for part in state]
+            raise ValueError(f"the state must have parts of shape {expected}, got {got}")
 
     def _tap_of(self, number: int) -> Callable[[Sequences], None] | None:
         tap = self.tap

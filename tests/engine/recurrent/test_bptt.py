@@ -11,11 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packed_passes import Layer, by_kernel, by_reference
-from recurrent_cases import CELLS, assert_same
+from recurrent_cases import CELLS, assert_same, bytes_kept
 from torch import Tensor
 
 from seqlab.engine.recurrent import bptt
-from seqlab.engine.recurrent.bptt import PackedPass
+from seqlab.engine.recurrent.bptt import PackedPass, run_packed
+from seqlab.engine.recurrent.cells import Weights
 from seqlab.engine.recurrent.kernels import CELLS as CELLS_BY_KIND
 
 EXACT = 1e-12
@@ -57,16 +58,7 @@ def blocks_of(rows: int) -> Iterator[None]:
 
 
 def kept_bytes(layer: Layer) -> int:
-    """How much a forward pass keeps for the backward pass."""
-    sizes: list[int] = []
-
-    def count(kept: Tensor) -> Tensor:
-        sizes.append(kept.numel() * kept.element_size())
-        return kept
-
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda kept: kept):
-        layer.run(layer.leaves())
-    return sum(sizes)
+    return bytes_kept(lambda: layer.run(layer.leaves()))
 
 
 @settings(max_examples=120, deadline=None)
@@ -109,11 +101,11 @@ def test_checkpoints_change_no_gradient_and_keep_less(layer: Layer, steps: int) 
 
 
 @pytest.mark.parametrize("layer", [each for each in LAYERS if not each.cell.startswith("rnn")], ids=str)
-def test_what_is_kept_grows_as_checkpoints_are_closer(layer: Layer) -> None:
+def test_a_checkpoint_keeps_no_more_than_a_state(layer: Layer) -> None:
     layer = replace(layer, lengths=(100,) * 4)
-    kept = [kept_bytes(replace(layer, checkpoint_every=steps)) for steps in (100, 10, 2)]
-    assert kept == sorted(kept)
-    assert kept[0] < kept_bytes(layer) / 2
+    all_steps, often, once = (kept_bytes(replace(layer, checkpoint_every=every)) for every in (None, 10, 100))
+    states = 10 * sum(part.numel() * part.element_size() for part in layer.state)
+    assert once <= often <= once + states < all_steps / 2
 
 
 @EVERY
@@ -241,4 +233,14 @@ def test_the_second_direction_reads_each_sequence_reversed(lengths: list[int]) -
         assert torch.equal(aligned[1, mine], rows[mine].flip(0))
     part = slice(len(rows) // 3, len(rows))
     assert torch.equal(how.aligned(rows, part), aligned[:, part])
-    assert torch.equal(how.natural(aligned), torch.stack((rows, rows), dim=1))
+    assert torch.equal(how.natural(aligned), torch.cat((rows, rows), dim=1))
+    assert torch.equal(how.summed(aligned), rows + rows)
+
+
+def test_a_table_of_distinct_rows_has_no_gradient() -> None:
+    weights = Weights(torch.ones(1, 2, 3), torch.ones(1, 2, 2), torch.ones(1, 2))
+    how = PackedPass(cell=CELLS_BY_KIND["rnn_tanh"], steps=(2, 1), index=torch.tensor([0, 1, 1]))
+    table = torch.randn(5, 3, requires_grad=True)
+    output, _ = run_packed(how, table, weights, (torch.zeros(1, 2, 2),))
+    with pytest.raises(RuntimeError, match="a table of distinct rows is for prediction: it has no gradient"):
+        output.sum().backward()

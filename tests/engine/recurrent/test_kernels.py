@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from recurrent_cases import CELLS, Case, batch_of, sequences, stack
+from recurrent_cases import CELLS, Case, batch_of, bytes_kept, sequences, stack
 from torch import Tensor, nn
 
 from seqlab.engine import CellKind, RecurrentSpec, RecurrentStack, Sequences
@@ -149,6 +149,21 @@ def test_autocast_computes_products_in_bf16_and_states_in_fp32(
     assert not any(torch.equal(part, part.bfloat16().float()) for part in state), "states keep all their bits"
 
 
+@pytest.mark.parametrize("options", [{}, {"bidirectional": True, "proj_size": 2}], ids=str)
+def test_checkpoints_keep_less_and_compute_the_same_in_the_same_precision(options: dict[str, Any]) -> None:
+    made = stack("lstm", dtype=torch.float32, **options)
+    checkpointed = stack("lstm", dtype=torch.float32, checkpoint_every=100, **options)
+    inputs = sequences(dtype=torch.float32)
+    assert bytes_kept(lambda: checkpointed(inputs)) < bytes_kept(lambda: made(inputs))
+    with bf16():
+        outputs = [each(inputs)[0].data.sum() for each in (made, checkpointed)]
+    grads = [
+        torch.autograd.grad(output, list(of.parameters()))
+        for output, of in zip(outputs, (made, checkpointed), strict=True)
+    ]
+    assert all(torch.equal(*pair) for pair in zip(*grads, strict=True))
+
+
 @EVERY_CELL
 def test_under_autocast_no_bit_beyond_bf16_enters_a_product(cell: CellKind) -> None:
     made = stack(cell, dtype=torch.float32)
@@ -243,3 +258,31 @@ def test_recurrent_dropout_leaves_the_first_step_alone_when_h_begins_at_zero(cel
 
 def test_every_cell_has_its_arithmetic() -> None:
     assert set(kernels.CELLS) == set(CELLS)
+
+
+def test_after_a_layer_in_bf16_autocast_still_takes_the_packed_kernel() -> None:
+    made = stack("gru", kernel="auto").float()
+    rows = Sequences.from_flat(torch.randn(5, made.spec.input_size, dtype=torch.bfloat16), [3, 2])
+    with torch.autocast("cpu", torch.bfloat16):
+        assert choose_kernel(made.spec, rows) == "packed"
+        output, _ = made(rows)
+    assert choose_kernel(made.spec, rows) == "torch"
+    assert output.data.dtype == torch.float32
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_autocast_leaves_doubles_alone(cell: CellKind) -> None:
+    made = stack(cell)
+    rows = Sequences.from_flat(torch.randn(5, made.spec.input_size).double(), [3, 2])
+    expected, _ = made(rows)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = made(rows)
+    assert torch.equal(found.data, expected.data)
+
+
+def test_a_state_in_bf16_goes_on_in_the_dtype_of_the_weights() -> None:
+    made = stack("lstm").float()
+    rows = Sequences.from_flat(torch.randn(5, made.spec.input_size), [3, 2])
+    parts = (torch.zeros(2, 1, size, dtype=torch.bfloat16) for size in made.spec.state_sizes)
+    _, final = made(rows, tuple(parts))
+    assert [part.dtype for part in final] == [torch.float32, torch.float32]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from typing import Any
@@ -26,7 +27,7 @@ from recurrent_cases import (
 )
 from torch import Tensor
 
-from seqlab.engine import CellKind, RecurrentSpec, Sequences
+from seqlab.engine import CellKind, RecurrentSpec, RecurrentStack, Sequences
 from seqlab.engine.recurrent import bptt
 from seqlab.engine.seeding import seeded
 
@@ -49,7 +50,8 @@ def test_kernels_equal_torch_on_each_sequence_alone(case: Case, rows: int) -> No
             assert_same(by_stack(made, case), expected, 1e-10)
 
 
-@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+# Torch says once per process that oneDNN has no projections.
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 @settings(max_examples=40, deadline=None)
 @given(case=cases(hidden=(8, 24), longest=30))
 def test_kernels_equal_torch_in_single_precision(case: Case) -> None:
@@ -242,3 +244,28 @@ def test_threads_share_a_stack() -> None:
         thread.join()
     assert len(found) == 20
     assert all(torch.equal(*pair) for each in found for pair in zip(each, expected, strict=True))
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+def test_outputs_may_be_changed_in_place(*, bidirectional: bool) -> None:
+    spec = RecurrentSpec(
+        cell="gru", input_size=3, hidden_size=4, bidirectional=bidirectional, kernel="packed"
+    )
+    rows = torch.randn(5, 3, requires_grad=True)
+    output, _ = RecurrentStack(spec)(Sequences.from_flat(rows, [3, 2]))
+    output.data.mul_(2)
+    if bidirectional:  # with one direction it is what the backward pass reads, and torch says so
+        output.data.sum().backward()
+        assert rows.grad is not None
+
+
+def test_wrong_sizes_are_refused() -> None:
+    made = RecurrentStack(RecurrentSpec(cell="lstm", input_size=3, hidden_size=4, num_layers=2))
+    with pytest.raises(ValueError, match=re.escape("rows must have 3 features, got data of shape (5, 2)")):
+        made(Sequences.from_flat(torch.zeros(5, 2), [5]))
+    state = (torch.zeros(2, 2, 4), torch.zeros(2, 2, 4))
+    message = "the state must have parts of shape [(1, 2, 4), (1, 2, 4)], got [(2, 2, 4), (2, 2, 4)]"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        made(Sequences.from_flat(torch.zeros(5, 3), [5]), state)
+    with pytest.raises(ValueError, match=re.escape("got [(1, 2, 4)]")):
+        made(Sequences.from_flat(torch.zeros(5, 3), [5]), (torch.zeros(1, 2, 4),))
