@@ -31,6 +31,10 @@ class Vocabulary:
     def __contains__(self, symbol: str) -> bool:
         return symbol in self._ids
 
+    def number(self, symbol: str) -> int:
+        """Return the id of a symbol."""
+        return self._ids.get(symbol, UNKNOWN)
+
     def encode(self, symbols: Iterable[str]) -> list[int]:
         """Return the id of each symbol."""
         ids = self._ids

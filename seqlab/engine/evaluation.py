@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -16,11 +13,6 @@ from seqlab.engine.model import SequenceModel
 from seqlab.engine.precision import Arithmetic, arithmetic
 
 __all__ = ["Answers", "answer"]
-
-Map: TypeAlias = Callable[
-    [Callable[[Tensor], "list[BatchAnswer]"], Iterable[Tensor]], Iterable["list[BatchAnswer]"]
-]
-"""The built-in `map`, or that of a pool of threads."""
 
 
 @dataclass
@@ -39,28 +31,20 @@ class Answers:
 
 
 def answer(
-    model: SequenceModel, data: Dataset, budget: Budget, *, workers: int = 1, precision: Arithmetic = "fp32"
+    model: SequenceModel, data: Dataset, budget: Budget, *, precision: Arithmetic = "fp32"
 ) -> dict[str, Answers]:
     """Return each head's answers in the order of the examples; the model must be in evaluation mode.
 
     `precision` is that of the matrix products; all calls for one model must agree on it, since featurizers
     may keep what they have computed.
-
-    Several `workers` answer batches side by side on the CPU, one thread each: more than the small matrix
-    products of a recurrent step gain from sharing threads. One worker repeats to the last bit.
     """
     answers = {name: Answers([[]] * len(data), [[]] * len(data)) for name in model.head_names}
-
     device = next(model.parameters()).device
-
-    def answered(indices: Tensor) -> list[BatchAnswer]:
-        with arithmetic(precision, device):  # here, since it holds for the thread alone
-            return _answer_batch(model, data.gather(indices).to(device), indices)
-
-    with _mapped(workers) as mapped:
-        for batch in mapped(answered, _by_length(data.lengths, budget)):
-            for each in batch:
-                _collect(answers[each.head], each)
+    for indices in _by_length(data.lengths, budget):
+        with arithmetic(precision, device):
+            batch = _answer_batch(model, data.gather(indices).to(device), indices)
+        for each in batch:
+            _collect(answers[each.head], each)
     return answers
 
 
@@ -96,21 +80,6 @@ def _answer_batch(model: SequenceModel, batch: Batch, indices: Tensor) -> list[B
             )
         )
     return answers
-
-
-@contextmanager
-def _mapped(workers: int) -> Iterator[Map]:
-    """Give an ordered map that runs in `workers` threads, or in this one."""
-    if workers == 1:
-        yield map
-        return
-    before = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield pool.map
-    finally:
-        # A worker's setting is its own, but torch also keeps the last one for threads yet to come.
-        torch.set_num_threads(before)
 
 
 def _by_length(lengths: Tensor, budget: Budget) -> Iterator[Tensor]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.engine.batching import Batch, Indexed, distinct_rows
-from seqlab.engine.sequences import Repeats, Sequences
+from seqlab.engine.sequences import RepeatedRows, Sequences
 
 __all__ = ["FeaturizerModule", "HeadModule", "SequenceModel", "State", "detached"]
 
@@ -81,7 +81,7 @@ class SequenceModel(nn.Module):
         if not shared:
             return self._featurized(features)
         table = self._featurized(shared[0]).data
-        return Sequences(table[shared[1]], layout, Repeats(table, shared[1]))
+        return RepeatedRows(table, Sequences(shared[1], layout))
 
     def _featurized(self, features: Sequence[Sequences | Indexed]) -> Sequences:
         parts = [featurizer(column) for featurizer, column in zip(self.featurizers, features, strict=True)]

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-__all__ = ["Layout", "Repeats", "Sequences"]
+__all__ = ["Layout", "RepeatedRows", "Sequences"]
 
 ORDINARY = torch.inference_mode(mode=False)
 """Index tensors are kept: made in inference mode, they could not serve a later backward pass."""
@@ -138,25 +138,14 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Repeats:
-    """How rows repeat each other: row i is `table[index[i]]`; table (distinct, *feature), index (rows,)."""
-
-    table: Tensor
-    index: Tensor
-
-
-@dataclass(frozen=True, eq=False)
 class Sequences:
     """A batch of sequences: `data` of shape (rows, *feature) in packed order, and its `layout`.
 
-    Where it is known that many rows are equal, as the features of a word are wherever it stands, `repeats`
-    says so: what works row by row may then work on the distinct ones. Raises ValueError where data and layout
-    disagree on the number of rows.
+    Raises ValueError where data and layout disagree on the number of rows.
     """
 
     data: Tensor
     layout: Layout
-    repeats: Repeats | None = None
 
     def __post_init__(self) -> None:
         if self.data.shape[0] != self.layout.total:
@@ -192,6 +181,11 @@ class Sequences:
     def lengths(self) -> Tensor:
         """The length of each sequence in the caller's order, shape (sequences,), on the CPU."""
         return self.layout.lengths
+
+    @property
+    def distinct(self) -> Tensor:
+        """The rows, or a table of those that there are, (distinct, *feature)."""
+        return self.data
 
     def __len__(self) -> int:
         return len(self.layout)
@@ -251,3 +245,28 @@ class Sequences:
         for start in range(0, self.layout.longest, steps):
             stop = min(start + steps, self.layout.longest)
             yield Sequences(self.data[firsts[start] : firsts[stop]], self.layout.chunk(start, stop))
+
+
+class RepeatedRows(Sequences):
+    """Sequences whose rows repeat those of a `table`, (distinct, *feature), as a word's features do.
+
+    `rows` holds the place of each row in the table. What works row by row may work on the table instead;
+    `data`, in which row i is `table[rows.data[i]]`, is made when it is asked for.
+    """
+
+    table: Tensor
+    index: Tensor
+
+    def __init__(self, table: Tensor, rows: Sequences) -> None:
+        # The class is frozen, and `data` is not set: a cached property makes it.
+        vars(self).update(table=table, index=rows.data, layout=rows.layout)
+
+    @cached_property
+    def data(self) -> Tensor:
+        """The rows, shape (rows, *feature)."""
+        return self.table[self.index]
+
+    @property
+    def distinct(self) -> Tensor:
+        """The table."""
+        return self.table

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from seqlab.api import Example, Place
 from seqlab.assembly import Assembly
 from seqlab.engine import SequenceModel, answer
@@ -18,7 +16,7 @@ from seqlab.settings import Precision
 __all__ = ["Prediction", "Predictor"]
 
 WINDOW_TOKENS = 65_536
-"""Tokens that a stream collects before it predicts them: full batches for every worker, some 30 MB."""
+"""Tokens that a stream collects before it predicts them: two full batches, some 30 MB."""
 
 Tokens = Sequence[str]
 
@@ -58,7 +56,7 @@ class Predictor:
         self.assembly = assembly
         self.model = model.eval()
         self.info = info
-        self.precision = resolve(precision, self._device())
+        self.precision = resolve(precision, next(self.model.parameters()).device)
 
     def predict(self, sequences: Sequence[Tokens]) -> list[Prediction]:
         """Label sequences of tokens; an empty sequence gives an empty prediction.
@@ -84,18 +82,11 @@ class Predictor:
         for window in _windows(examples, window_tokens):
             yield from self._label_window(window)
 
-    def _workers(self) -> int:
-        """One worker per CPU thread; a GPU wants one batch after another."""
-        return torch.get_num_threads() if self._device().type == "cpu" else 1
-
-    def _device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
     def _label_window(
         self, window: Sequence[Example]
     ) -> Iterator[tuple[Example, dict[str, tuple[str, ...]], dict[str, tuple[float, ...]]]]:
         data = self.assembly.encode(window, labelled=False)
-        answers = answer(self.model, data, BATCH, workers=self._workers(), precision=self.precision)
+        answers = answer(self.model, data, BATCH, precision=self.precision)
         heads = self.assembly.heads
         for number, example in enumerate(window):
             labels = {name: tuple(head.decode(answers[name].ids[number])) for name, head in heads.items()}
@@ -106,8 +97,9 @@ class Predictor:
 def _example(sequence: Tokens, number: int) -> Example:
     if isinstance(sequence, str):
         raise TypeError(f"sequence {number} is the string {sequence!r}; give a list of tokens")
-    for token in sequence:
-        if not isinstance(token, str):
+    for kind in set(map(type, sequence)):
+        if not issubclass(kind, str):
+            token = next(each for each in sequence if type(each) is kind)
             raise TypeError(f"sequence {number} holds {token!r} ({type(token).__name__}); tokens are strings")
     return Example({"tokens": sequence}, Place(f"sequence {number}"))
 

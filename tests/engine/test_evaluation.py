@@ -57,38 +57,17 @@ def test_answering_keeps_no_graph() -> None:
     assert torch.is_grad_enabled()
 
 
-def test_workers_change_neither_the_answers_nor_the_hosts_threads() -> None:
-    subject, data = model().eval(), dataset([5, 0, 3, 7, 1, 4, 6, 2])
-    before = torch.get_num_threads()
-    alone, together = (answer(subject, data, Budget(6), workers=workers)["tags"] for workers in (1, 3))
-    assert together.ids == alone.ids
-    for found, expected in zip(together.probabilities, alone.probabilities, strict=True):
-        assert found == pytest.approx(expected, abs=1e-12)
-    assert together.loss == pytest.approx(alone.loss)
-    assert torch.get_num_threads() == before
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_every_worker_computes_in_the_precision_asked_for(workers: int) -> None:
+def test_answers_are_computed_in_the_precision_asked_for() -> None:
     subject, data = model(dtype=torch.float32).eval(), dataset([5, 0, 3, 7, 1, 4, 6, 2], dtype=torch.float32)
     seen = set()
     dict(subject.named_modules())["heads.0.project"].register_forward_hook(
         lambda _module, _inputs, output: seen.add(output.dtype)
     )
-    full = answer(subject, data, Budget(6), workers=workers)["tags"]
+    full = answer(subject, data, Budget(6))["tags"]
     assert seen == {torch.float32}
     seen.clear()
-    half = answer(subject, data, Budget(6), workers=workers, precision="bf16")["tags"]
+    half = answer(subject, data, Budget(6), precision="bf16")["tags"]
     assert seen == {torch.bfloat16}
     assert half.probabilities != full.probabilities
     for found, expected in zip(half.probabilities, full.probabilities, strict=True):
         assert found == pytest.approx(expected, abs=0.02)
-
-
-def test_an_error_in_a_worker_reaches_the_caller() -> None:
-    subject, data = model().eval(), dataset([5, 3])
-    data.features[0].values.resize_(1)
-    before = torch.get_num_threads()
-    with pytest.raises(IndexError):
-        answer(subject, data, Budget(4), workers=2)
-    assert torch.get_num_threads() == before

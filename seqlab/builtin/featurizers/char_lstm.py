@@ -9,8 +9,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
+from seqlab.builtin.featurizers.words import numbered
 from seqlab.builtin.vocabulary import UNKNOWN, Vocabulary
 from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State
+from seqlab.engine.sequences import RepeatedRows
 
 __all__ = ["CharLSTM", "CharLSTMFeaturizer"]
 
@@ -42,10 +44,9 @@ class CharLSTMFeaturizer:
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
         """Return, per word, its index in a table of the characters of the words, as spelt, each once."""
-        numbers: dict[str, int] = {}
-        rows = [[numbers.setdefault(self._spelt(word), len(numbers)) for word in value] for value in values]
-        table = Column.of([self.characters.encode(spelt) for spelt in numbers])
-        words = Column.of(rows)
+        items: dict[str, int] = {}
+        words = numbered(values, lambda word: items.setdefault(self._spelt(word), len(items)))
+        table = Column.of([self.characters.encode(spelt) for spelt in items])
         return Column(words.values, words.lengths, table)
 
     def module(self) -> nn.Module:
@@ -95,8 +96,10 @@ class CharLSTM(nn.Module):
 
     def encode(self, items: Sequences) -> Tensor:
         """Map words' characters (rows,) to vectors (words, output_size)."""
-        chars = items.with_data(self.table(self._dropped(items.data)))
-        state: State = self.stack(self.dropout(chars))[1]
+        chars: Sequences = RepeatedRows(self.table.weight, items)
+        if self.training:
+            chars = self.dropout(items.with_data(self.table(self._dropped(items.data))))
+        state: State = self.stack(chars)[1]
         return state[0][:, -2:].flatten(1)
 
     def _dropped(self, ids: Tensor) -> Tensor:

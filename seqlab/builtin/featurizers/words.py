@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
+import torch
 from torch import nn
 
 from seqlab.builtin.vocabulary import Vocabulary
 from seqlab.engine import Column
 
-__all__ = ["WordFeaturizer"]
+__all__ = ["WordFeaturizer", "numbered"]
+
+
+def numbered(values: Sequence[Sequence[str]], number: Callable[[str], int]) -> Column:
+    """Make the column of many examples' words; `number` is asked once for each distinct word."""
+    words = list(chain.from_iterable(values))
+    numbers = {word: number(word) for word in dict.fromkeys(words)}
+    rows = torch.tensor([numbers[word] for word in words], dtype=torch.int64)
+    return Column(rows, torch.tensor([len(value) for value in values], dtype=torch.int64))
 
 
 class WordFeaturizer:
@@ -43,7 +53,8 @@ class WordFeaturizer:
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
         """Return the ids of many examples' words."""
-        return Column.of([self.vocabulary.encode(self._spelt(value)) for value in values])
+        spelt = str.lower if self.lowercase else str
+        return numbered(values, lambda word: self.vocabulary.number(spelt(word)))
 
     def module(self) -> nn.Module:
         """Make the module for the fitted vocabulary."""

@@ -14,7 +14,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -28,7 +28,7 @@ from seqlab.engine.recurrent.gru import GRUCell
 from seqlab.engine.recurrent.lstm import LSTMCell
 from seqlab.engine.recurrent.rnn import ReluCell, TanhCell
 from seqlab.engine.recurrent.spec import CellKind, RecurrentSpec
-from seqlab.engine.sequences import Sequences
+from seqlab.engine.sequences import RepeatedRows, Sequences
 
 __all__ = ["Tap", "choose_kernel", "run_layer"]
 
@@ -51,12 +51,12 @@ def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "
         return spec.kernel
     if spec.only_packed:
         return "packed"
-    data, layout = inputs.data, inputs.layout
+    data, layout = inputs.distinct, inputs.layout
     autocast = torch.is_autocast_enabled("cpu")
     if data.device.type != "cpu" or not (autocast or data.dtype in (torch.float32, torch.float64)):
         return "torch"
     fp32 = data.dtype == torch.float32 and not autocast
-    fused = spec.cell == "lstm" and not spec.proj_size and fp32 and layout.rectangular and not inputs.repeats
+    fused = spec.cell == "lstm" and not spec.proj_size and fp32 and layout.rectangular and not _shared(inputs)
     return "torch" if fused and (len(layout.alive) <= FEW or not torch.is_grad_enabled()) else "packed"
 
 
@@ -69,7 +69,7 @@ def run_layer(
     """
     layout = inputs.layout
     if not layout.total:
-        return inputs.with_data(inputs.data.new_empty(0, spec.output_size)), state
+        return inputs.with_data(inputs.distinct.new_empty(0, spec.output_size)), state
     alive = tuple(part[layout.alive].transpose(0, 1) for part in state)
     if tap is None and choose_kernel(spec, inputs) == "torch":
         output, final = _run_torch(layer, inputs, alive)
@@ -84,7 +84,7 @@ def run_layer(
 def _run_packed(
     layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, tap: Tap | None
 ) -> tuple[Tensor, State]:
-    weights, device = _stacked(layer, spec), inputs.data.device.type
+    weights, device = _stacked(layer, spec), inputs.distinct.device.type
     dtype = products = weights.input.dtype
     if torch.is_autocast_enabled(device) and dtype == torch.float32:  # autocast leaves doubles alone
         products = torch.get_autocast_dtype(device)
@@ -92,18 +92,22 @@ def _run_packed(
     mask = None
     if layer.training and spec.recurrent_dropout:
         mask = functional.dropout(torch.ones_like(state[0]), spec.recurrent_dropout)
-    shared = None if torch.is_grad_enabled() else inputs.repeats
-    rows = inputs.data if shared is None else shared.table
+    rows, index = (inputs.table, inputs.index) if _shared(inputs) else (inputs.data, None)
     how = PackedPass(
         cell=CELLS[spec.cell],
         steps=inputs.layout.steps,
         reverse=inputs.layout.reverse if spec.bidirectional else None,
         checkpoint_every=spec.checkpoint_every,
         products=products,
-        index=None if shared is None else shared.index,
+        index=index,
         tap=None if tap is None else lambda grads: tap(inputs.with_data(grads)),
     )
     return run_packed(how, rows.to(dtype), weights, state, mask)
+
+
+def _shared(inputs: Sequences) -> TypeGuard[RepeatedRows]:
+    """Return whether a table of distinct rows can be projected instead of the rows: it has no gradient."""
+    return isinstance(inputs, RepeatedRows) and not torch.is_grad_enabled()
 
 
 def _stacked(layer: nn.RNNBase, spec: RecurrentSpec) -> Weights:

@@ -71,10 +71,9 @@ class RecurrentStack(nn.Module):
 
     def _check(self, inputs: Sequences, state: State) -> None:
         spec = self.spec
-        if inputs.data.shape[1:] != (spec.input_size,):
-            raise ValueError(
-                f"rows must have {spec.input_size} features, got data of shape {tuple(inputs.data.shape)}"
-            )
+        if inputs.distinct.shape[1:] != (spec.input_size,):
+            shape = tuple(inputs.distinct.shape)
+            raise ValueError(f"rows must have {spec.input_size} features, got data of shape {shape}")
         layers = spec.num_layers * spec.directions
         expected = [(len(inputs), layers, size) for size in spec.state_sizes]
         if [tuple(part.shape) for part in state] != expected:

@@ -14,7 +14,7 @@ from seqlab.engine import CellKind, RecurrentSpec, RecurrentStack, Sequences
 from seqlab.engine.recurrent import kernels
 from seqlab.engine.recurrent.kernels import FEW, choose_kernel
 from seqlab.engine.seeding import seeded
-from seqlab.engine.sequences import Repeats
+from seqlab.engine.sequences import RepeatedRows
 
 BF16_CLOSE = {"rtol": 0.05, "atol": 0.05}
 """bf16 has 8 bits: a product is off by up to 1/256, a few steps of them by a few times that."""
@@ -62,7 +62,7 @@ def test_without_gradients_onednn_takes_any_number_of_equal_lengths() -> None:
         assert choose_kernel(spec_of(), batch([5] * 10 * FEW)) == "torch"
         assert choose_kernel(spec_of(), batch([5, 4])) == "packed"
         rows = batch(SQUARE)
-        repeated = Sequences(rows.data, rows.layout, Repeats(rows.data[:1], torch.zeros(80).long()))
+        repeated = RepeatedRows(rows.data[:1], rows.with_data(torch.zeros(80).long()))
         assert choose_kernel(spec_of(), repeated) == "packed"
 
 
@@ -193,13 +193,14 @@ def test_equal_rows_projected_once_change_no_answer(cell: CellKind, *, bidirecti
     like, table = sequences(), torch.randn(4, 3, dtype=torch.float64)
     index = torch.arange(len(like.data)) * 7 % 4
     plain = like.with_data(table[index])
-    repeated = Sequences(plain.data, like.layout, Repeats(table, index))
+    repeated = RepeatedRows(table, like.with_data(index))
     with torch.no_grad():
         (output, final), (expected, expected_final) = made(repeated), made(plain)
     for found, wanted in zip([output.data, *final], [expected.data, *expected_final], strict=True):
         torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12)
-    leaf = plain.data.requires_grad_()
-    output, _ = made(Sequences(leaf, like.layout, Repeats(table, index)))
+    assert "data" not in vars(repeated), "the rows themselves were never made"
+    leaf = table.requires_grad_()
+    output, _ = made(RepeatedRows(leaf, like.with_data(index)))
     output.data.sum().backward()
     assert leaf.grad is not None
     assert leaf.grad.abs().sum() > 0
