@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from seqlab.engine import CellKind, RecurrentSpec, RecurrentStack, Sequences
+from seqlab.engine.precision import computes_bf16
 
 CELLS: dict[str, CellKind] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh"}
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
@@ -115,7 +116,7 @@ def main() -> int:
         print(
             f"\n1,600 steps cost, in units of 400: {result['growth']}\npeak memory, MB: {result['memory_mb']}"
         )
-    verdicts = list(judge(rows, result.get("growth", {})))
+    verdicts = list(judge(rows, result))
     print("\n" + "\n".join(verdicts))
     if args.json:
         args.json.write_text(json.dumps(result, indent=2) + "\n")
@@ -154,8 +155,7 @@ def machine(threads: int) -> str:
 
 def precisions() -> list[str]:
     """Return the precisions that this CPU computes in hardware."""
-    in_hardware = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return ["fp32", "bf16"] if in_hardware else ["fp32"]
+    return ["fp32", "bf16"] if computes_bf16(torch.device("cpu")) else ["fp32"]
 
 
 # --- the table -------------------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def line(row: Mapping[str, Any]) -> str:
 def growth(cell: str, rounds: int) -> float:
     """Return what a training step on 1,600 steps costs, in units of one on 400."""
     short, long = (
-        ours(make_case(cell, Shape(16, steps, steps, 80, 256, 1, bidirectional=True), "fp32"))[1]
+        ours(make_case(cell, Shape(32, steps, steps, 80, 256, 1, bidirectional=True), "fp32"))[1]
         for steps in GROWTH_STEPS
     )
     pairs = [(timed(short), timed(long)) for _ in range(rounds + 1)][1:]
@@ -350,13 +350,13 @@ def memory(name: str, threads: int) -> dict[str, int]:
 
 
 def peak_memory(cell: str, which: str, *, shape: Shape) -> int:
-    """Take three training steps in this process; return by how many MB they raised its peak."""
+    """Take two training steps in this process; return by how many MB they raised its peak."""
     candidates = {"ours": ours, "packed": packed}
     _, train = candidates[which](make_case(cell, shape, "fp32"))
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is that of the imports: begin anew
     before = peak()
-    for _ in range(3):
-        train()
+    train()
+    train()
     return (peak() - before) // 1024
 
 
@@ -369,7 +369,7 @@ def peak() -> int:
 # --- verdicts --------------------------------------------------------------------------------------------
 
 
-def judge(rows: Sequence[Mapping[str, Any]], grown: Mapping[str, float]) -> Iterator[str]:
+def judge(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line per target that was measured."""
     measured = {(row["cell"], row["shape"], row["precision"]): row["train_ratios"] for row in rows}
     for target in TARGETS:
@@ -381,7 +381,10 @@ def judge(rows: Sequence[Mapping[str, Any]], grown: Mapping[str, float]) -> Iter
         facts = asdict(target)
         what = "{cell} {shape} {precision}: {other}/ours".format(**facts)
         yield f"{what} {seen:.2f} (at least {target.least}, goal {target.goal}): {word}"
-    for cell, factor in grown.items():
+    for name, peaks in result.get("memory_mb", {}).items():
+        word = "met" if peaks["ours"] <= peaks["packed"] else "MISSED"
+        yield f"lstm {name}: {peaks['ours']} MB, packed {peaks['packed']} MB (at most as much): {word}"
+    for cell, factor in result.get("growth", {}).items():
         word = "met" if factor <= MOST_GROWTH else "MISSED"
         yield f"{cell}: 1,600 steps cost {factor} times 400 (at most {MOST_GROWTH}): {word}"
 

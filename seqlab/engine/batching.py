@@ -57,8 +57,9 @@ def distinct_rows(
         return None
     index = torch.zeros_like(ids[0])
     for each in ids:
-        low, high = torch.aminmax(each)
-        index = torch.unique(index * (high - low + 1) + each - low, return_inverse=True)[1]
+        # Numbered first, or ids of 64 bits would overflow the product.
+        number = torch.unique(each, return_inverse=True)[1]
+        index = torch.unique(index * (number.max() + 1) + number, return_inverse=True)[1]
     count = int(index.max()) + 1
     places = index.new_empty(count)
     places[index] = torch.arange(len(index), device=index.device)

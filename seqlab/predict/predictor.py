@@ -16,7 +16,7 @@ from seqlab.settings import Precision
 __all__ = ["Prediction", "Predictor"]
 
 WINDOW_TOKENS = 65_536
-"""Tokens that a stream collects before it predicts them: two full batches, some 30 MB."""
+"""Tokens that a stream collects before it predicts them: several full batches, some 30 MB."""
 
 Tokens = Sequence[str]
 

@@ -12,7 +12,7 @@ from seqlab.engine.precision import Arithmetic
 
 __all__ = ["BATCH", "Scorer", "overall"]
 
-BATCH = Budget(tokens=32_768)
+BATCH = Budget(tokens=16_384)
 """The batches of prediction and evaluation; the longer they are, the better the matrix products."""
 
 LOSS = "loss"

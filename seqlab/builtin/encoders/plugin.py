@@ -32,7 +32,7 @@ class RecurrentConfig(Config):
     locked_dropout: bool = False
     """Draw one dropout mask per sequence and keep it over all its steps (of a chunk, with truncated BPTT)."""
     recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
-    """Dropout on h on its way into the recurrent product, one mask per sequence (Gal and Ghahramani 2016)."""
+    """Dropout on h on its way into the recurrent product, one mask per sequence (and chunk, with `bptt`)."""
     initial_state: Literal["zeros", "learned"] = "zeros"
     """State before the first step."""
     recurrent_init: Literal["uniform", "orthogonal", "identity"] = "uniform"

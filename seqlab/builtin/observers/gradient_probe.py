@@ -174,7 +174,8 @@ def undisturbed(model: SequenceModel) -> Iterator[None]:
     generators = rng_state()
     model.eval()
     try:
-        with torch.enable_grad():
+        # cuDNN has no backward pass in evaluation mode.
+        with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
             yield
     finally:
         for module, mode in modes.items():

@@ -130,16 +130,16 @@ class PackedLayer(torch.autograd.Function):
         sweep = ForwardSweep(how.cell, weights, mask, how.products)
         sweep.begin(state)
         rows, size = sum(how.steps), state[0].shape[-1]
-        # What is returned must be no view, or it could not be changed in place, and what is saved none of it.
+        # What is returned must be no view, or torch would forbid to change it in place.
         whole = inputs.new_empty((rows, size) if how.reverse is None else (2, rows, size))
         output = whole.view(-1, rows, size)
         gates_of = how.projection(sweep, inputs)
-        saved: list[Parts] = []
+        training, saved = any(ctx.needs_input_grad), list[Parts]()
         for span in how.spans():
-            start = tuple(part.clone() for part in state[1:])
+            start = tuple(part.clone() for part in state[1:]) if training else ()
             gates = gates_of(span.rows)
             kept, state = sweep.walk(gates, state, output[:, span.rows], span.sizes)
-            if any(ctx.needs_input_grad):
+            if training:
                 saved.append(start if how.checkpoint_every else start + kept)
         ctx.how, ctx.counts = how, [len(parts) for parts in saved]
         ctx.save_for_backward(inputs, mask, whole, *tensors, *chain.from_iterable(saved))

@@ -26,7 +26,7 @@ __all__ = [
 
 Parts: TypeAlias = tuple[Tensor, ...]
 
-MINUS_ONE = torch.tensor(-1.0)
+MINUS_ONE = torch.tensor(-1.0, device="cpu")
 
 sigmoid_slope = torch.ops.aten.sigmoid_backward.grad_input
 """(a, s, grad_input=out): a * s * (1 - s) in one pass."""

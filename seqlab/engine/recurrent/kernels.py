@@ -2,13 +2,15 @@
 
 | where | kernel | why |
 |---|---|---|
+| a spec or a tap that only the packed kernel can serve | packed | |
 | CUDA and other devices | torch | cuDNN takes the packed batch as it is |
-| CPU, an fp32 LSTM, all sequences of one length | torch | oneDNN's fused LSTM: nothing is padded then |
+| CPU, rows in half precision without autocast | torch | the packed kernel is for fp32 and fp64 weights |
+| CPU, fp32 LSTM, no projection, sequences of one length | torch | oneDNN's fused LSTM, without padding |
 | the same in training, more than `FEW` sequences | packed | oneDNN's backward pass is slower |
-| CPU, weights in half precision | torch | the packed kernel keeps states in the dtype of the weights |
+| the same in prediction, many equal rows | packed | each distinct row is projected once |
 | CPU, all else | packed | the backward pass of torch's packed modules costs the square of the length |
 
-`benchmarks/recurrent.py` measures both sides of each line.
+`benchmarks/recurrent.py` compares what is chosen with torch's modules, packed and padded.
 """
 
 from __future__ import annotations
@@ -106,8 +108,10 @@ def _run_packed(
 
 
 def _shared(inputs: Sequences) -> TypeGuard[RepeatedRows]:
-    """Return whether a table of distinct rows can be projected instead of the rows: it has no gradient."""
-    return isinstance(inputs, RepeatedRows) and not torch.is_grad_enabled()
+    """Return whether to project a table of distinct rows instead of the rows: smaller, and no gradient."""
+    if torch.is_grad_enabled() or not isinstance(inputs, RepeatedRows):
+        return False
+    return len(inputs.table) < inputs.layout.total
 
 
 def _stacked(layer: nn.RNNBase, spec: RecurrentSpec) -> Weights:
