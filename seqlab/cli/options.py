@@ -6,11 +6,12 @@ import functools
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import click
 
 from seqlab.errors import PluginError
+from seqlab.settings import Precision
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -137,7 +138,7 @@ device_option = click.option(
 
 precision_option = click.option(
     "--precision",
-    type=click.Choice(["auto", "fp32", "bf16"]),
+    type=click.Choice(get_args(Precision)),
     default="fp32",
     show_default=True,
     help="Arithmetic of the matrix products; auto takes bf16 where the device computes it in hardware.",

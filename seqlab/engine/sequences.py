@@ -123,9 +123,8 @@ class Layout:
     @ORDINARY
     def reverse(self) -> Tensor:
         """The row at each row's place when every sequence is reversed within its length, shape (rows,)."""
-        firsts = (self.batch_sizes.cumsum(0) - self.batch_sizes).to(self.device)
-        ranks = torch.arange(self.total, device=self.device) - firsts[self.times]
-        return firsts[self.lengths.to(self.device)[self.items] - 1 - self.times] + ranks
+        lasts = (self.lengths.cumsum(0) - 1).to(self.device)
+        return self.rows[lasts[self.items] - self.times]
 
     @property
     def rectangular(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -194,6 +195,11 @@ class Past:
         parts = iter(rest[blocks:])
         self.saved = [tuple(islice(parts, count)) for count in ctx.counts]
 
+    @cached_property
+    def sweep(self) -> ForwardSweep:
+        """What computes blocks anew, the weights prepared once for all of them."""
+        return ForwardSweep(self.how.cell, self.weights, self.mask, self.how.products)
+
     def output_grads(self, grads: Tensor | None) -> Tensor:
         """Return the gradient of the aligned output, as memory that may be written to."""
         if grads is None:
@@ -209,7 +215,7 @@ class Past:
         start = (self._before(span), *self.saved[number][:others])
         kept, output = self.saved[number][others:], self.output[:, span.rows]
         if self.how.checkpoint_every:
-            sweep = ForwardSweep(self.how.cell, self.weights, self.mask, self.how.products)
+            sweep = self.sweep
             sweep.begin(start)
             kept, _ = sweep.walk(sweep.gates(inputs), start, torch.empty_like(output), span.sizes)
         before = (
