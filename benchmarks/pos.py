@@ -4,9 +4,9 @@
 
 Each pair trains the reference (`pos_sides/reference.py`: packed nn.LSTM, length-sorted batches of 32) and
 seqlab (`recipes/pos_ewt.yaml`) for the same epochs in a process of its own, then lets both label the text
-of the dev split from lists of tokens to lists of tags: seqlab once with a cold cache of word vectors, and
-once as in use, the cache filled by the text of the training split. Figures are medians over the pairs,
-ratios seqlab / reference pair by pair. Needs SEQLAB_DATA.
+of the dev split in turn, several rounds of a process each, from lists of tokens to lists of tags: seqlab once
+with a cold cache of word vectors, and once as in use, the cache filled by the text of the training split.
+Figures are medians over pairs or rounds, ratios seqlab / reference pair by pair. Needs SEQLAB_DATA.
 """
 
 from __future__ import annotations
@@ -35,14 +35,20 @@ REPEATS = 3
 
 
 @dataclass(frozen=True)
-class Side:
-    """What one of the two did in one pair."""
+class Trained:
+    """How one of the two trained in one pair."""
 
     train_tokens_per_second: float
-    predict_tokens_per_second: float
-    predict_cold_tokens_per_second: float
     dev_accuracy: float
     train_memory_mb: float
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """How one of the two labelled text in one round."""
+
+    predict_tokens_per_second: float
+    predict_cold_tokens_per_second: float
     predict_memory_mb: float
 
 
@@ -50,15 +56,19 @@ def main() -> int:
     """Run the pairs, print the table and return the exit code."""
     args = parse_args()
     data = Path(os.environ["SEQLAB_DATA"]).resolve() / "pos_ewt"
-    pairs = []
+    trainings, predictions = [], []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(args.pairs):
-            reference = run_reference(Path(folder) / f"reference{number}", data, args)
-            ours = run_seqlab(Path(folder) / f"seqlab{number}", data, args)
-            pairs.append((reference, ours))
-            print(f"pair {number + 1}: reference {reference}\n        seqlab    {ours}", flush=True)
-    result = summary(pairs)
-    print_table(pairs, result, args)
+            reference, ours = Path(folder) / f"reference{number}", Path(folder) / f"seqlab{number}"
+            trainings.append((train_reference(reference, data, args), train_seqlab(ours, args)))
+            show(trainings[-1])
+            for _ in range(args.rounds):
+                predictions.append(
+                    (predict_reference(reference, data, args), predict_seqlab(ours, data, args))
+                )
+                show(predictions[-1])
+    result = summary(trainings, predictions)
+    print_table(result, args)
     if args.json:
         args.json.write_text(json.dumps(result | {"machine": machine(args)}, indent=2) + "\n")
     return 1 if args.check and missed(result) else 0
@@ -71,30 +81,41 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
-    parser.add_argument("--pairs", type=int, default=3, help="pairs of runs (default 3)")
+    parser.add_argument("--pairs", type=int, default=3, help="pairs of training runs (default 3)")
+    parser.add_argument("--rounds", type=int, default=3, help="pairs of predictions per pair (default 3)")
     parser.add_argument("--epochs", type=int, default=4, help="epochs of each run (default 4)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads of each side (default 2)")
     return parser.parse_args()
 
 
-def run_reference(out: Path, data: Path, args: argparse.Namespace) -> Side:
-    """Train and time the hand-written script with the sizes and rates of the recipe."""
+def show(pair: tuple[object, object]) -> None:
+    """Print what the two did."""
+    print(f"reference {pair[0]}\nseqlab    {pair[1]}", flush=True)
+
+
+def train_reference(out: Path, data: Path, args: argparse.Namespace) -> Trained:
+    """Train the hand-written script with the sizes and rates of the recipe."""
     out.mkdir()
-    script = [sys.executable, str(SIDES / "reference.py"), "--threads", str(args.threads)]
-    train = [*reference_sizes(), "--schedule", "linear", "--epochs", str(args.epochs)]
-    run([*script, "--train", str(data / "train.conllu"), "--dev", str(data / "dev.conllu"), *train,
+    flags = [*reference_sizes(), "--schedule", "linear", "--epochs", str(args.epochs)]
+    run([*reference(args), "--train", str(data / "train.conllu"), "--dev", str(data / "dev.conllu"), *flags,
          "--save", str(out / "model.pt"), "--json", str(out / "train.json")])  # fmt: skip
-    run([*script, "--load", str(out / "model.pt"), "--predict", str(data / "dev.conllu"),
+    found = read(out / "train.json")
+    speed = statistics.mean(found["train_tokens_per_second"])
+    return Trained(speed, max(found["dev_accuracy"]), found["peak_memory_mb"])
+
+
+def predict_reference(out: Path, data: Path, args: argparse.Namespace) -> Predicted:
+    """Let the hand-written script label the dev split."""
+    run([*reference(args), "--load", str(out / "model.pt"), "--predict", str(data / "dev.conllu"),
          "--repeat", str(REPEATS), "--json", str(out / "predict.json")])  # fmt: skip
-    trained, predicted = read(out / "train.json"), read(out / "predict.json")
-    return Side(
-        statistics.mean(trained["train_tokens_per_second"]),
-        statistics.median(predicted["predict_tokens_per_second"]),
-        statistics.median(predicted["predict_tokens_per_second"]),  # it keeps nothing from text to text
-        max(trained["dev_accuracy"]),
-        trained["peak_memory_mb"],
-        predicted["peak_memory_mb"],
-    )
+    found = read(out / "predict.json")
+    speed = statistics.median(found["predict_tokens_per_second"])
+    return Predicted(speed, speed, found["peak_memory_mb"])  # it keeps nothing from text to text
+
+
+def reference(args: argparse.Namespace) -> list[str]:
+    """Return the command that both of its uses begin with."""
+    return [sys.executable, str(SIDES / "reference.py"), "--threads", str(args.threads)]
 
 
 def reference_sizes() -> list[str]:
@@ -111,22 +132,29 @@ def reference_sizes() -> list[str]:
     return [part for name, value in sizes.items() for part in (f"--{name}", str(value))]
 
 
-def run_seqlab(out: Path, data: Path, args: argparse.Namespace) -> Side:
-    """Train and time the recipe, without its test split."""
-    script = [sys.executable, str(SIDES / "framework.py"), str(out / "model"), "--threads", str(args.threads)]
-    run([*script, "--recipe", str(RECIPE), "--epochs", str(args.epochs),
-         "--json", f"{out}-train.json"])  # fmt: skip
-    run([*script, "--predict", str(data / "dev.conllu"), "--warm", str(data / "train.conllu"),
-         "--repeat", str(REPEATS), "--json", f"{out}-predict.json"])  # fmt: skip
-    trained, predicted = read(Path(f"{out}-train.json")), read(Path(f"{out}-predict.json"))
-    return Side(
-        statistics.mean(trained["train_tokens_per_second"]),
-        statistics.median(predicted["predict_tokens_per_second"]),
-        statistics.median(predicted["predict_cold_tokens_per_second"]),
-        trained["dev_accuracy"],
-        trained["peak_memory_mb"],
-        predicted["peak_memory_mb"],
-    )
+def train_seqlab(out: Path, args: argparse.Namespace) -> Trained:
+    """Train the recipe, without its test split."""
+    result = Path(f"{out}-train.json")
+    run([*seqlab(out, args), "--recipe", str(RECIPE), "--epochs", str(args.epochs),
+         "--json", str(result)])  # fmt: skip
+    found = read(result)
+    speed = statistics.mean(found["train_tokens_per_second"])
+    return Trained(speed, found["dev_accuracy"], found["peak_memory_mb"])
+
+
+def predict_seqlab(out: Path, data: Path, args: argparse.Namespace) -> Predicted:
+    """Let the recipe's package label the dev split."""
+    result = Path(f"{out}-predict.json")
+    run([*seqlab(out, args), "--predict", str(data / "dev.conllu"), "--warm", str(data / "train.conllu"),
+         "--repeat", str(REPEATS), "--json", str(result)])  # fmt: skip
+    found = read(result)
+    warm, cold = (statistics.median(found[f"predict_{kind}tokens_per_second"]) for kind in ("", "cold_"))
+    return Predicted(warm, cold, found["peak_memory_mb"])
+
+
+def seqlab(out: Path, args: argparse.Namespace) -> list[str]:
+    """Return the command that both of its uses begin with."""
+    return [sys.executable, str(SIDES / "framework.py"), str(out / "model"), "--threads", str(args.threads)]
 
 
 def run(command: Sequence[str]) -> None:
@@ -142,21 +170,30 @@ def read(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
-def summary(pairs: Sequence[tuple[Side, Side]]) -> dict[str, Any]:
+def summary(
+    trainings: Sequence[tuple[Trained, Trained]], predictions: Sequence[tuple[Predicted, Predicted]]
+) -> dict[str, Any]:
     """Return the medians of both sides and of the ratios of each pair."""
-    names = list(Side.__annotations__)
-    rows = {
-        name: {
-            "reference": statistics.median(getattr(reference, name) for reference, _ in pairs),
-            "seqlab": statistics.median(getattr(ours, name) for _, ours in pairs),
-            "ratio": statistics.median(
-                getattr(ours, name) / getattr(reference, name) for reference, ours in pairs
-            ),
-        }
-        for name in names
-    }
+    rows = medians(Trained, trainings) | medians(Predicted, predictions)
     targets = {"train_tokens_per_second": TRAINING_TARGET, "predict_tokens_per_second": PREDICTION_TARGET}
-    return {"rows": rows, "targets": targets | {"dev_accuracy": 1.0}, "pairs": len(pairs)}
+    return {"rows": rows, "targets": targets | {"dev_accuracy": 1.0}}
+
+
+def medians(kind: type, pairs: Sequence[tuple[object, object]]) -> dict[str, dict[str, float]]:
+    """Return for each of a kind's figures its medians, and the least and the greatest ratio."""
+    rows = {}
+    for name in kind.__annotations__:
+        sides = [(getattr(reference, name), getattr(ours, name)) for reference, ours in pairs]
+        ratios = [ours / reference for reference, ours in sides]
+        rows[name] = {
+            "reference": statistics.median(reference for reference, _ in sides),
+            "seqlab": statistics.median(ours for _, ours in sides),
+            "ratio": statistics.median(ratios),
+            "least": min(ratios),
+            "greatest": max(ratios),
+            "pairs": len(pairs),
+        }
+    return rows
 
 
 def missed(result: Mapping[str, Any]) -> list[str]:
@@ -164,17 +201,18 @@ def missed(result: Mapping[str, Any]) -> list[str]:
     return [name for name, target in result["targets"].items() if result["rows"][name]["ratio"] < target]
 
 
-def print_table(
-    pairs: Sequence[tuple[Side, Side]], result: Mapping[str, Any], args: argparse.Namespace
-) -> None:
+def print_table(result: Mapping[str, Any], args: argparse.Namespace) -> None:
     """Print machine, figures, ratios and targets."""
     print(json.dumps(machine(args)))
     print(
-        f"{'':32}{'reference':>12}{'seqlab':>12}{'ratio':>8}{'target':>8}   (medians of {len(pairs)} pairs)"
+        f"{'medians':32}{'reference':>12}{'seqlab':>12}{'ratio':>8}{'target':>8}   least to greatest of pairs"
     )
     for name, row in result["rows"].items():
         target = result["targets"].get(name, "")
-        print(f"{name:32}{row['reference']:12,.4g}{row['seqlab']:12,.4g}{row['ratio']:8.2f}{target:>8}")
+        span = f"{row['least']:.2f} to {row['greatest']:.2f} of {row['pairs']}"
+        print(
+            f"{name:32}{row['reference']:12,.4g}{row['seqlab']:12,.4g}{row['ratio']:8.2f}{target:>8}   {span}"
+        )
     for name in missed(result):
         print(f"missed: {name}")
 

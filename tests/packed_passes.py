@@ -98,7 +98,9 @@ class Layer:
     ) -> tuple[Tensor, Parts]:
         weights = Weights(**{name: leaves[name] for name in Weights._fields if name in leaves})
         state = tuple(leaves[f"state {number}"] for number in range(len(self.state)))
-        return run_packed(self.how(tap), leaves["inputs"], weights, state, self.mask)
+        output, final = run_packed(self.how(tap), leaves["inputs"], weights, state, self.mask)
+        assert output is not None
+        return output, final
 
     def _weights(self) -> Weights:
         """The weights as the kernel wants them: a GRU's new gate keeps its hidden bias to itself."""

@@ -40,7 +40,9 @@ class Batch:
     d_final: State
 
     def loss(self, outputs: list[Tensor], final: State) -> Tensor:
-        pairs = zip([*outputs, *final], [*self.d_outputs, *self.d_final], strict=True)
+        """Without outputs, the loss of the final state alone."""
+        d_outputs = self.d_outputs if outputs else []
+        pairs = zip([*outputs, *final], [*d_outputs, *self.d_final], strict=True)
         return torch.stack([(found.double() * grad).sum() for found, grad in pairs]).sum()
 
 

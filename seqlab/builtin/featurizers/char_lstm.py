@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from seqlab.builtin.featurizers.words import numbered
 from seqlab.builtin.vocabulary import UNKNOWN, Vocabulary
-from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State
+from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences
 from seqlab.engine.sequences import RepeatedRows
 
 __all__ = ["CharLSTM", "CharLSTMFeaturizer"]
@@ -46,7 +46,8 @@ class CharLSTMFeaturizer:
         """Return, per word, its index in a table of the characters of the words, as spelt, each once."""
         items: dict[str, int] = {}
         words = numbered(values, lambda word: items.setdefault(self._spelt(word), len(items)))
-        table = Column.of([self.characters.encode(spelt) for spelt in items])
+        chars = torch.tensor(self.characters.encode("".join(items)), dtype=torch.int64)
+        table = Column(chars, torch.tensor(list(map(len, items)), dtype=torch.int64))
         return Column(words.values, words.lengths, table)
 
     def module(self) -> nn.Module:
@@ -99,8 +100,8 @@ class CharLSTM(nn.Module):
         chars: Sequences = RepeatedRows(self.table.weight, items)
         if self.training:
             chars = self.dropout(items.with_data(self.table(self._dropped(items.data))))
-        state: State = self.stack(chars)[1]
-        return state[0][:, -2:].flatten(1)
+        hidden, *_ = self.stack.final_state(chars)
+        return hidden[:, -2:].flatten(1)
 
     def _dropped(self, ids: Tensor) -> Tensor:
         if not self.training or not self.char_dropout:

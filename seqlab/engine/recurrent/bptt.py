@@ -46,7 +46,8 @@ class PackedPass:
     """How one layer runs over one batch.
 
     `steps` holds the rows of each time step, none more than the one before; `reverse`, with two directions,
-    the row that stands in each row's place when every sequence is reversed within its length.
+    the row that stands in each row's place when every sequence is reversed within its length. `outputs` says
+    whether the rows' outputs are asked for, or the final state alone.
     `checkpoint_every` keeps no more than a state for each so many steps and computes the rest anew in the
     backward pass. `products` is the dtype of the matrix products. With an `index`, (rows,), the inputs are a
     table of distinct rows, each projected once; for that there is no backward pass. `tap` is given dLoss/dh
@@ -56,6 +57,7 @@ class PackedPass:
     cell: Cell
     steps: Sequence[int]
     reverse: Tensor | None = None
+    outputs: bool = True
     checkpoint_every: int | None = None
     products: torch.dtype = torch.float32
     index: Tensor | None = None
@@ -108,7 +110,7 @@ class PackedPass:
 
 def run_packed(
     how: PackedPass, inputs: Tensor, weights: Weights, state: Parts, mask: Tensor | None = None
-) -> tuple[Tensor, Parts]:
+) -> tuple[Tensor | None, Parts]:
     """Map packed rows (rows, input_size) to (rows, directions * output_size), and the state to the last one.
 
     State parts have shape (directions, sequences, size), the longest sequence first; all of `steps[0]`
@@ -125,27 +127,35 @@ class PackedLayer(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, how: PackedPass, inputs: Tensor, mask: Tensor | None, *tensors: Any
-    ) -> tuple[Tensor, ...]:
+    ) -> tuple[Tensor | None, ...]:
         """Run all blocks; keep what the backward pass needs, where there will be one."""
         weights, state = Weights(*tensors[:WEIGHTS]), tensors[WEIGHTS:]
         sweep = ForwardSweep(how.cell, weights, mask, how.products)
         sweep.begin(state)
-        rows, size = sum(how.steps), state[0].shape[-1]
-        # What is returned must be no view, or torch would forbid to change it in place.
-        whole = inputs.new_empty((rows, size) if how.reverse is None else (2, rows, size))
-        output = whole.view(-1, rows, size)
-        gates_of = how.projection(sweep, inputs)
         training, saved = any(ctx.needs_input_grad), list[Parts]()
+        rows, size = sum(how.steps), state[0].shape[-1]
+        whole = None
+        if training or how.outputs:
+            # What is returned must be no view, or torch would forbid to change it in place.
+            whole = inputs.new_empty((rows, size) if how.reverse is None else (2, rows, size))
+        gates_of = how.projection(sweep, inputs)
         for span in how.spans():
             start = tuple(part.clone() for part in state[1:]) if training else ()
             gates = gates_of(span.rows)
-            kept, state = sweep.walk(gates, state, output[:, span.rows], span.sizes)
+            if whole is None:
+                output = gates.new_empty(*gates.shape[:2], size)
+            else:
+                output = whole.view(-1, rows, size)[:, span.rows]
+            kept, state = sweep.walk(gates, state, output, span.sizes)
             if training:
                 saved.append(start if how.checkpoint_every else start + kept)
         ctx.how, ctx.counts = how, [len(parts) for parts in saved]
         ctx.save_for_backward(inputs, mask, whole, *tensors, *chain.from_iterable(saved))
         ctx.set_materialize_grads(False)
-        return whole if how.reverse is None else how.natural(whole), *sweep.finish(state)
+        final = sweep.finish(state)
+        if whole is None or not how.outputs:
+            return None, *final
+        return whole if how.reverse is None else how.natural(whole), *final
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor | None, *grad_final: Tensor | None) -> tuple[Any, ...]:

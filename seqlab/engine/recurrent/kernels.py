@@ -63,29 +63,37 @@ def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "
 
 
 def run_layer(
-    layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, tap: Tap | None = None
-) -> tuple[Sequences, State]:
+    layer: nn.RNNBase,
+    spec: RecurrentSpec,
+    inputs: Sequences,
+    state: State,
+    *,
+    outputs: bool = True,
+    tap: Tap | None = None,
+) -> tuple[Tensor | None, State]:
     """Run one layer, whose weights a torch module holds; the state is (sequences, directions, size).
 
-    A sequence without rows keeps its state. With a `tap` it is the packed kernel that runs.
+    Returns (rows, output_size), None where no outputs are asked for, and the final state. A sequence without
+    rows keeps its state. With a `tap` it is the packed kernel that runs.
     """
     layout = inputs.layout
     if not layout.total:
-        return inputs.with_data(inputs.distinct.new_empty(0, spec.output_size)), state
+        return inputs.distinct.new_empty(0, spec.output_size), state
     alive = tuple(part[layout.alive].transpose(0, 1) for part in state)
+    output: Tensor | None
     if tap is None and choose_kernel(spec, inputs) == "torch":
         output, final = _run_torch(layer, inputs, alive)
     else:
-        output, final = _run_packed(layer, spec, inputs, alive, tap)
-    return inputs.with_data(output), tuple(
+        output, final = _run_packed(layer, spec, inputs, alive, outputs, tap)
+    return output, tuple(
         old.to(part.dtype).index_copy(0, layout.alive, part.transpose(0, 1))
         for old, part in zip(state, final, strict=True)
     )
 
 
 def _run_packed(
-    layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, tap: Tap | None
-) -> tuple[Tensor, State]:
+    layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, outputs: bool, tap: Tap | None
+) -> tuple[Tensor | None, State]:
     weights, device = _stacked(layer, spec), inputs.distinct.device.type
     dtype = products = weights.input.dtype
     if torch.is_autocast_enabled(device) and dtype == torch.float32:  # autocast leaves doubles alone
@@ -99,6 +107,7 @@ def _run_packed(
         cell=CELLS[spec.cell],
         steps=inputs.layout.steps,
         reverse=inputs.layout.reverse if spec.bidirectional else None,
+        outputs=outputs,
         checkpoint_every=spec.checkpoint_every,
         products=products,
         index=index,

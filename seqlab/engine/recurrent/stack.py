@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seqlab.engine.model import State
 from seqlab.engine.recurrent.dropout import SequenceDropout
@@ -57,17 +57,28 @@ class RecurrentStack(nn.Module):
         An empty sequence keeps the state that it came with. ValueError where inputs or state have a wrong
         shape.
         """
+        output, final = self._run(inputs, state, outputs=True)
+        assert output is not None, "it was asked for"
+        return inputs.with_data(output), final
+
+    def final_state(self, inputs: Sequences, state: State | None = None) -> State:
+        """Return the state alone, without the time and the memory for the last layer's outputs."""
+        return self._run(inputs, state, outputs=False)[1]
+
+    def _run(self, inputs: Sequences, state: State | None, *, outputs: bool) -> tuple[Tensor | None, State]:
         state = self._initial_state(inputs) if state is None else state
         self._check(inputs, state)
-        finals = []
+        finals, output = [], None
         for number, layer in enumerate(self._torch_layers()):
-            if number:
-                inputs = self.between(inputs)
-            first = number * self.spec.directions
+            if output is not None:
+                inputs = self.between(inputs.with_data(output))
+            first, inner = number * self.spec.directions, number < self.spec.num_layers - 1
             mine = tuple(part[:, first : first + self.spec.directions] for part in state)
-            inputs, final = run_layer(layer, self.spec, inputs, mine, self._tap_of(number))
+            output, final = run_layer(
+                layer, self.spec, inputs, mine, outputs=outputs or inner, tap=self._tap_of(number)
+            )
             finals.append(final)
-        return inputs, tuple(torch.cat(parts, dim=1) for parts in zip(*finals, strict=True))
+        return output, tuple(torch.cat(parts, dim=1) for parts in zip(*finals, strict=True))
 
     def _check(self, inputs: Sequences, state: State) -> None:
         spec = self.spec

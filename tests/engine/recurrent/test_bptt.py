@@ -242,5 +242,6 @@ def test_a_table_of_distinct_rows_has_no_gradient() -> None:
     how = PackedPass(cell=CELLS_BY_KIND["rnn_tanh"], steps=(2, 1), index=torch.tensor([0, 1, 1]))
     table = torch.randn(5, 3, requires_grad=True)
     output, _ = run_packed(how, table, weights, (torch.zeros(1, 2, 2),))
+    assert output is not None
     with pytest.raises(RuntimeError, match="a table of distinct rows is for prediction: it has no gradient"):
         output.sum().backward()

@@ -109,6 +109,26 @@ def test_chunks_that_carry_the_state_equal_the_whole(cell: CellKind, steps: int,
         torch.testing.assert_close(found, wanted, rtol=EXACT, atol=EXACT)
 
 
+@settings(max_examples=40, deadline=None)
+@given(case=cases(), rows=st.sampled_from([1, 3, 512]))
+def test_the_state_without_outputs_is_the_same_and_has_the_same_gradients(case: Case, rows: int) -> None:
+    for kernel in KERNELS:
+        made = stack_of(replace(case.spec, kernel=kernel), seed=case.seed)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bptt, "BLOCK_ROWS", rows)
+            with torch.inference_mode():
+                inferred = made.final_state(sequences(case))
+                torch.testing.assert_close(inferred, made(sequences(case))[1], rtol=EXACT, atol=EXACT)
+            batches = [batch_of(case), batch_of(case)]
+            inputs = [Sequences.from_list(batch.inputs) for batch in batches]
+            finals = made.final_state(inputs[0], batches[0].state), made(inputs[1], batches[1].state)[1]
+            torch.testing.assert_close(*finals, rtol=EXACT, atol=EXACT)
+            for batch, final in zip(batches, finals, strict=True):
+                batch.loss([], final).backward()
+        for one, other in zip(*(batch.inputs for batch in batches), strict=True):
+            torch.testing.assert_close(one.grad, other.grad, rtol=EXACT, atol=EXACT)
+
+
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("bidirectional", [False, True])
 @EVERY_CELL
