@@ -88,34 +88,46 @@ class Layer:
         )
 
     def leaves(self) -> dict[str, Tensor]:
-        """What gradients are taken of: the inputs, the kernel's weights and the initial state."""
-        named = {name: each for name, each in self._weights()._asdict().items() if each is not None}
+        """What gradients are taken of: the inputs, each direction's weights and the initial state."""
+        named = {
+            f"{name} {direction}": each
+            for direction in range(self.directions)
+            for name, each in self._weights(direction)._asdict().items()
+            if each is not None
+        }
         named |= {"inputs": self.inputs} | {f"state {n}": part for n, part in enumerate(self.state)}
         return {name: each.detach().clone().requires_grad_() for name, each in named.items()}
 
     def run(
         self, leaves: dict[str, Tensor], tap: Callable[[Tensor], None] | None = None
     ) -> tuple[Tensor, Parts]:
-        weights = Weights(**{name: leaves[name] for name in Weights._fields if name in leaves})
         state = tuple(leaves[f"state {number}"] for number in range(len(self.state)))
-        output, final = run_packed(self.how(tap), leaves["inputs"], weights, state, self.mask)
+        output, final = run_packed(self.how(tap), leaves["inputs"], self.weights(leaves), state, self.mask)
         assert output is not None
         return output, final
 
-    def _weights(self) -> Weights:
+    def weights(self, leaves: dict[str, Tensor]) -> list[Weights]:
+        """Return each direction's weights among the leaves."""
+        return [
+            Weights(
+                **{name: leaves[key] for name in Weights._fields if (key := f"{name} {direction}") in leaves}
+            )
+            for direction in range(self.directions)
+        ]
+
+    def _weights(self, direction: int) -> Weights:
         """The weights as the kernel wants them: a GRU's new gate keeps its hidden bias to itself."""
         inside = self.hidden if self.cell == "gru" else 0
-        hidden = torch.stack([each.bias_hh for each in self.parameters])
-        outside = hidden.clone()
+        mine = self.parameters[direction]
+        outside = mine.bias_hh.clone()
         if inside:
-            outside[:, -inside:] = 0
-        projections = [each.weight_hr for each in self.parameters if each.weight_hr is not None]
+            outside[-inside:] = 0
         return Weights(
-            input=torch.stack([each.weight_ih for each in self.parameters]),
-            hidden=torch.stack([each.weight_hh for each in self.parameters]),
-            bias=torch.stack([each.bias_ih for each in self.parameters]) + outside,
-            hidden_bias=hidden[:, -inside:] if inside else None,
-            projection=torch.stack(projections) if projections else None,
+            input=mine.weight_ih,
+            hidden=mine.weight_hh,
+            bias=mine.bias_ih + outside,
+            hidden_bias=mine.bias_hh[-inside:] if inside else None,
+            projection=mine.weight_hr,
         )
 
     def _parts(self, purpose: str) -> Parts:
@@ -151,7 +163,7 @@ def by_reference(layer: Layer) -> Answers:
         for what in ("final", "gradient of state")
         for n, part in enumerate(layer.state)
     }
-    totals: list[Answers] = []
+    found_of_weights: Answers = {}
     for direction, weights in enumerate(layer.parameters):
         total = weights.zeros()
         rows, hidden = [], []
@@ -167,10 +179,9 @@ def by_reference(layer: Layer) -> Answers:
             _add(total, grads.weights)
         outputs.append(Sequences.from_list(rows).data)
         taps.append(Sequences.from_list(hidden).data)
-        totals.append(_kernels(layer, total))
-    weights_found = {name: torch.stack([each[name] for each in totals]) for name in totals[0]}
+        found_of_weights |= {f"{name} {direction}": each for name, each in _kernels(layer, total).items()}
     found = {"output": torch.cat(outputs, dim=1), "tap": torch.cat(taps, dim=1), "gradient of inputs": inputs}
-    return found | parts | weights_found
+    return found | parts | found_of_weights
 
 
 def _one(

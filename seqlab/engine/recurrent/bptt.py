@@ -24,7 +24,7 @@ from seqlab.engine.recurrent.sweeps import BackwardSweep, ForwardSweep, previous
 
 __all__ = ["PackedPass", "run_packed"]
 
-BLOCK_ROWS = 512
+BLOCK_ROWS = 1024
 """Rows of a block: enough for efficient matrix products, few enough for its tensors to stay in the cache."""
 
 WEIGHTS = len(Weights._fields)
@@ -75,11 +75,16 @@ class PackedPass:
                 yield Span(slice(first, end), sizes, size_before)
                 first, size_before, sizes = end, size, []
 
-    def aligned(self, rows: Tensor, span: slice) -> Tensor:
-        """Give each direction its order: (rows, features) to (directions, rows of the span, features)."""
+    @property
+    def directions(self) -> int:
+        """1, or 2 where there is a reverse one."""
+        return 1 if self.reverse is None else 2
+
+    def aligned(self, rows: Tensor, span: slice) -> Parts:
+        """Give each direction its order: (rows, ...) to (rows of the span, ...) for each."""
         if self.reverse is None:
-            return rows[None, span]
-        return torch.stack((rows[span], rows.index_select(0, self.reverse[span])))
+            return (rows[span],)
+        return rows[span], rows.index_select(0, self.reverse[span])
 
     def summed(self, aligned: Tensor) -> Tensor:
         """Add the directions up in natural order: (directions, rows, features) to (rows, features)."""
@@ -91,33 +96,47 @@ class PackedPass:
         """Return what gives the input's projection of the rows of a block, (directions, rows, features)."""
         if self.index is None:
             return lambda span: sweep.gates(self.aligned(inputs, span))
-        index, directions = self.index, len(sweep.input)
-        table = sweep.gates(inputs.expand(directions, -1, -1)).flatten(0, 1)
-        firsts = len(inputs) * torch.arange(directions, device=index.device).unsqueeze(1)
+        index = self.index
+        table = sweep.gates((inputs,) * self.directions).flatten(0, 1)
+        firsts = len(inputs) * torch.arange(self.directions, device=index.device).unsqueeze(1)
 
         def looked_up(span: slice) -> Tensor:
-            places = self.aligned(index, span) + firsts
+            places = torch.stack(self.aligned(index, span)) + firsts
             return table.index_select(0, places.flatten()).view(*places.shape, -1)
 
         return looked_up
 
     def natural(self, aligned: Tensor) -> Tensor:
-        """Undo `aligned`: (directions, rows, features) to (rows, directions * features)."""
+        """Bring outputs into order: (directions, rows, features) to (rows, directions * features)."""
         if self.reverse is None:
             return aligned[0]
-        return torch.cat((aligned[0], aligned[1].index_select(0, self.reverse)), dim=1)
+        count = len(self.reverse)
+        places = torch.stack(
+            (torch.arange(count, device=self.reverse.device), self.reverse + count), dim=1
+        ).flatten()
+        return aligned.flatten(0, 1).index_select(0, places).view(count, -1)
+
+    def directed(self, rows: Tensor) -> Tensor:
+        """Undo `natural`, in memory of its own."""
+        if self.reverse is None:
+            return rows[None].clone()
+        count = len(self.reverse)
+        places = torch.cat((2 * torch.arange(count, device=self.reverse.device), 2 * self.reverse + 1))
+        return rows.reshape(2 * count, -1).index_select(0, places).view(2, count, -1)
 
 
 def run_packed(
-    how: PackedPass, inputs: Tensor, weights: Weights, state: Parts, mask: Tensor | None = None
+    how: PackedPass, inputs: Tensor, weights: Sequence[Weights], state: Parts, mask: Tensor | None = None
 ) -> tuple[Tensor | None, Parts]:
     """Map packed rows (rows, input_size) to (rows, directions * output_size), and the state to the last one.
 
-    State parts have shape (directions, sequences, size), the longest sequence first; all of `steps[0]`
-    sequences have at least one row. `mask`, (directions, sequences, output_size), multiplies h on its way
-    into the recurrent product only. Second derivatives raise RuntimeError.
+    There are weights for each direction. State parts have shape (directions, sequences, size), the longest
+    sequence first; all of `steps[0]` sequences have at least one row. `mask`, (directions, sequences,
+    output_size), multiplies h on its way into the recurrent product only. Second derivatives raise
+    RuntimeError.
     """
-    output, *final = PackedLayer.apply(how, inputs, mask, *weights, *state)  # type: ignore[no-untyped-call]
+    tensors = (*chain.from_iterable(weights), *state)
+    output, *final = PackedLayer.apply(how, inputs, mask, *tensors)  # type: ignore[no-untyped-call]
     return output, tuple(final)
 
 
@@ -129,7 +148,7 @@ class PackedLayer(torch.autograd.Function):
         ctx: Any, how: PackedPass, inputs: Tensor, mask: Tensor | None, *tensors: Any
     ) -> tuple[Tensor | None, ...]:
         """Run all blocks; keep what the backward pass needs, where there will be one."""
-        weights, state = Weights(*tensors[:WEIGHTS]), tensors[WEIGHTS:]
+        weights, state = _parted(how, tensors)
         sweep = ForwardSweep(how.cell, weights, mask, how.products)
         sweep.begin(state)
         training, saved = any(ctx.needs_input_grad), list[Parts]()
@@ -137,7 +156,7 @@ class PackedLayer(torch.autograd.Function):
         whole = None
         if training or how.outputs:
             # What is returned must be no view, or torch would forbid to change it in place.
-            whole = inputs.new_empty((rows, size) if how.reverse is None else (2, rows, size))
+            whole = state[0].new_empty((rows, size) if how.reverse is None else (2, rows, size))
         gates_of = how.projection(sweep, inputs)
         for span in how.spans():
             start = tuple(part.clone() for part in state[1:]) if training else ()
@@ -175,21 +194,28 @@ class PackedLayer(torch.autograd.Function):
         sweep = BackwardSweep(how.cell, past.weights, past.mask, how.products, final)
         grad_inputs = None
         if ctx.needs_input_grad[1]:
-            grad_inputs = past.inputs.new_empty(len(grads), *past.inputs.shape)
+            grad_inputs = past.inputs.new_empty(how.directions, *past.inputs.shape)
         for number, span in reversed(list(enumerate(how.spans()))):
             inputs = how.aligned(past.inputs, span.rows)
             block = past.block(number, span, inputs)
             factors = how.cell.factors(block)
             sweep.walk(factors, grads[:, span.rows], span.sizes)
             sweep.collect(factors, block, inputs, span.sizes)
-            if past.weights.projection is not None:
+            if past.projects:
                 sweep.collect_projection(grads[:, span.rows], block.output)
             if grad_inputs is not None:
-                grad_inputs[:, span.rows] = sweep.inputs(factors)
+                sweep.inputs(factors, grad_inputs[:, span.rows])
         if how.tap:
             how.tap(how.natural(grads))
         sums, initial = sweep.finish()
-        return None, None if grad_inputs is None else how.summed(grad_inputs), None, *sums, *initial
+        grads_of_weights = chain.from_iterable(sums)
+        return (
+            None,
+            None if grad_inputs is None else how.summed(grad_inputs),
+            None,
+            *grads_of_weights,
+            *initial,
+        )
 
 
 class Past:
@@ -199,9 +225,9 @@ class Past:
         self.how: PackedPass = ctx.how
         self.inputs, self.mask, output, *rest = ctx.saved_tensors
         self.output: Tensor = output.view(-1, *output.shape[-2:])
-        self.weights = Weights(*rest[:WEIGHTS])
         blocks = len(rest) - sum(ctx.counts)
-        self.state = tuple(rest[WEIGHTS:blocks])
+        self.weights, self.state = _parted(self.how, rest[:blocks])
+        self.projects = self.weights[0].projection is not None
         parts = iter(rest[blocks:])
         self.saved = [tuple(islice(parts, count)) for count in ctx.counts]
 
@@ -214,12 +240,9 @@ class Past:
         """Return the gradient of the aligned output, as memory that may be written to."""
         if grads is None:
             return torch.zeros_like(self.output)
-        each = grads.reshape(len(grads), len(self.output), -1).unbind(1)
-        if self.how.reverse is None:
-            return each[0].clone()[None]
-        return torch.stack((each[0], each[1].index_select(0, self.how.reverse)))
+        return self.how.directed(grads)
 
-    def block(self, number: int, span: Span, inputs: Tensor) -> Block:
+    def block(self, number: int, span: Span, inputs: Parts) -> Block:
         """Return what is known of a block, computed anew where no more than its first state was kept."""
         others = len(self.state) - 1
         start = (self._before(span), *self.saved[number][:others])
@@ -232,9 +255,16 @@ class Past:
             previous(first, steps, span.sizes)
             for first, steps in zip(start, (output, *kept[:others]), strict=True)
         )
-        return Block(kept, output if self.weights.projection is None else kept[-1], tuple(before))
+        return Block(kept, kept[-1] if self.projects else output, tuple(before))
 
     def _before(self, span: Span) -> Tensor:
         """Return h before the first step of a block, of the sequences alive then."""
         first: int = span.rows.start
         return self.output[:, first - span.size_before : first] if first else self.state[0]
+
+
+def _parted(how: PackedPass, tensors: Sequence[Tensor]) -> tuple[list[Weights], Parts]:
+    """Part the weights of each direction from the state."""
+    count = how.directions * WEIGHTS
+    weights = [Weights(*tensors[first : first + WEIGHTS]) for first in range(0, count, WEIGHTS)]
+    return weights, tuple(tensors[count:])

@@ -36,18 +36,18 @@ tanh_slope = torch.ops.aten.tanh_backward.grad_input
 
 
 class Weights(NamedTuple):
-    """One layer's weights in torch's layout, stacked over its directions."""
+    """The weights of one direction of a layer, in torch's layout."""
 
     input: Tensor
-    """(directions, gates * hidden_size, input_size)"""
+    """(gates * hidden_size, input_size)"""
     hidden: Tensor
-    """(directions, gates * hidden_size, output_size)"""
+    """(gates * hidden_size, output_size)"""
     bias: Tensor
-    """(directions, gates * hidden_size): all biases that are added to the input's projection"""
+    """(gates * hidden_size,): all biases that are added to the input's projection"""
     hidden_bias: Tensor | None = None
-    """(directions, hidden_size): a GRU's bias inside the product with its reset gate"""
+    """(hidden_size,): a GRU's bias inside the product with its reset gate"""
     projection: Tensor | None = None
-    """(directions, proj_size, hidden_size), where the output is projected"""
+    """(proj_size, hidden_size), where the output is projected"""
 
 
 class Block(NamedTuple):
@@ -84,6 +84,7 @@ class Cell(Protocol):
         """Return what a block keeps for the backward pass, and what its steps see, cut step by step.
 
         `gates` is the input's projection, (directions, rows, gates * hidden_size); it may be overwritten.
+        `hidden_bias` is (directions, 1, hidden_size).
         """
         ...
 

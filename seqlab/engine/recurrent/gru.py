@@ -37,7 +37,7 @@ class GRUCell:
         """See Cell."""
         assert hidden_bias is not None, "a GRU has one"
         r, z, n = gates_of(gates, GATES)
-        pushed = (2 * hidden_bias).unsqueeze(1).repeat(1, gates.shape[1], 1)
+        pushed = (2 * hidden_bias).repeat(1, gates.shape[1], 1)
         both = gates[..., : 2 * n.shape[-1]]
         return (gates, pushed), (both, r, z, n, pushed)
 

@@ -94,8 +94,8 @@ def run_layer(
 def _run_packed(
     layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, outputs: bool, tap: Tap | None
 ) -> tuple[Tensor | None, State]:
-    weights, device = _stacked(layer, spec), inputs.distinct.device.type
-    dtype = products = weights.input.dtype
+    weights, device = _weights(layer, spec), inputs.distinct.device.type
+    dtype = products = weights[0].input.dtype
     if torch.is_autocast_enabled(device) and dtype == torch.float32:  # autocast leaves doubles alone
         products = torch.get_autocast_dtype(device)
     state = tuple(part.to(dtype) for part in state)
@@ -123,27 +123,23 @@ def _shared(inputs: Sequences) -> TypeGuard[RepeatedRows]:
     return len(inputs.table) < inputs.layout.total
 
 
-def _stacked(layer: nn.RNNBase, spec: RecurrentSpec) -> Weights:
-    """Return the layer's weights, each stacked over the directions."""
-    suffixes = ("_l0", "_l0_reverse")[: spec.directions]
-
-    def stacked(name: str) -> Tensor:
-        return torch.stack([getattr(layer, name + suffix) for suffix in suffixes])
-
+def _weights(layer: nn.RNNBase, spec: RecurrentSpec) -> list[Weights]:
+    """Return the layer's weights, direction by direction."""
     # A GRU's new gate has its hidden bias inside the product with the reset gate.
     inside = spec.hidden_size if spec.cell == "gru" else 0
-    hidden = [getattr(layer, "bias_hh" + suffix) for suffix in suffixes]
-    outside = [functional.pad(bias[: len(bias) - inside], (0, inside)) for bias in hidden]
-    # Added before they are stacked: the gradients of a stack's parts are views, and two parameters whose
-    # gradients were views of the same memory would change each other's.
-    both = [getattr(layer, "bias_ih" + suffix) + bias for suffix, bias in zip(suffixes, outside, strict=True)]
-    return Weights(
-        stacked("weight_ih"),
-        stacked("weight_hh"),
-        torch.stack(both),
-        torch.stack([bias[-inside:] for bias in hidden]) if inside else None,
-        stacked("weight_hr") if spec.proj_size else None,
-    )
+
+    def direction(suffix: str) -> Weights:
+        bias = getattr(layer, "bias_hh" + suffix)
+        outside = functional.pad(bias[: len(bias) - inside], (0, inside))
+        return Weights(
+            getattr(layer, "weight_ih" + suffix),
+            getattr(layer, "weight_hh" + suffix),
+            getattr(layer, "bias_ih" + suffix) + outside,
+            bias[-inside:] if inside else None,
+            getattr(layer, "weight_hr" + suffix) if spec.proj_size else None,
+        )
+
+    return [direction(suffix) for suffix in ("_l0", "_l0_reverse")[: spec.directions]]
 
 
 def _run_torch(layer: nn.RNNBase, inputs: Sequences, state: State) -> tuple[Tensor, State]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import torch
 from torch import Tensor
 
@@ -17,26 +19,31 @@ class ForwardSweep:
     products are done in `products`, all else in the dtype of the weights.
     """
 
-    def __init__(self, cell: Cell, weights: Weights, mask: Tensor | None, products: torch.dtype) -> None:
-        directions, width, _ = weights.hidden.shape
+    def __init__(
+        self, cell: Cell, weights: Sequence[Weights], mask: Tensor | None, products: torch.dtype
+    ) -> None:
         self.cell, self.mask, self.products = cell, mask, products
-        scale = weights.bias.new_tensor(cell.scale).repeat_interleave(width // len(cell.scale))
-        self.bias = (weights.bias * scale).unsqueeze(1)
-        self.input = (weights.input * scale[:, None]).to(products).transpose(1, 2)
-        self.hidden = _transposed((weights.hidden * scale[:, None]).to(products))
-        self.hidden_bias = weights.hidden_bias
-        self.projection = None if weights.projection is None else _transposed(weights.projection.to(products))
+        width = len(weights[0].bias)
+        scale = weights[0].bias.new_tensor(cell.scale).repeat_interleave(width // len(cell.scale))
+        self.bias = torch.stack([each.bias for each in weights]).mul_(scale).unsqueeze(1)
+        self.input = [(each.input * scale[:, None]).to(products).t() for each in weights]
+        self.hidden = _transposed([each.hidden for each in weights]).mul_(scale).to(products)
+        biases, projections = _given(each.hidden_bias for each in weights), _projections(weights)
+        self.hidden_bias = torch.stack(biases).unsqueeze(1) if biases else None
+        self.projection = _transposed(projections).to(products) if projections else None
         self.final: Parts = ()
-        self._scratch = _Scratch(directions, width, self.hidden)
+        self._scratch = _Scratch(len(weights), width, self.hidden)
 
     def begin(self, state: Parts) -> None:
         """Prepare for as many sequences as the state has, (directions, sequences, size)."""
         self.final = tuple(part.new_empty(part.shape) for part in state)
 
-    def gates(self, inputs: Tensor) -> Tensor:
-        """Project a block's inputs: (directions, rows, input_size) to (.., gates * hidden_size)."""
-        product = torch.bmm(inputs.to(self.products), self.input)
-        return product.to(self.bias.dtype).add_(self.bias)
+    def gates(self, inputs: Parts) -> Tensor:
+        """Project a block's inputs, (rows, input_size) each, to (directions, rows, gates * hidden_size)."""
+        gates = self.bias.new_empty(len(inputs), len(inputs[0]), self.bias.shape[2])
+        for rows, weight, out in zip(inputs, self.input, gates, strict=True):
+            _multiply(rows, weight, out)
+        return gates.add_(self.bias)
 
     def walk(self, gates: Tensor, state: Parts, output: Tensor, sizes: list[int]) -> tuple[Parts, Parts]:
         """Step through a block from `state`, write `output`; return what the block keeps and its last state.
@@ -84,18 +91,19 @@ class BackwardSweep:
     """
 
     def __init__(
-        self, cell: Cell, weights: Weights, mask: Tensor | None, products: torch.dtype, final: Parts
+        self, cell: Cell, weights: Sequence[Weights], mask: Tensor | None, products: torch.dtype, final: Parts
     ) -> None:
-        directions, width, size = weights.hidden.shape
-        self.cell, self.weights, self.mask, self.products = cell, weights, mask, products
+        width, size = weights[0].hidden.shape
+        self.cell, self.mask, self.products = cell, mask, products
         self.shift = cell.shift * width // len(cell.scale)
-        self.hidden = torch.roll(weights.hidden, self.shift, dims=1).to(products)
-        self.input = weights.input.to(products)
-        self.projection = None if weights.projection is None else weights.projection.to(products)
-        self.sums = Weights(*(None if each is None else torch.zeros_like(each) for each in weights))  # type: ignore[arg-type]
+        self.hidden = torch.stack([_rolled(each.hidden, self.shift) for each in weights]).to(products)
+        self.input = [each.input.to(products) for each in weights]
+        projections = _projections(weights)
+        self.projection = torch.stack(projections).to(products) if projections else None
+        self.sums = [Weights._make(map(_zeros, each)) for each in weights]
         self.state = final
         self._carry = final[0][:, :0]
-        self._scratch = _Scratch(directions, size, self.hidden)
+        self._scratch = _Scratch(len(weights), size, self.hidden)
 
     def walk(self, factors: Factors, grads: Tensor, sizes: list[int]) -> None:
         """Step back through a block: complete dLoss/dh in `grads`, turn the factors into gradients."""
@@ -115,38 +123,41 @@ class BackwardSweep:
                 self._carry.mul_(self.mask[:, :size])
             self.cell.pass_on(self._carry, grad, views)
 
-    def collect(self, factors: Factors, block: Block, inputs: Tensor, sizes: list[int]) -> None:
+    def collect(self, factors: Factors, block: Block, inputs: Parts, sizes: list[int]) -> None:
         """Add what a block that was walked contributes to the gradients of the weights."""
-        sums, hidden = self.sums, block.before[0]
+        before = block.before[0]
         if self.mask is not None:
-            hidden = hidden * torch.cat([self.mask[:, :size] for size in sizes], dim=1)
-        self._add(sums.input, factors.to_input, inputs)
-        self._add(sums.hidden, factors.to_hidden, hidden)
-        sums.bias.add_(factors.to_input.sum(1))
-        if sums.hidden_bias is not None:
-            sums.hidden_bias.add_(factors.to_hidden[..., : self.shift].sum(1))
+            before = before * torch.cat([self.mask[:, :size] for size in sizes], dim=1)
+        parts = (self.sums, factors.to_input, factors.to_hidden, inputs, before)
+        for sums, to_input, to_hidden, rows, hidden in zip(*parts, strict=True):
+            self._add(sums.input, to_input, rows)
+            self._add(sums.hidden, to_hidden, hidden)
+            sums.bias.add_(to_input.sum(0))
+            if sums.hidden_bias is not None:
+                sums.hidden_bias.add_(to_hidden[:, : self.shift].sum(0))
 
-    def inputs(self, factors: Factors) -> Tensor:
-        """Return the gradient of the inputs of a block that was walked, (directions, rows, input_size)."""
-        return torch.bmm(factors.to_input.to(self.products), self.input)
+    def inputs(self, factors: Factors, grads: Tensor) -> None:
+        """Write the gradient of the inputs of a block that was walked, (directions, rows, input_size)."""
+        for to_input, weight, out in zip(factors.to_input, self.input, grads, strict=True):
+            _multiply(to_input, weight, out)
 
     def collect_projection(self, grads: Tensor, unprojected: Tensor) -> None:
         """Add what a block that was walked contributes to the projection's weights."""
-        assert self.sums.projection is not None
-        self._add(self.sums.projection, grads, unprojected)
+        for sums, grad, rows in zip(self.sums, grads, unprojected, strict=True):
+            assert sums.projection is not None
+            self._add(sums.projection, grad, rows)
 
-    def finish(self) -> tuple[Weights, Parts]:
-        """Return the gradients of the weights and of the initial state."""
-        hidden = torch.roll(self.sums.hidden, -self.shift, dims=1)
-        return self.sums._replace(hidden=hidden), (self._carry, *self.state[1:])
+    def finish(self) -> tuple[list[Weights], Parts]:
+        """Return the gradients of each direction's weights and of the initial state."""
+        sums = [each._replace(hidden=_rolled(each.hidden, -self.shift)) for each in self.sums]
+        return sums, (self._carry, *self.state[1:])
 
     def _add(self, total: Tensor, grads: Tensor, rows: Tensor) -> None:
         """Add the rows' outer products of gradients and inputs to a sum that stays in full precision."""
-        grads = grads.transpose(1, 2)
         if self.products == total.dtype:
-            total.baddbmm_(grads, rows)
+            total.addmm_(grads.t(), rows)
         else:
-            total.add_(torch.bmm(grads.to(self.products), rows.to(self.products)))
+            total.add_(torch.mm(grads.t().to(self.products), rows.to(self.products)))
 
     def _unprojected(self, grad: Tensor) -> Tensor:
         if self.projection is None:
@@ -190,6 +201,34 @@ def previous(start: Tensor, block: Tensor, sizes: list[int]) -> Tensor:
     return torch.cat([each[:, :size] for each, size in zip(earlier, sizes, strict=True)], dim=1)
 
 
-def _transposed(weights: Tensor) -> Tensor:
-    """Return (directions, columns, rows) in memory of its own, or each small product would transpose anew."""
-    return torch.stack([each.t().contiguous() for each in weights])
+def _multiply(rows: Tensor, weight: Tensor, out: Tensor) -> None:
+    """Write the product of rows and a weight, in the weight's dtype, to `out`."""
+    if weight.dtype == out.dtype:
+        torch.mm(rows, weight, out=out)
+    else:
+        out.copy_(torch.mm(rows.to(weight.dtype), weight))
+
+
+def _transposed(weights: Sequence[Tensor]) -> Tensor:
+    """Stack as (directions, columns, rows), contiguous, or each small product would transpose anew."""
+    first = weights[0]
+    stacked = first.new_empty(len(weights), *reversed(first.shape))
+    for out, weight in zip(stacked, weights, strict=True):
+        out.copy_(weight.t())
+    return stacked
+
+
+def _rolled(weight: Tensor, shift: int) -> Tensor:
+    return torch.roll(weight, shift, dims=0) if shift else weight
+
+
+def _given(parts: Iterable[Tensor | None]) -> list[Tensor]:
+    return [part for part in parts if part is not None]
+
+
+def _projections(weights: Sequence[Weights]) -> list[Tensor]:
+    return _given(each.projection for each in weights)
+
+
+def _zeros(weight: Tensor | None) -> Tensor | None:
+    return None if weight is None else torch.zeros_like(weight)

@@ -64,7 +64,7 @@ def test_kernels_equal_torch_in_single_precision(case: Case) -> None:
 @EVERY_CELL
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_batches_of_several_blocks_equal_torch(cell: CellKind, *, bidirectional: bool) -> None:
-    lengths = tuple(length for length in range(1, 70, 2) for _ in range(2))
+    lengths = tuple(length for length in range(1, 70, 2) for _ in range(3))
     spec = RecurrentSpec(cell=cell, input_size=3, hidden_size=4, bidirectional=bidirectional)
     case = Case(spec=replace(spec, kernel="packed"), lengths=lengths, given=True)
     assert sum(lengths) > 3 * bptt.BLOCK_ROWS

@@ -9,7 +9,6 @@ from recurrent_cases import CELLS
 from torch import Tensor
 
 from seqlab.engine import CellKind
-from seqlab.engine.recurrent.cells import Weights
 from seqlab.engine.recurrent.kernels import CELLS as CELLS_BY_KIND
 from seqlab.engine.recurrent.sweeps import ForwardSweep, previous
 
@@ -30,16 +29,16 @@ def test_previous_rows_are_those_of_the_same_sequence_one_step_earlier(sizes: li
 def test_a_sweep_leaves_the_weights_alone_and_may_be_used_again(cell: CellKind) -> None:
     layer = Layer(cell=cell, directions=1)
     leaves = {name: each.detach() for name, each in layer.leaves().items()}
-    weights = Weights(**{name: leaves[name] for name in Weights._fields if name in leaves})
-    before = [each.clone() for each in weights if each is not None]
+    weights = layer.weights(leaves)
+    before = {name: each.clone() for name, each in leaves.items()}
     sweep = ForwardSweep(CELLS_BY_KIND[cell], weights, None, torch.float64)
     sizes = list(layer.layout.steps)
 
     def walk() -> Tensor:
         output = leaves["inputs"].new_empty(1, sum(sizes), layer.hidden)
         sweep.begin(layer.state)
-        _, state = sweep.walk(sweep.gates(layer.inputs[None]), layer.state, output, sizes)
+        _, state = sweep.walk(sweep.gates((layer.inputs,)), layer.state, output, sizes)
         return torch.cat([output, *sweep.finish(state)], dim=1)
 
     assert torch.equal(walk(), walk())
-    assert all(map(torch.equal, before, (each for each in weights if each is not None)))
+    assert all(torch.equal(each, leaves[name]) for name, each in before.items())
