@@ -114,7 +114,10 @@ class PackedPass:
         places = torch.stack(
             (torch.arange(count, device=self.reverse.device), self.reverse + count), dim=1
         ).flatten()
-        return aligned.flatten(0, 1).index_select(0, places).view(count, -1)
+        # What is returned must be no view, or torch would forbid to change it in place.
+        rows = aligned.new_empty(count, 2 * aligned.shape[2])
+        torch.index_select(aligned.flatten(0, 1), 0, places, out=rows.view(2 * count, -1))
+        return rows
 
     def directed(self, rows: Tensor) -> Tensor:
         """Undo `natural`, in memory of its own."""
@@ -155,7 +158,7 @@ class PackedLayer(torch.autograd.Function):
         rows, size = sum(how.steps), state[0].shape[-1]
         whole = None
         if training or how.outputs:
-            # What is returned must be no view, or torch would forbid to change it in place.
+            # No view either, for one direction: it is what is returned.
             whole = state[0].new_empty((rows, size) if how.reverse is None else (2, rows, size))
         gates_of = how.projection(sweep, inputs)
         for span in how.spans():
