@@ -126,8 +126,8 @@ def reference_sizes() -> list[str]:
         "embedding-dim": words.embedding_dim,  # type: ignore[attr-defined]
         "char-embedding-dim": chars.embedding_dim,  # type: ignore[attr-defined]
         "char-hidden-size": chars.hidden_size,  # type: ignore[attr-defined]
-        "hidden-size": recipe.encoder.config.hidden_size,  # type: ignore[attr-defined]
-        "num-layers": recipe.encoder.config.num_layers,  # type: ignore[attr-defined]
+        "hidden-size": recipe.encoders[0].config.hidden_size,  # type: ignore[attr-defined]
+        "num-layers": recipe.encoders[0].config.num_layers,  # type: ignore[attr-defined]
     }
     return [part for name, value in sizes.items() for part in (f"--{name}", str(value))]
 

@@ -12,6 +12,7 @@ from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, 
 from seqlab.plugin.component import Component
 from seqlab.plugin.hookspecs import hookimpl
 from seqlab.plugin.kinds import (
+    Audio,
     Encoder,
     EncoderContext,
     Example,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from seqlab.engine import Column, Indexed, Observer, Sequences, State, StepRecord, Trainer
 
 __all__ = [
+    "Audio",
     "Column",
     "Component",
     "Config",

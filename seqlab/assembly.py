@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import torch
 from torch import nn
 
 from seqlab.api import (
     DataError,
+    Encoder,
     EncoderContext,
     Example,
     Featurizer,
@@ -25,7 +29,7 @@ from seqlab.api import (
     RecipeError,
     SeqlabError,
 )
-from seqlab.engine import Dataset, Observer, SequenceModel
+from seqlab.engine import Dataset, EncoderChain, Observer, SequenceModel
 from seqlab.plugin import Registry
 from seqlab.recipe import ComponentRef, Recipe
 from seqlab.suggest import one_of
@@ -74,13 +78,16 @@ class Assembly:
     """Everything between the files and the tensors.
 
     Made from a recipe, it is blank; `fit` learns vocabularies and labels from the training examples, or
-    `restore` takes them from a package. Only then can it encode, decode and make the model.
+    `restore` takes them from a package. Only then can it encode, decode and make the model. `refused` holds,
+    per split, what was left out because the recipe says `on_error: skip`.
     """
 
     def __init__(self, recipe: Recipe, registry: Registry) -> None:
         self.recipe = recipe
         self.registry = registry
-        self.reader: Reader = self._build(recipe.reader, ReaderContext())
+        self.refused: dict[str, list[DataError]] = {}
+        self._refusing: list[DataError] | None = None
+        self.reader: Reader = self._build(recipe.reader, ReaderContext(self._refuse))
         fields = self.reader.fields
         self.featurizers: list[Featurizer] = [
             self._build(ref, FeaturizerContext(fields)) for ref in recipe.features
@@ -131,10 +138,13 @@ class Assembly:
     # --- examples to tensors -------------------------------------------------------------------------------
 
     def read(self, paths: Iterable[Path], split: str) -> list[Example]:
-        """Read labelled files; DataError where they hold no example."""
-        examples = [example for path in paths for example in self.reader.read(path)]
+        """Read labelled files; DataError where they hold no example that can be used."""
+        with self._noting(split):
+            examples = [example for path in paths for example in self.reader.read(path)]
         if not examples:
-            raise DataError(f"data.{split} holds no examples: {', '.join(map(str, paths))}")
+            refused = self.refused[split]
+            why = f"; the first of {len(refused)} that were left out: {refused[0]}" if refused else ""
+            raise DataError(f"data.{split} holds no examples: {', '.join(map(str, paths))}{why}")
         return examples
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
@@ -144,21 +154,67 @@ class Assembly:
         targets = {target: head.encode(_values(examples, target)) for target, head in heads}
         return Dataset(features, targets, Places(examples))
 
+    def with_room(self, model: SequenceModel, examples: Sequence[Example], data: Dataset) -> Dataset:
+        """Return the training data without the examples that have fewer states than their targets need.
+
+        They are refused by name: DataError, unless the recipe says `on_error: skip`.
+        """
+        needs = {target: shortest for target, head in self.heads.items() if (shortest := _shortest(head))}
+        if not needs:
+            return data
+        kept = torch.ones(len(data), dtype=torch.bool)
+        lengths = cast("Encoder", model.encoder).output_lengths(data.lengths)
+        with self._noting("train"):
+            for target, shortest in needs.items():
+                needed = torch.tensor(shortest(_values(examples, target)))
+                for index in (lengths < needed).nonzero().flatten().tolist():
+                    message = (
+                        f"{target} needs at least {needed[index]} states, but the encoder makes"
+                        f" {lengths[index]} of {data.lengths[index]} rows of features"
+                    )
+                    self._refuse(DataError(message, place=examples[index].place))
+                    kept[index] = False
+        if not kept.any():
+            raise DataError("no training example has as many states as its target needs")
+        return data if kept.all() else data.select(kept.nonzero().flatten())
+
     def model(self) -> SequenceModel:
         """Make the model for the fitted parts; sizes are inferred from part to part."""
         featurizers = [featurizer.module() for featurizer in self.featurizers]
         input_size = sum(_output_size(featurizer) for featurizer in featurizers)
-        encoder = self._build(self.recipe.encoder, EncoderContext(input_size))
-        states = _output_size(encoder)
-        return SequenceModel(
-            featurizers, encoder, {target: head.module(states) for target, head in self.heads.items()}
-        )
+        encoders: list[nn.Module] = []
+        for ref in self.recipe.encoders:
+            encoders.append(self._build(ref, EncoderContext(input_size)))
+            input_size = _output_size(encoders[-1])
+        encoder = encoders[0] if len(encoders) == 1 else EncoderChain(encoders)
+        heads = {target: head.module(input_size) for target, head in self.heads.items()}
+        return SequenceModel(featurizers, encoder, heads)
 
     # --- names ---------------------------------------------------------------------------------------------
 
     def prefix(self, target: str) -> str:
         """Return what stands before a head's figures: nothing for a single head."""
         return f"{target}." if len(self.heads) > 1 else ""
+
+    @contextmanager
+    def _noting(self, split: str) -> Iterator[None]:
+        """Note what is refused for the report, where the recipe lets it pass."""
+        noted = self.refused.setdefault(split, [])
+        before = len(noted)
+        self._refusing = noted if self.recipe.on_error == "skip" else None
+        try:
+            yield
+        finally:
+            self._refusing = None
+        if count := len(noted) - before:
+            logging.getLogger(__name__).warning(
+                "data.%s: %d examples left out: %s", split, count, noted[before]
+            )
+
+    def _refuse(self, error: DataError) -> None:
+        if self._refusing is None:
+            raise error
+        self._refusing.append(error)
 
     def _build(self, ref: ComponentRef, context: object) -> Any:
         return build_component(self.registry, ref, context)
@@ -184,8 +240,8 @@ class Assembly:
                 message = f"reads field {featurizer.field!r}, which the reader does not deliver; {delivered}"
             elif featurizer.field in self.heads:
                 message = f"reads field {featurizer.field!r}, which a head is to predict"
-            elif self.reader.fields[featurizer.field] == "token_labels":
-                message = f"reads field {featurizer.field!r}, whose labels are not there in prediction"
+            elif self.reader.fields[featurizer.field] in ("token_labels", "text"):
+                message = f"reads field {featurizer.field!r}, which is not there in prediction"
             else:
                 continue
             raise RecipeError([self.recipe.problem(f"features.{number}", message)])
@@ -206,6 +262,10 @@ class Places(Sequence[str]):
 
 def _values(examples: Iterable[Example], field: str) -> list[Any]:
     return [example.fields[field] for example in examples]
+
+
+def _shortest(head: Head) -> Callable[[Sequence[Any]], Sequence[int]] | None:
+    return getattr(head, "shortest", None)
 
 
 def _output_size(module: nn.Module) -> int:

@@ -111,6 +111,7 @@ class Run:
         dev, test = self._scorer(assembly, "dev"), self._scorer(assembly, "test")
         with seeded(derived_seed(self.recipe.train.seed, "weights")):
             model = assembly.model().to(self.device)
+        data = assembly.with_room(model, examples, data)
         trainer = self._trainer(model, data, dev, self._observers(info))
         before = self._resume(trainer) if info.resumed else 0.0
         self.training = True
@@ -190,6 +191,9 @@ class Run:
             "best_epoch": progress.best_epoch or progress.epoch,
             "steps": progress.step,
             "skipped_steps": progress.skipped,
+            "skipped_examples": {
+                name: list(map(str, each)) for name, each in assembly.refused.items() if each
+            },
             "unseen_labels": {name: _unseen(scorer.data) for name, scorer in scorers.items()},
             "notices": list(self.notices),
             "device": str(self.device),
@@ -204,7 +208,7 @@ class Run:
         recipe, registry = self.recipe, self.plugins.registry
         shipped = {info.name: info.distribution or info.name for info in self.plugins.infos}
         used = [
-            (ref.kind, ref.name) for ref in (recipe.reader, *recipe.features, recipe.encoder, *recipe.heads)
+            (ref.kind, ref.name) for ref in (recipe.reader, *recipe.features, *recipe.encoders, *recipe.heads)
         ]
         used += [("metric", name) for metrics in assembly.metrics.values() for name in metrics]
         return {f"{kind}.{name}": shipped[registry.owner(kind, name)] for kind, name in used}

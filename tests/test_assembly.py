@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
+from seqlab.api import Example, HeadContext, Place, ReaderContext
 from seqlab.assembly import Assembly
+from seqlab.builtin.heads.tagging import TaggingHead
 from seqlab.predict.scoring import overall
 from seqlab.run import RunOptions
 from seqlab.settings import Config
@@ -92,7 +94,7 @@ def test_a_featurizer_must_not_read_what_is_to_be_predicted(mistake: Callable[..
 
 def test_a_featurizer_must_not_read_labels_that_prediction_will_lack(mistake: Callable[..., str]) -> None:
     found = mistake(*TWO_LABELS, "head.target=upos", "features.1={name: one_hot, field: xpos}")
-    assert found.endswith("features.1: reads field 'xpos', whose labels are not there in prediction")
+    assert found.endswith("features.1: reads field 'xpos', which is not there in prediction")
 
 
 def test_a_head_of_a_field_that_is_not_there(mistake: Callable[..., str]) -> None:
@@ -123,6 +125,110 @@ def test_a_class_weight_of_a_label_that_training_does_not_hold(mistake: Callable
 def test_files_without_an_example_are_an_error(assemble: Assemble) -> None:
     with pytest.raises(DataError, match=r"^data.dev holds no examples: $"):
         assemble().read([], "dev")
+
+
+class Choosy:
+    """Registers a reader of numbers that refuses the odd ones, and a head that asks for room."""
+
+    def __init__(self, room: int = 0) -> None:
+        self.room = room
+
+    @hookimpl
+    def seqlab_register_readers(self) -> list[Component[Config]]:
+        return [Component(name="numbers", config=Config, build=NumberReader, summary="lines of numbers")]
+
+    @hookimpl
+    def seqlab_register_heads(self) -> list[Component[Config]]:
+        def build(config: Config, context: HeadContext) -> Any:
+            head = TaggingHead("parity", class_weights=None, label_smoothing=0.0, loss_weight=1.0)
+            head.shortest = lambda values: [self.room] * len(values)  # type: ignore[attr-defined]
+            return head
+
+        return [Component(name="roomy", config=Config, build=build, summary="needs states")]
+
+
+class NumberReader:
+    suffixes = (".txt",)
+    fields: ClassVar[dict[str, Any]] = {"tokens": "tokens", "parity": "token_labels"}
+
+    def __init__(self, config: Config, context: ReaderContext) -> None:
+        self.context = context
+
+    def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
+        for number, line in enumerate(path.read_text().splitlines(), start=1):
+            place = Place(str(path), number)
+            if len(line.split()) % 2:
+                self.context.refuse(DataError("an odd number of numbers", place=place))
+                continue
+            words = line.split()
+            yield Example(
+                {"tokens": words, "parity": ["odd" if int(word) % 2 else "even" for word in words]}, place
+            )
+
+
+@pytest.fixture
+def numbers(tmp_path: Path) -> Path:
+    (tmp_path / "train.txt").write_text("1 2\n3\n4 5 6 7\n8 9 1\n" + "1 2 3 4\n" * 5)
+    (tmp_path / "dev.txt").write_text("1\n2 3\n")
+    recipe = tmp_path / "numbers.yaml"
+    recipe.write_text(
+        "data: {reader: numbers, train: train.txt, dev: dev.txt}\n"
+        "features: [{name: one_hot}]\nencoder: {name: rnn, hidden_size: 3}\nhead: roomy\n"
+        "observers: [jsonl]\ntrain: {epochs: 1}\n"
+    )
+    return recipe
+
+
+def test_an_example_that_cannot_be_used_ends_the_run_or_is_left_out_and_listed(
+    numbers: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = Lab([Choosy()], entry_points=False)
+    with pytest.raises(DataError, match=r"train\.txt:2: an odd number of numbers"):
+        lab.run(numbers, [], RunOptions(out=tmp_path / "fail", device="cpu"))
+    report = lab.run(numbers, ["data.on_error=skip"], RunOptions(out=tmp_path / "skip", device="cpu"))
+    assert report["skipped_examples"] == {
+        "train": [f"{tmp_path}/train.txt:{line}: an odd number of numbers" for line in (2, 4)],
+        "dev": [f"{tmp_path}/dev.txt:1: an odd number of numbers"],
+    }
+    assert "data.train: 2 examples left out" in caplog.text
+
+
+def test_in_prediction_nothing_is_left_out(numbers: Path, tmp_path: Path) -> None:
+    lab = Lab([Choosy()], entry_points=False)
+    lab.run(numbers, ["data.on_error=skip"], RunOptions(out=tmp_path / "run", device="cpu"))
+    reader = lab.open(tmp_path / "run" / "model", device="cpu").assembly.reader
+    with pytest.raises(DataError, match=r"dev\.txt:1: an odd number"):
+        list(reader.read(tmp_path / "dev.txt"))
+
+
+def test_a_split_of_which_all_is_left_out_names_the_first_reason(numbers: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.txt").write_text("1\n2\n")
+    lab = Lab([Choosy()], entry_points=False)
+    with pytest.raises(DataError, match=r"no examples: .*; the first of 2 .*train\.txt:1: an odd number"):
+        lab.run(numbers, ["data.on_error=skip"], RunOptions(out=tmp_path / "run", device="cpu"))
+
+
+def test_a_target_without_room_is_named_before_training(numbers: Path, tmp_path: Path) -> None:
+    lab = Lab([Choosy(room=3)], entry_points=False)
+    reason = "parity needs at least 3 states, but the encoder makes 2 of 2 rows of features"
+    (tmp_path / "train.txt").write_text("1 2 3 4\n1 2\n1 2 3 4\n")
+    with pytest.raises(DataError, match=rf"train\.txt:2: {reason}"):
+        lab.run(numbers, ["data.dev=null"], RunOptions(out=tmp_path / "fail", device="cpu"))
+    overrides = ["data.dev=null", "data.on_error=skip"]
+    report = lab.run(numbers, overrides, RunOptions(out=tmp_path / "skip", device="cpu"))
+    assert report["skipped_examples"] == {"train": [f"{tmp_path}/train.txt:2: {reason}"]}
+    crowded = Lab([Choosy(room=9)], entry_points=False)
+    with pytest.raises(DataError, match="no training example has as many states as its target needs"):
+        crowded.run(numbers, overrides, RunOptions(out=tmp_path / "none", device="cpu"))
+
+
+def test_encoders_of_a_list_read_one_another(assemble: Assemble) -> None:
+    model = assemble("encoder=[{name: gru, hidden_size: 5}, {name: bilstm, hidden_size: 7}]").model()
+    assert model.encoder.output_size == 14
+    states, _ = model.encode(
+        assemble().encode([], labelled=False).gather(torch.tensor([], dtype=torch.int64)).features
+    )
+    assert states.data.shape == (0, 14)
 
 
 class Clumsy:

@@ -46,10 +46,10 @@ def test_two_labs_in_one_process_do_not_see_each_others_components(toy: Path) ->
     mine, yours = (Lab([Brings(name)], entry_points=False) for name in ("mine", "yours"))
     assert "mine" in mine.registry.names("encoder")
     assert "mine" not in yours.registry.names("encoder")
-    assert mine.check(toy, ["encoder={name: mine}"]).encoder.name == "mine"
+    assert mine.check(toy, ["encoder={name: mine}"]).encoders[0].name == "mine"
     with pytest.raises(RecipeError, match="unknown encoder 'mine'"):
         yours.check(toy, ["encoder={name: mine}"])
-    assert yours.check(toy, ["encoder={name: yours}"]).encoder.name == "yours"
+    assert yours.check(toy, ["encoder={name: yours}"]).encoders[0].name == "yours"
 
 
 def surroundings() -> dict[str, Any]:

@@ -6,6 +6,7 @@ It knows no plugin, no recipe and no command line, and serves on its own:
 """
 
 from seqlab.engine.batching import Batch, Budget, Column, Dataset, Indexed, plan_batches
+from seqlab.engine.chain import EncoderChain
 from seqlab.engine.checkpoint import CheckpointFolder, load_state, save_state
 from seqlab.engine.evaluation import Answers, answer
 from seqlab.engine.model import FeaturizerModule, HeadModule, SequenceModel, State
@@ -31,6 +32,7 @@ __all__ = [
     "CheckpointFolder",
     "Column",
     "Dataset",
+    "EncoderChain",
     "Evaluation",
     "FeaturizerModule",
     "HeadModule",

@@ -103,6 +103,13 @@ class Column:
         """The first row of each item, shape (items,)."""
         return self.lengths.cumsum(0) - self.lengths
 
+    def select(self, indices: Tensor) -> Column:
+        """Return the column of the examples at `indices`, in that order; a table stays whole."""
+        lengths = self.lengths[indices]
+        shifts = self.starts[indices] - (lengths.cumsum(0) - lengths)
+        rows = torch.arange(int(lengths.sum())) + torch.repeat_interleave(shifts, lengths)
+        return Column(self.values[rows], lengths, self.table)
+
     def gather(self, indices: Tensor, layout: Layout | None = None) -> Sequences | Indexed:
         """Collect the items at `indices`, in that order; `layout` saves working it out again."""
         layout = layout or Layout.of(self.lengths[indices])
@@ -179,6 +186,14 @@ class Dataset:
     def name(self, index: int) -> str:
         """Return what to call an example in a message."""
         return self.places[index] if self.places else f"example {index}"
+
+    def select(self, indices: Tensor) -> Dataset:
+        """Return the data set of the examples at `indices`, in that order."""
+        return Dataset(
+            tuple(column.select(indices) for column in self.features),
+            {name: column.select(indices) for name, column in self.targets.items()},
+            [self.places[index] for index in indices.tolist()] if self.places else (),
+        )
 
     def gather(self, indices: Tensor) -> Batch:
         """Make the batch of these examples, in this order."""

@@ -6,19 +6,22 @@ under TYPE_CHECKING only: importing this module loads neither torch nor numpy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from seqlab.errors import Place
+from seqlab.errors import DataError, Place
 
 if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from seqlab.engine import Column, Sequences, State
 
 __all__ = [
+    "Audio",
     "Encoder",
     "EncoderContext",
     "Example",
@@ -36,8 +39,41 @@ __all__ = [
     "RunInfo",
 ]
 
-FieldKind = Literal["tokens", "token_labels"]
-"""What a field of an example holds: a list of strings, or a list of labels as long as the tokens."""
+FieldKind = Literal["tokens", "token_labels", "audio", "text"]
+"""What a field of an example holds.
+
+A list of strings; a list of labels as long as the tokens; an `Audio`; a string.
+"""
+
+
+class Audio(Protocol):
+    """One channel of sound, read when it is asked for."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, Hz."""
+        ...
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What names the samples: equal for the same stretch of the same content, and for nothing else."""
+        ...
+
+    def samples(self) -> NDArray[float32]:
+        """Return the samples, float32 of shape (time,), full scale at -1 and 1.
+
+        DataError where they cannot be read or are no sound.
+        """
+        ...
+
+
+def _raised(error: DataError) -> None:
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +113,20 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class ReaderContext:
-    """What a reader's builder knows; no facts yet."""
+    """What a reader's builder knows: what to do with one example that cannot be used.
+
+    `refuse` raises the error, or, where the recipe says `on_error: skip`, takes note of it; then the reader
+    goes on with the next example. What spoils a whole file is raised.
+    """
+
+    refuse: Callable[[DataError], None] = _raised
 
 
 class Reader(Protocol):
-    """Reads files into examples; bad input raises DataError with file and line, nothing is dropped."""
+    """Reads files into examples; bad input raises DataError with file and line, nothing is dropped.
+
+    One example that cannot be used goes to the context's `refuse`.
+    """
 
     suffixes: tuple[str, ...]
     """File-name endings of its format, with the dot: `(".conllu", ".conllu.gz")`."""
@@ -92,8 +137,8 @@ class Reader(Protocol):
         """Yield the examples of one file in order; the path `-` is standard input."""
         ...
 
-    def write(self, example: Example, labels: Mapping[str, Sequence[str]]) -> str:
-        """Return the example in the reader's own format with `labels` (per label field) filled in."""
+    def write(self, example: Example, answers: Mapping[str, Any]) -> str:
+        """Return the example in the reader's own format with what heads answer (per field) filled in."""
         ...
 
 
@@ -174,7 +219,11 @@ class HeadContext:
 
 
 class Head(Protocol):
-    """Turns states into answers of one target field: labels, loss and decoding."""
+    """Turns states into answers of one target field: labels or text, loss and decoding.
+
+    A head whose targets need a least number of states, as CTC does, has a method `shortest(values)` besides:
+    that number for each of many examples' targets.
+    """
 
     target: str
     """The field that it learns and predicts."""
@@ -201,8 +250,8 @@ class Head(Protocol):
         """Make the module for states of this size, a `seqlab.engine.HeadModule`."""
         ...
 
-    def decode(self, ids: Sequence[int]) -> list[str]:
-        """Turn the ids of one example into labels."""
+    def decode(self, ids: Sequence[int]) -> Any:
+        """Turn the ids of one example into what the target field holds: a list of labels, or text."""
         ...
 
 
@@ -218,7 +267,7 @@ class MetricContext:
 
 
 class Metric(Protocol):
-    """Compares predicted with gold labels, example by example."""
+    """Compares predicted with gold answers, example by example."""
 
     higher_is_better: bool
 
@@ -238,8 +287,8 @@ class Metric(Protocol):
         """Forget all updates."""
         ...
 
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
-        """Count one example."""
+    def update(self, example: Example, gold: Any, predicted: Any) -> None:
+        """Count one example; gold and predicted are what the head's target field holds."""
         ...
 
     def compute(self) -> dict[str, float]:

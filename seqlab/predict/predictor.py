@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from seqlab.api import Example, Place
 from seqlab.assembly import Assembly
@@ -19,6 +19,9 @@ WINDOW_TOKENS = 65_536
 """Tokens that a stream collects before it predicts them: several full batches, some 30 MB."""
 
 Tokens = Sequence[str]
+
+Answered: TypeAlias = tuple[Example, dict[str, Any], dict[str, tuple[float, ...]]]
+"""An example, what each head answers, and the probabilities of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +75,23 @@ class Predictor:
     ) -> Iterator[Prediction]:
         """Label a stream of any length in bounded memory, one prediction per sequence, in order."""
         examples = (_example(sequence, number) for number, sequence in enumerate(sequences))
-        for example, labels, probabilities in self.label(examples, window_tokens=window_tokens):
+        for example, answers, probabilities in self.label(examples, window_tokens=window_tokens):
+            labels = {name: tuple(answer) for name, answer in answers.items()}
             yield Prediction(tuple(example.fields["tokens"]), labels, probabilities)
 
-    def label(
-        self, examples: Iterable[Example], *, window_tokens: int = WINDOW_TOKENS
-    ) -> Iterator[tuple[Example, dict[str, tuple[str, ...]], dict[str, tuple[float, ...]]]]:
-        """Label a reader's examples; yields each with its labels and probabilities per label field."""
+    def label(self, examples: Iterable[Example], *, window_tokens: int = WINDOW_TOKENS) -> Iterator[Answered]:
+        """Label a reader's examples; yields each with what the heads answer, and how sure they are."""
         for window in _windows(examples, window_tokens):
             yield from self._label_window(window)
 
-    def _label_window(
-        self, window: Sequence[Example]
-    ) -> Iterator[tuple[Example, dict[str, tuple[str, ...]], dict[str, tuple[float, ...]]]]:
+    def _label_window(self, window: Sequence[Example]) -> Iterator[Answered]:
         data = self.assembly.encode(window, labelled=False)
         answers = answer(self.model, data, BATCH, precision=self.precision)
         heads = self.assembly.heads
         for number, example in enumerate(window):
-            labels = {name: tuple(head.decode(answers[name].ids[number])) for name, head in heads.items()}
+            decoded = {name: head.decode(answers[name].ids[number]) for name, head in heads.items()}
             sure = {name: tuple(answers[name].probabilities[number]) for name in heads}
-            yield example, labels, sure
+            yield example, decoded, sure
 
 
 def _example(sequence: Tokens, number: int) -> Example:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from seqlab.api import Example, Metric
 from seqlab.assembly import Assembly
@@ -62,11 +63,9 @@ class Scorer:
                 names |= dict.fromkeys(self._measure(target, metric, gold), metric.higher_is_better)
         return names | {self.assembly.prefix(target) + LOSS: False for target in self.assembly.heads}
 
-    def _measure(
-        self, target: str, metric: Metric, predicted: Sequence[Sequence[str]]
-    ) -> Mapping[str, float]:
+    def _measure(self, target: str, metric: Metric, predicted: Sequence[Any]) -> Mapping[str, float]:
         metric.reset()
-        for example, labels in zip(self.examples, predicted, strict=True):
-            metric.update(example, example.fields[target], labels)
+        for example, found in zip(self.examples, predicted, strict=True):
+            metric.update(example, example.fields[target], found)
         prefix = self.assembly.prefix(target)
         return {prefix + name: value for name, value in metric.compute().items()}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
-from seqlab.recipe.schema import RECIPE_KEYS, REQUIRED_KEYS
+from seqlab.recipe.schema import ON_ERROR_TEXT, RECIPE_KEYS, REQUIRED_KEYS, OnError
 from seqlab.settings import Config, TrainSettings
 
 __all__ = ["Components", "recipe_json_schema"]
@@ -51,16 +51,14 @@ def recipe_json_schema(components: Components) -> Schema:
 
 
 def _properties(components: Components) -> dict[str, Schema]:
-    head = _choice(components, "head")
-    heads = {"type": "array", "items": head, "minItems": 1}
     return {
         "extends": {"type": "string"},
         "name": {"type": "string"},
         "requires": {"type": "array", "items": {"type": "string"}},
         "data": _data(_choice(components, "reader")),
         "features": {"type": "array", "items": _choice(components, "featurizer"), "minItems": 1},
-        "encoder": _choice(components, "encoder"),
-        "head": {"anyOf": [head, heads]},
+        "encoder": _one_or_several(components, "encoder"),
+        "head": _one_or_several(components, "head"),
         "metrics": {"type": "array", "items": _choice(components, "metric")},
         "observers": {"type": "array", "items": _choice(components, "observer")},
         "train": {"$ref": "#/$defs/train"},
@@ -75,9 +73,20 @@ def _data(reader: Schema) -> Schema:
     }
     return {
         "type": "object",
-        "properties": {"reader": reader, "train": split, "dev": _or_null(split), "test": _or_null(split)},
+        "properties": {
+            "reader": reader,
+            "on_error": _or_null({"description": ON_ERROR_TEXT, "enum": list(get_args(OnError))}),
+            "train": split,
+            "dev": _or_null(split),
+            "test": _or_null(split),
+        },
         "additionalProperties": False,
     }
+
+
+def _one_or_several(components: Components, kind: str) -> Schema:
+    one = _choice(components, kind)
+    return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
 
 
 def _or_null(schema: Schema) -> Schema:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import ValidationError
 
@@ -22,6 +22,7 @@ from seqlab.recipe.schema import (
     REQUIRED_KEYS,
     SPLITS,
     ComponentRef,
+    OnError,
     Recipe,
     Surroundings,
 )
@@ -112,27 +113,29 @@ class _Check:
         name = self._name(source)
         requires = self._requires()
         reader, strings = self._data()
+        on_error = self._on_error()
         features = self._components("featurizer", "features")
-        encoder = self._single("encoder")
-        heads = self._heads()
+        encoders = self._one_or_several("encoder")
+        heads = self._one_or_several("head")
         metrics = self._optional_components("metric", "metrics")
         observers = self._optional_components("observer", "observers")
         train = self._train()
         if check_data and train is not None:
             self._needs_of_dev(train)
         paths = find_files(strings, self.surroundings.locate, self.problems) if check_data else {}
-        if reader is None or encoder is None or train is None:
+        if reader is None or on_error is None or train is None:
             return None
         return Recipe(
             name=name,
             source=source,
             requires=requires,
             reader=reader,
+            on_error=on_error,
             splits=_by_split((string.split, string.text) for string in strings),
             anchored=_by_split((string.split, anchor(string.text, string.place)) for string in strings),
             paths=paths,
             features=features,
-            encoder=encoder,
+            encoders=encoders,
             heads=heads,
             metrics=metrics,
             observers=self._default_observers() if observers is None else observers,
@@ -202,16 +205,25 @@ class _Check:
                 self._report(item, ("data", split, index), unlike("a path", plain(item)))
         return strings
 
-    def _single(self, kind: str) -> ComponentRef | None:
-        node = self._child(self.root, kind)
-        return None if node is None else self._component(kind, node, (kind,))
+    def _on_error(self) -> OnError | None:
+        data = self._child(self.root, "data")
+        node = None if data is None else self._child(data, "on_error")
+        if node is None or node.content is None:
+            return "fail"
+        for allowed in get_args(OnError):
+            if node.content == allowed:
+                return cast("OnError", allowed)
+        self._report(node, ("data", "on_error"), f"got {show(plain(node))}; {one_of(get_args(OnError))}")
+        return None
 
-    def _heads(self) -> tuple[ComponentRef, ...]:
-        node = self._child(self.root, "head")
-        if node is not None and isinstance(node.content, tuple):
-            return self._components("head", "head")
-        head = self._single("head")
-        return () if head is None else (head,)
+    def _one_or_several(self, kind: str) -> tuple[ComponentRef, ...]:
+        node = self._child(self.root, kind)
+        if node is None:
+            return ()
+        if isinstance(node.content, tuple):
+            return self._components(kind, kind)
+        ref = self._component(kind, node, (kind,))
+        return () if ref is None else (ref,)
 
     def _components(self, kind: str, key: str) -> tuple[ComponentRef, ...]:
         """Check a list of at least one component."""

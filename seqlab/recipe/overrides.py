@@ -11,9 +11,9 @@ from seqlab.recipe.reader import COMMAND_LINE, KeyPath, Node, dotted, read_value
 __all__ = ["apply_overrides", "long_form", "long_forms", "merge"]
 
 COMPONENT_KEYS = ("encoder", "head")
-"""Top-level keys that hold one component; `head` may hold a list as well."""
+"""Top-level keys that hold one component, or a list as well."""
 
-COMPONENT_LIST_KEYS = ("features", "head", "metrics", "observers")
+COMPONENT_LIST_KEYS = ("features", "encoder", "head", "metrics", "observers")
 """Top-level keys that hold lists of components."""
 
 

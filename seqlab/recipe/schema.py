@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from seqlab.errors import Place, Problem
 from seqlab.recipe.paths import Locate
@@ -16,11 +16,13 @@ from seqlab.settings import Config, TrainSettings
 __all__ = [
     "DATA_KEYS",
     "DEFAULT_OBSERVERS",
+    "ON_ERROR_TEXT",
     "RECIPE_KEYS",
     "REQUIRED_KEYS",
     "SPLITS",
     "Catalogue",
     "ComponentRef",
+    "OnError",
     "Recipe",
     "Surroundings",
 ]
@@ -34,7 +36,7 @@ RECIPE_KEYS = {
     "requires": "Distributions of plugins that must be installed.",
     "data": "Where the data is and how it is read.",
     "features": "Featurizers whose outputs are concatenated.",
-    "encoder": "The network from features to states.",
+    "encoder": "The network from features to states: one encoder, or several, each reading the one before.",
     "head": "What is predicted from the states: one head, or several.",
     "metrics": "Metrics to report beside the losses; those of the heads when absent, none when empty.",
     "observers": "What watches training step by step.",
@@ -48,8 +50,14 @@ REQUIRED_KEYS = ("data", "features", "encoder", "head")
 SPLITS = ("train", "dev", "test")
 """The splits of the data; only the first one is required."""
 
-DATA_KEYS = ("reader", *SPLITS)
+DATA_KEYS = ("reader", "on_error", *SPLITS)
 """Keys below `data`."""
+
+OnError: TypeAlias = Literal["fail", "skip"]
+
+ON_ERROR_TEXT = (
+    "What an example that cannot be used does: `fail` ends the run, `skip` leaves it out, counted and listed."
+)
 
 DEFAULT_OBSERVERS = ("console", "jsonl", "checkpoints")
 """Observers of a recipe that names none."""
@@ -92,11 +100,12 @@ class Recipe:
     source: Path | None = field(compare=False)
     requires: tuple[str, ...]
     reader: ComponentRef
+    on_error: OnError
     splits: Mapping[str, tuple[str, ...]] = field(compare=False)
     anchored: Mapping[str, tuple[str, ...]]
     paths: Mapping[str, tuple[Path, ...]]
     features: tuple[ComponentRef, ...]
-    encoder: ComponentRef
+    encoders: tuple[ComponentRef, ...]
     heads: tuple[ComponentRef, ...]
     metrics: tuple[ComponentRef, ...] | None
     observers: tuple[ComponentRef, ...]
@@ -109,15 +118,14 @@ class Recipe:
 
         Loading it, from memory or from YAML, gives an equal recipe.
         """
-        heads = [head.plain() for head in self.heads]
         resolved = {
             "name": self.name,
             "requires": list(self.requires),
-            "data": {"reader": self.reader.plain()}
+            "data": {"reader": self.reader.plain(), "on_error": self.on_error}
             | {split: texts[0] if len(texts) == 1 else list(texts) for split, texts in self.anchored.items()},
             "features": [feature.plain() for feature in self.features],
-            "encoder": self.encoder.plain(),
-            "head": heads[0] if len(heads) == 1 else heads,
+            "encoder": _plain(self.encoders),
+            "head": _plain(self.heads),
             "metrics": None if self.metrics is None else [metric.plain() for metric in self.metrics],
             "observers": [observer.plain() for observer in self.observers],
             "train": self.train.model_dump(mode="json"),
@@ -138,3 +146,9 @@ class Recipe:
     def problem(self, path: str, message: str) -> Problem:
         """Return a problem with the value at a dotted path, for checks that need more than the recipe."""
         return Problem(self.place(path), path, message)
+
+
+def _plain(refs: tuple[ComponentRef, ...]) -> dict[str, Any] | list[dict[str, Any]]:
+    """Return one component as a mapping, several as a list."""
+    each = [ref.plain() for ref in refs]
+    return each[0] if len(each) == 1 else each

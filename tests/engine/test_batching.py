@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -126,6 +127,33 @@ def test_chunks_of_a_batch_keep_features_and_targets_together(items: list[list[i
         assert isinstance(second, Sequences)
         assert listed(first) == listed(second) == listed(chunk.targets["labels"])
     assert sum(chunk.rows for chunk in chunks) == batch.rows
+
+
+@given(items=st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=6), data=st.data())
+def test_a_selection_gathers_what_the_whole_gathers_there(
+    items: list[list[int]], data: st.DataObject
+) -> None:
+    chosen = torch.tensor(data.draw(st.lists(st.integers(0, len(items) - 1), min_size=1, max_size=5)))
+    table = Column.of([[number, number] for number in range(10)])
+    whole = Dataset(
+        (Column.of(items), replace(Column.of(items), table=table)),
+        {"label": Column.of(items)},
+        [f"place {number}" for number in range(len(items))],
+    )
+    part = whole.select(chosen)
+    found, expected = part.gather(torch.arange(len(chosen))), whole.gather(chosen)
+    assert part.lengths.tolist() == [len(items[index]) for index in chosen.tolist()]
+    assert torch.equal(found.targets["label"].to_flat(), expected.targets["label"].to_flat())
+    for one, other in zip(found.features, expected.features, strict=True):
+        if isinstance(one, Indexed):
+            assert isinstance(other, Indexed)
+            assert torch.equal(one.items.data, other.items.data)
+            one, other = one.rows, other.rows
+        assert isinstance(other, Sequences)
+        assert torch.equal(one.to_flat(), other.to_flat())
+    assert [part.name(place) for place in range(len(part))] == [
+        whole.name(index) for index in chosen.tolist()
+    ]
 
 
 def test_a_batch_without_targets_is_cut_like_any_other() -> None:

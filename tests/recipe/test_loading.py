@@ -68,14 +68,38 @@ def test_empty_lists_are_taken_at_their_word(load: Load, whole: str) -> None:
     assert recipe.resolved()["metrics"] == []
 
 
+def test_encoders_may_be_one_or_several(load: Load, lines: Lines, whole: str) -> None:
+    several = whole.replace("encoder: bilstm", "encoder: [bilstm, {name: gru, hidden_size: 3}]")
+    assert [ref.name for ref in load(whole).encoders] == ["bilstm"]
+    assert [ref.name for ref in load(several).encoders] == ["bilstm", "gru"]
+    assert load(several, "encoder.0.hidden_size=5").encoders[0].config.model_dump()["hidden_size"] == 5
+    assert [ref["name"] for ref in load(several).resolved()["encoder"]] == ["bilstm", "gru"]
+    (problem,) = lines(whole.replace("encoder: bilstm", "encoder: []"))
+    assert problem.endswith(": encoder: expected at least one encoder, got an empty list")
+
+
+def test_what_a_bad_example_does_is_one_of_two_words(load: Load, lines: Lines, whole: str) -> None:
+    def with_word(word: str) -> str:
+        return whole.replace("train: train.conllu", f"on_error: {word}\n  train: train.conllu")
+
+    assert load(whole).on_error == load(with_word("null")).on_error == "fail"
+    assert load(with_word("skip")).on_error == "skip"
+    for wrong in ("ignore", "[skip]", "1"):
+        (problem,) = lines(with_word(wrong))
+        assert ": data.on_error: got " in problem
+        assert problem.endswith("; one of: fail, skip")
+
+
 @pytest.fixture
 def rich(whole: str, folder: Path) -> str:
     for name in ("dev-1", "dev-2"):
         (folder / f"{name}.conllu").touch()
     return (
         whole.replace("tagging", "[tagging, {name: tagging}]")
-        .replace("encoder: bilstm", "encoder: {name: bounded, units: 3, sizes: [1, 2], weights: {no: 1}}")
-        .replace("train: train.conllu", "train: [train.conllu]\n  dev: ../dev-*.conllu")
+        .replace(
+            "encoder: bilstm", "encoder: [{name: bounded, units: 3, sizes: [1, 2], weights: {no: 1}}, gru]"
+        )
+        .replace("train: train.conllu", "train: [train.conllu]\n  dev: ../dev-*.conllu\n  on_error: skip")
         + "name: 'no'\nmetrics: [accuracy]\nrequires: [Seqlab_CRF]\n"
         + "train: {optimizer: {name: adamw}, schedule: {name: linear}, early_stopping: {}}\n"
     )
@@ -111,6 +135,7 @@ def test_resolved_is_plain_and_complete(load: Load, whole: str, folder: Path) ->
     ]
     assert resolved["data"] == {
         "reader": {"name": "conllu", "text": "form", "label": "upos"},
+        "on_error": "fail",
         "train": str(folder.resolve() / "recipes/train.conllu"),
     }
     assert resolved["encoder"] == {"name": "bilstm", "hidden_size": 256, "dropout": 0.0}
@@ -142,8 +167,8 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
             "; one of: bilstm, bounded, gru"]),
         ("encoder: bilstm", "encoder: null", ["6:10: encoder: expected a component name or a mapping with a"
             " 'name', got null"]),
-        ("encoder: bilstm", "encoder: [bilstm]", ["6:10: encoder: expected a component name or a mapping with"
-            " a 'name', got a list"]),
+        ("encoder: bilstm", "encoder: [[bilstm]]", ["6:11: encoder.0: expected a component name or a mapping"
+            " with a 'name', got a list"]),
         ("  - embedding", "  embedding", ["5:3: features: expected a list of featurizers, got 'embedding'"]),
         ("\n  - embedding", " []", ["4:11: features: expected at least one featurizer, got an empty list"]),
         ("  - embedding", "  - 3", ["5:5: features.0: expected a component name or a mapping with a 'name',"

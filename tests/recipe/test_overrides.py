@@ -44,7 +44,7 @@ def test_extends_lays_the_recipe_over_its_base(load: Load, whole: str) -> None:
         )
     )
     recipe = load("extends: ../base.yaml\nencoder: {dropout: 0.5}\ntrain: {epochs: 2}\n")
-    assert recipe.encoder.config.model_dump() == {"hidden_size": 5, "dropout": 0.5}
+    assert recipe.encoders[0].config.model_dump() == {"hidden_size": 5, "dropout": 0.5}
     assert recipe.train.epochs == 2
     assert recipe.name == "pos"
     assert "extends" not in recipe.resolved()
@@ -53,10 +53,10 @@ def test_extends_lays_the_recipe_over_its_base(load: Load, whole: str) -> None:
 def test_the_short_form_means_the_same_in_base_and_recipe(load: Load, whole: str) -> None:
     Path("recipes/base.yaml").write_text(whole)
     recipe = load("extends: base.yaml\nencoder: {hidden_size: 7}\n")
-    assert (recipe.encoder.name, recipe.encoder.config.model_dump()["hidden_size"]) == ("bilstm", 7)
+    assert (recipe.encoders[0].name, recipe.encoders[0].config.model_dump()["hidden_size"]) == ("bilstm", 7)
     Path("recipes/base.yaml").write_text(whole.replace("bilstm", "{name: bilstm, hidden_size: 5}"))
     recipe = load("extends: base.yaml\nencoder: bilstm\n")
-    assert recipe.encoder.config.model_dump()["hidden_size"] == 5
+    assert recipe.encoders[0].config.model_dump()["hidden_size"] == 5
 
 
 def test_paths_of_a_base_start_from_the_base(load: Load, whole: str) -> None:
@@ -137,7 +137,7 @@ def test_overrides_reach_into_lists_short_forms_and_absent_mappings(load: Load, 
         "head.0.name=tagging",
     )
     assert recipe.features[0].config.model_dump()["embedding_dim"] == 50
-    assert recipe.encoder.config.model_dump()["hidden_size"] == 3
+    assert recipe.encoders[0].config.model_dump()["hidden_size"] == 3
     assert recipe.train.early_stopping is not None
     assert recipe.train.early_stopping.patience == 2
     assert load(whole, "train.epochs=4").train.epochs == 4
@@ -146,12 +146,12 @@ def test_overrides_reach_into_lists_short_forms_and_absent_mappings(load: Load, 
 def test_replacing_only_the_name_keeps_the_keys(load: Load, lines: Lines, whole: str) -> None:
     text = whole.replace("bilstm", "{name: bilstm, hidden_size: 9}")
     recipe = load(text, "encoder.name=gru")
-    assert (recipe.encoder.name, recipe.encoder.config.model_dump()["hidden_size"]) == ("gru", 9)
+    assert (recipe.encoders[0].name, recipe.encoders[0].config.model_dump()["hidden_size"]) == ("gru", 9)
     assert lines(text, "encoder.name=bounded", "encoder.units=1") == [
         "recipes/pos.yaml:6:25: encoder: unknown key 'hidden_size'; allowed keys: choice, code, many, part,"
         " sizes, units, weights"
     ]
-    assert load(text, "encoder=gru").encoder.config.model_dump()["hidden_size"] == 256
+    assert load(text, "encoder=gru").encoders[0].config.model_dump()["hidden_size"] == 256
 
 
 def test_an_empty_value_is_null(load: Load, whole: str) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from seqlab.api import DataError, Example, FieldKind, Place, did_you_mean, one_of
 
@@ -138,15 +138,15 @@ class ConlluReader:
         if empty:
             raise DataError("no sentences", place=Place(file))
 
-    def write(self, example: Example, labels: Mapping[str, Sequence[str]]) -> str:
+    def write(self, example: Example, answers: Mapping[str, Any]) -> str:
         """Return the sentence with the labels put into their columns, everything else as it was read."""
         lines = cast("str", example.origin).split("\n")
         words = [index for index, line in enumerate(lines) if line.partition("\t")[0].isdigit()]
-        sources = [Source.named(field) for field in labels]
+        sources = [Source.named(field) for field in answers]
         for source in sources:
-            if len(labels[source.name]) != len(words):
-                raise ValueError(f"{len(labels[source.name])} labels {source.name!r} for {len(words)} words")
-        for index, *values in zip(words, *labels.values(), strict=True):
+            if len(answers[source.name]) != len(words):
+                raise ValueError(f"{len(answers[source.name])} labels {source.name!r} for {len(words)} words")
+        for index, *values in zip(words, *answers.values(), strict=True):
             row = lines[index].split("\t")
             try:
                 for source, value in zip(sources, values, strict=True):

@@ -20,6 +20,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from seqlab.api import DataError, Example, FieldKind, Place
 from seqlab.builtin.readers.conllu import byte_lines, decode
@@ -66,10 +67,10 @@ class CopyMemoryReader:
         if empty:
             raise DataError("no sequences", place=Place(file))
 
-    def write(self, example: Example, labels: Mapping[str, Sequence[str]]) -> str:
+    def write(self, example: Example, answers: Mapping[str, Any]) -> str:
         """Return the line of the symbols; DataError for wrong labels, for which the format has no place."""
         remembered = example.fields["tokens"][: self.length]
-        if labels and list(labels.get(FIELD, ())) != self._labels(remembered):
+        if answers and list(answers.get(FIELD, ())) != self._labels(remembered):
             message = "a line of symbols cannot hold labels other than the right ones; choose tsv or jsonl"
             raise DataError(message, place=example.place)
         return " ".join(remembered) + "\n"

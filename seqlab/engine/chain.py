@@ -1,0 +1,70 @@
+"""Encoders one after the other, as one encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, cast
+
+from torch import Tensor, nn
+
+from seqlab.engine.model import State
+from seqlab.engine.sequences import Sequences
+
+__all__ = ["EncoderChain", "EncoderModule"]
+
+
+class EncoderModule(Protocol):
+    """What a chain uses of an encoder, a torch module."""
+
+    output_size: int
+    carries_state: bool
+
+    def __call__(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State | None]:
+        """Map (rows, input_size) to (rows, output_size) and return the state after the last rows."""
+        ...
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Return the lengths of the outputs, integers, shape (sequences,)."""
+        ...
+
+
+class EncoderChain(nn.Module):
+    """Each encoder reads the states of the one before; at least one.
+
+    A state is carried where every encoder carries one: the parts of all, one after the other.
+    """
+
+    def __init__(self, encoders: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.encoders = nn.ModuleList(encoders)
+        *_, last = self._each()
+        self.output_size = last.output_size
+        self.carries_state = all(encoder.carries_state for encoder in self._each())
+
+    def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State | None]:
+        """Map (rows, input_size of the first) to (rows, output_size of the last)."""
+        if state is not None and not self.carries_state:
+            raise ValueError("a chain in which an encoder carries no state cannot take one")
+        finals: list[State | None] = []
+        for number, encoder in enumerate(self._each()):
+            inputs, final = encoder(inputs, None if state is None else self._part(state, number))
+            finals.append(final)
+        if not self.carries_state:
+            return inputs, None
+        parts = tuple(final or () for final in finals)
+        # How many parts each encoder's state has is known once it has been seen.
+        self._counts = [len(part) for part in parts]
+        return inputs, tuple(tensor for part in parts for tensor in part)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Return the lengths of the last encoder's outputs."""
+        for encoder in self._each():
+            lengths = encoder.output_lengths(lengths)
+        return lengths
+
+    def _part(self, state: State, number: int) -> State:
+        first = sum(self._counts[:number])
+        return state[first : first + self._counts[number]]
+
+    def _each(self) -> Iterator[EncoderModule]:
+        return cast("Iterator[EncoderModule]", iter(self.encoders))  # nn.ModuleList knows nn.Module only
