@@ -1,0 +1,97 @@
+"""The text of an utterance: normalised once, when it is read, so that training and scoring see the same."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, TypeAlias
+
+__all__ = ["Case", "Normalizer", "UnicodeForm"]
+
+UnicodeForm: TypeAlias = Literal["NFC", "NFD", "NFKC", "NFKD"]
+Case: TypeAlias = Literal["lower", "upper"]
+
+SHOWN = 40
+"""Characters of a text that a message shows on either side of the point in question."""
+
+NO_TEXT = {"Cc": "is a control character", "Cs": "is half of a character (a lone surrogate)"}
+"""Categories of Unicode that no text may hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Normalizer:
+    """Brings texts into one form, in this order, and checks what comes out.
+
+    1. `unicode`: normal form of Unicode (UAX 15), None leaves the text as it is;
+    2. `case`: all to lower or to upper case, None keeps it;
+    3. `replace`: each key by its value, in one pass; where several fit, the longest;
+    4. `remove`: each of these characters is taken out;
+    5. `collapse_spaces`: any run of white space becomes one space, none at either end.
+
+    The result must not be empty, must hold no control character and, where there is an `alphabet`, no other
+    character than its own.
+    """
+
+    unicode: UnicodeForm | None = "NFC"
+    case: Case | None = None
+    replace: Mapping[str, str] = field(default_factory=dict)
+    remove: str = ""
+    collapse_spaces: bool = True
+    alphabet: str | None = None
+
+    def __call__(self, text: str) -> str:
+        """Return the text in its normal form; ValueError says what in it is not allowed."""
+        done = unicodedata.normalize(self.unicode, text) if self.unicode else text
+        if self.case:
+            done = done.lower() if self.case == "lower" else done.upper()
+        if self.replace:
+            done = self._pattern.sub(lambda match: self.replace[match[0]], done)
+        done = done.translate(self._removed)
+        if self.collapse_spaces:
+            done = " ".join(done.split())
+        if not done.strip():
+            raise ValueError("the text is empty" + (f" once {text!r} is normalised" if text.strip() else ""))
+        self._check(done)
+        return done
+
+    def _check(self, text: str) -> None:
+        for position, sign in enumerate(text, 1):
+            if sign in self._allowed:
+                continue
+            if self.alphabet is not None:
+                why = f"is not in the alphabet {self.alphabet!r}"
+            elif unicodedata.category(sign) in NO_TEXT:
+                why = NO_TEXT[unicodedata.category(sign)]
+            else:
+                continue
+            raise ValueError(
+                f"character {named(sign)} at position {position} of {around(text, position)} {why}"
+            )
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        return re.compile("|".join(map(re.escape, sorted(self.replace, key=len, reverse=True))))
+
+    @cached_property
+    def _removed(self) -> dict[int, None]:
+        return dict.fromkeys(map(ord, self.remove))
+
+    @cached_property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(self.alphabet or "")
+
+
+def named(sign: str) -> str:
+    """Return a character as messages show it: `'é' (U+00E9, latin small letter e with acute)`."""
+    name = unicodedata.name(sign, "").lower()
+    return f"{sign!r} (U+{ord(sign):04X}{', ' if name else ''}{name})"
+
+
+def around(text: str, position: int) -> str:
+    """Return the text around a position, counted from 1, with `...` where it is cut."""
+    start, stop = max(0, position - SHOWN), position + SHOWN
+    cut = ("..." if start else "") + text[start:stop] + ("..." if stop < len(text) else "")
+    return repr(cut)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from sounds import ALPHABET, DAMAGED, ODD, damaged_folder, manifest, tone, write
+
+from seqlab.api import DataError, ReaderContext
+from seqlab.audio import AudioSettings, Limits
+from seqlab.builtin.readers.manifests import ManifestLayout
+from seqlab.builtin.readers.speech_plugin import seqlab_register_readers
+from seqlab.builtin.readers.transcripts import Normalizer
+from seqlab.builtin.readers.utterances import SpeechReader, Utterance
+from seqlab.lab import BUILT_IN, Lab
+from seqlab.run import RunOptions
+
+COMPONENTS = {component.name: component for component in seqlab_register_readers()}
+
+
+def build(name: str, refused: list[DataError] | None = None, **settings: Any) -> SpeechReader:
+    context = ReaderContext() if refused is None else ReaderContext(refused.append)
+    built = COMPONENTS[name].build(COMPONENTS[name].config(**settings), context)
+    assert isinstance(built, SpeechReader)
+    return built
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_every_reader_delivers_sound_and_text(name: str) -> None:
+    reader = build(name)
+    assert reader.fields == {"audio": "audio", "text": "text"}
+    assert reader.suffixes
+    assert reader.settings == AudioSettings(sample_rate=16_000, limits=Limits(max_duration=60.0))
+    assert reader.normalizer == Normalizer()
+    assert reader.check
+
+
+def test_every_setting_arrives() -> None:
+    reader = build(
+        "speech",
+        sample_rate=8000,
+        channel=1,
+        normalize={"unicode": None, "case": "upper", "replace": {"&": "and"}, "remove": "."},
+        alphabet="AB ",
+        min_duration=0.2,
+        max_duration=None,
+        min_level=None,
+        max_clipped=0.5,
+        min_file_rate=8000,
+        max_file_rate=48_000,
+        check=False,
+        columns={"text": "norm", "speaker": "who"},
+    )
+    limits = Limits(
+        min_duration=0.2, min_sample_rate=8000, max_sample_rate=48_000, min_level=None, max_clipped=0.5
+    )
+    assert reader.settings == AudioSettings(sample_rate=8000, channel=1, limits=limits)
+    assert reader.normalizer == Normalizer(
+        unicode=None, case="upper", replace={"&": "and"}, remove=".", alphabet="AB "
+    )
+    assert not reader.check
+    assert isinstance(reader.layout, ManifestLayout)
+    assert (reader.layout.columns.text, reader.layout.columns.speaker) == ("norm", "who")
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("speech", {"alphabet": "abca"}, "character 'a' stands twice in the alphabet"),
+        ("kaldi", {"min_duration": 3, "max_duration": 2}, "must be at least min_duration, 3, got 2"),
+        ("kaldi", {"min_duration": 90}, "must be at least min_duration, 90, got 60"),
+        ("speech", {"channel": -1}, "Input should be greater than or equal to 0"),
+        ("speech", {"channel": "left"}, "Input should be 'mix'"),
+        ("speech", {"normalize": {"replace": {"": "x"}}}, "String should have at least 1 character"),
+        ("audio_folder", {"text_suffix": "txt"}, r"String should match pattern '^\.[^/]+$'"),
+        ("librispeech", {"columns": {}}, "Extra inputs are not permitted"),
+    ],
+)
+def test_wrong_settings(name: str, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        COMPONENTS[name].config.model_validate(values)
+    assert message in [problem["msg"].removeprefix("Value error, ") for problem in caught.value.errors()]
+
+
+def test_settings_survive_the_recipe_that_a_run_saves() -> None:
+    config = COMPONENTS["speech"].config(
+        normalize={"replace": {"ß": "ss"}}, columns={"speaker": "who"}, alphabet=" a"
+    )
+    assert COMPONENTS["speech"].config.model_validate(config.model_dump(mode="json")) == config
+
+
+def test_settings_need_neither_torch_nor_numpy_and_reading_no_torch(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", tone(1.0, 8000), 8000)
+    path = manifest(tmp_path / "m.jsonl", [{"audio": "a.wav", "text": "yes"}])
+    script = (
+        "import sys\nfrom pathlib import Path\n"
+        "from seqlab.api import ReaderContext\n"
+        "from seqlab.builtin.readers.speech_plugin import seqlab_register_readers\n"
+        "component = next(each for each in seqlab_register_readers() if each.name == 'speech')\n"
+        "config = component.config()\n"
+        "assert not {'torch', 'numpy', 'soundfile'} & set(sys.modules)\n"
+        "(example,) = component.build(config, ReaderContext()).read(Path(sys.argv[1]))\n"
+        "assert len(example.fields['audio'].samples()) == 16_000\n"
+        "assert not {'torch', 'librosa', 'torchaudio', 'scipy'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", script, path], check=True)
+
+
+# --- a run on damaged sound --------------------------------------------------------------------------------
+
+PLUGINS = ("readers.speech_plugin", "featurizers.speech_plugin", "heads.ctc_plugin", "metrics.speech_plugin")
+
+
+@pytest.fixture
+def speech_lab() -> Lab:
+    """A Lab with all built-in parts of speech, whether or not they are on its list."""
+    names = (f"seqlab.builtin.{name}" for name in PLUGINS)
+    return Lab([import_module(name) for name in names if name not in BUILT_IN], entry_points=False)
+
+
+def recipe(path: Path, on_error: str) -> dict[str, Any]:
+    return {
+        "name": "damaged",
+        "data": {
+            "reader": {"name": "speech", "alphabet": ALPHABET},
+            "on_error": on_error,
+            "train": str(path),
+        },
+        "features": [{"name": "log_mel", "cache": False}],
+        "encoder": {"name": "lstm", "hidden_size": 4},
+        "head": "ctc",
+        "observers": [],
+        "train": {"epochs": 1},
+    }
+
+
+def test_skip_trains_on_the_rest_and_lists_each_damaged_sound_in_the_report(
+    speech_lab: Lab, tmp_path: Path
+) -> None:
+    path = damaged_folder(tmp_path)
+    options = RunOptions(out=tmp_path / "run", device="cpu", threads=1)
+    skipped = speech_lab.run(recipe(path, "skip"), options=options)["skipped_examples"]["train"]
+    assert len(skipped) == len(DAMAGED) + 1
+    lines = range(2 + len(ODD), 2 + len(ODD) + len(skipped))
+    reasons = [*DAMAGED.values(), "text needs at least 1999 states, but the encoder makes 98 of 98 rows"]
+    for message, line, reason in zip(skipped, lines, reasons, strict=True):
+        assert message.startswith(f"{path}:{line}: ")
+        assert reason in message
+
+
+def test_fail_ends_with_the_first_damaged_sound(speech_lab: Lab, tmp_path: Path) -> None:
+    path = damaged_folder(tmp_path)
+    with pytest.raises(DataError) as caught:
+        speech_lab.run(
+            recipe(path, "fail"), options=RunOptions(out=tmp_path / "run", device="cpu", threads=1)
+        )
+    assert str(caught.value) == f"{path}:6: {tmp_path}/truncated.wav: {DAMAGED['truncated']}"
+
+
+# --- real sets ---------------------------------------------------------------------------------------------
+
+REAL = {
+    "speech_an4/train.jsonl": (849, 66),
+    "speech_an4/dev.jsonl": (99, 8),
+    "speech_fsdd/test.jsonl": (300, 6),
+    "speech_fsdd/spk_dev.jsonl": (500, 1),
+    "speech_kathleen/dev.jsonl": (147, 1),
+}
+"""Utterances and speakers."""
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", REAL)
+def test_real_manifests_are_read_whole(name: str) -> None:
+    if "SEQLAB_DATA" not in os.environ:
+        pytest.skip("SEQLAB_DATA is not set")
+    path = Path(os.environ["SEQLAB_DATA"]) / name
+    refused: list[DataError] = []
+    columns = {"text": "norm"} if "kathleen" in name else {}
+    reader = build("speech", refused, columns=columns, alphabet=" abcdefghijklmnopqrstuvwxyz'")
+    examples = list(reader.read(path))
+    assert [str(error) for error in refused] == []
+    speakers = {example.origin.speaker for example in examples if isinstance(example.origin, Utterance)}
+    assert (len(examples), len(speakers)) == REAL[name]
+    for example, line in zip(examples, path.read_text().splitlines(), strict=True):
+        record = json.loads(line)
+        assert example.fields["text"] == record[columns.get("text", "text")]
+        assert abs(example.fields["audio"].duration - record["frames"] / record["sample_rate"]) < 1e-9
