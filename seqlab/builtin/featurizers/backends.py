@@ -1,0 +1,211 @@
+"""The libraries that compute spectra, mel filter banks and cosine transforms: torchaudio and librosa.
+
+Both are asked for the same: a Hann window, no padding, HTK's mel scale without area normalisation, the
+orthonormal cosine transform, all in float64. On 16-bit speech their log energies and their cepstral
+coefficients then differ by less than AGREEMENT, spectra by nothing that a float32 can hold.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy import complex128, float64
+from numpy.typing import NDArray
+
+from seqlab.api import SeqlabError
+
+__all__ = ["AGREEMENT", "Backend", "BackendName", "Frame", "MelBands", "load_backend"]
+
+AGREEMENT = 1e-4
+"""Above the largest difference between the two backends' features, natural logarithms and MFCC.
+
+It comes from torchaudio's filter banks and cosine transforms, which are float32. Measured: 6e-5.
+"""
+
+Array: TypeAlias = NDArray[float64]
+
+BackendName: TypeAlias = Literal["auto", "torchaudio", "librosa"]
+
+CANNOT_IMPORT = (ImportError, OSError, RuntimeError)
+"""What `import torchaudio` raises beside a torch that it was not built for, besides being absent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """Lengths in samples: of the window, of the step between windows, and of the Fourier transform."""
+
+    window: int
+    hop: int
+    n_fft: int
+
+    @property
+    def margins(self) -> tuple[int, int]:
+        """Samples of the transform before and behind the window, in which the window is zero."""
+        before = (self.n_fft - self.window) // 2
+        return before, self.n_fft - self.window - before
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelBands:
+    """A filter bank: how many bands between which frequencies (Hz), for a spectrum of which transform."""
+
+    count: int
+    f_min: float
+    f_max: float
+    sample_rate: int
+    n_fft: int
+
+
+class Backend(Protocol):
+    """What the features are computed with."""
+
+    name: str
+    versions: Mapping[str, str]
+    """The libraries that the numbers depend on."""
+
+    def spectrum(self, signal: Array, frame: Frame) -> NDArray[complex128]:
+        """Return the transform of each whole window, (windows, n_fft / 2 + 1); at least one fits in."""
+        ...
+
+    def mel_bank(self, bands: MelBands) -> Array:
+        """Return the bands' weights, shape (n_fft / 2 + 1, bands)."""
+        ...
+
+    def dct(self, count: int, size: int) -> Array:
+        """Return the first `count` rows of the orthonormal DCT-II of `size` points, transposed."""
+        ...
+
+
+class _Torchaudio:
+    name = "torchaudio"
+
+    def __init__(self) -> None:
+        import torch
+        import torchaudio.functional
+
+        self._torch = torch
+        self._functional: Any = torchaudio.functional
+        self.versions: Mapping[str, str] = _versions("torch", "torchaudio")
+
+    def spectrum(self, signal: Array, frame: Frame) -> NDArray[complex128]:
+        torch = self._torch
+        with torch.inference_mode():
+            spectrum = self._functional.spectrogram(
+                torch.from_numpy(np.pad(signal, frame.margins)),
+                pad=0,
+                window=torch.hann_window(frame.window, dtype=torch.float64),
+                n_fft=frame.n_fft,
+                hop_length=frame.hop,
+                win_length=frame.window,
+                power=None,
+                normalized=False,
+                center=False,
+            )
+        transposed: NDArray[complex128] = spectrum.numpy().T
+        return transposed
+
+    def mel_bank(self, bands: MelBands) -> Array:
+        # torchaudio puts the last bin at sample_rate // 2, which is wrong for odd rates: with twice the rate
+        # and twice the bins every bin stands where it should.
+        bins = bands.n_fft // 2 + 1
+        with _about_empty_bands_later():
+            bank = self._functional.melscale_fbanks(
+                n_freqs=2 * bins - 1,
+                f_min=bands.f_min,
+                f_max=bands.f_max,
+                n_mels=bands.count,
+                sample_rate=2 * bands.sample_rate,
+                norm=None,
+                mel_scale="htk",
+            )
+        weights: Array = bank[:bins].double().numpy()
+        return weights
+
+    def dct(self, count: int, size: int) -> Array:
+        matrix: Array = self._functional.create_dct(count, size, norm="ortho").double().numpy()
+        return matrix
+
+
+class _Librosa:
+    name = "librosa"
+
+    def __init__(self) -> None:
+        import librosa
+
+        # librosa loads its parts when they are first used, and a part may be the one that is broken.
+        self._stft: Any = librosa.stft
+        self._mel: Any = librosa.filters.mel
+        self._mfcc: Any = librosa.feature.mfcc
+        self.versions: Mapping[str, str] = _versions("librosa", "numpy", "scipy")
+
+    def spectrum(self, signal: Array, frame: Frame) -> NDArray[complex128]:
+        spectrum: NDArray[complex128] = self._stft(
+            np.pad(signal, frame.margins),
+            n_fft=frame.n_fft,
+            hop_length=frame.hop,
+            win_length=frame.window,
+            window="hann",
+            center=False,
+        ).T
+        return spectrum
+
+    def mel_bank(self, bands: MelBands) -> Array:
+        with _about_empty_bands_later():
+            weights: Array = self._mel(
+                sr=bands.sample_rate,
+                n_fft=bands.n_fft,
+                n_mels=bands.count,
+                fmin=bands.f_min,
+                fmax=bands.f_max,
+                htk=True,
+                norm=None,
+                dtype=float64,
+            ).T
+        return weights
+
+    def dct(self, count: int, size: int) -> Array:
+        matrix: Array = self._mfcc(S=np.eye(size), n_mfcc=count, dct_type=2, norm="ortho").T
+        return matrix
+
+
+LOADERS: Mapping[str, Callable[[], Backend]] = {"torchaudio": _Torchaudio, "librosa": _Librosa}
+"""In the order in which `auto` tries them."""
+
+INSTALL = {
+    "torchaudio": 'pip install "torch>=2.11,<2.13" "torchaudio>=2.11,<2.12"',
+    "librosa": "pip install librosa",
+}
+
+
+def load_backend(name: BackendName) -> Backend:
+    """Import a backend, for `auto` the first that can be; SeqlabError with what to install where none can."""
+    failed: dict[str, str] = {}
+    for each in LOADERS if name == "auto" else (name,):
+        try:
+            return LOADERS[each]()
+        except CANNOT_IMPORT as error:
+            failed[each] = f"{type(error).__name__}: {error}"
+    reasons = "; ".join(f"{each} cannot be imported ({reason})" for each, reason in failed.items())
+    others = "" if name == "auto" else f", or choose another backend (backend: {_other(name)})"
+    raise SeqlabError(f"backend {name}: {reasons}; install it with: {INSTALL[next(iter(failed))]}{others}")
+
+
+def _other(name: str) -> str:
+    return next(each for each in LOADERS if each != name)
+
+
+def _versions(*distributions: str) -> dict[str, str]:
+    return {name: version(name) for name in distributions}
+
+
+class _about_empty_bands_later(warnings.catch_warnings):  # noqa: N801 - reads as what it does
+    """Silence the warning about bands without a bin: `Spectra` refuses them with advice."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore", UserWarning)

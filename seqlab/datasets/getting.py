@@ -1,0 +1,144 @@
+"""A whole data set: fetched, prepared, checked, and then put under its name at once."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqlab.datasets.checksums import check_dataset
+from seqlab.datasets.entry import DatasetEntry
+from seqlab.datasets.folders import data_cache, find_dataset, not_here
+from seqlab.errors import DataError
+
+if TYPE_CHECKING:
+    from seqlab.datasets.fetching import Progress
+
+__all__ = ["get_dataset"]
+
+
+def unwatched(name: str, done: int, total: int | None) -> None:
+    """Be the progress that nobody looks at."""
+
+
+def get_dataset(entry: DatasetEntry, progress: Progress = unwatched) -> Path:
+    """Return the folder of a data set, checked; one that is not on this machine is fetched into the cache.
+
+    The folder appears under its name when everything in it is complete and has the right checksums. DataError
+    where that cannot be: then nothing stands there, and what has arrived is kept for the next try.
+    """
+    there = find_dataset(entry.name)
+    if there is None and not entry.downloads:
+        raise DataError(not_here(entry))
+    if there is None:
+        with _alone(entry.name):
+            # Another process may have fetched it while this one looked.
+            return find_dataset(entry.name) or _Getting(entry, progress).get()
+    try:
+        check_dataset(entry, there)
+    except DataError as error:
+        raise DataError(f"{error}; remove or rename that folder and get it again") from error
+    return there
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Hold the download of a data set alone; DataError where another process does."""
+    with _disk_named():
+        folder = data_cache() / ".downloads"
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        with _disk_named():
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise DataError(f"data set {name!r}: another process is getting it; wait for that") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk_named() -> Iterator[None]:
+    """Say which file the disk refused, and what helps."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        where = error.filename or data_cache()
+        message = f"{where}: cannot be written: {reason}; SEQLAB_CACHE names another folder for downloads"
+        raise DataError(message) from error
+
+
+class _Getting:
+    """The way of one data set into the cache: downloads, then a new folder, then its name."""
+
+    def __init__(self, entry: DatasetEntry, progress: Progress) -> None:
+        self.entry = entry
+        self.progress = progress
+        self.downloads = data_cache() / ".downloads" / entry.name
+        self.new = data_cache() / ".partial" / entry.name
+        self.folder = data_cache() / entry.name
+
+    def get(self) -> Path:
+        """Fetch, prepare, check and name the set; return its folder."""
+        with _disk_named():
+            self._fetch()
+            try:
+                self._make()
+                self._name()
+            finally:
+                shutil.rmtree(self.new, ignore_errors=True)
+            shutil.rmtree(self.downloads, ignore_errors=True)
+        return self.folder
+
+    def _fetch(self) -> None:
+        from seqlab.datasets.fetching import fetch
+
+        self.downloads.mkdir(parents=True, exist_ok=True)
+        for download in self.entry.downloads:
+            fetch(download, self.downloads, self.progress)
+
+    def _make(self) -> None:
+        shutil.rmtree(self.new, ignore_errors=True)
+        self.new.mkdir(parents=True)
+        try:
+            if self.entry.prepare:
+                self.entry.prepare(self.downloads, self.new)
+            else:
+                self._copy()
+            check_dataset(self.entry, self.new)
+        except FileNotFoundError as error:
+            self._forget_unchecked()
+            message = f"{error.filename} is not among its downloads"
+            raise DataError(f"data set {self.entry.name!r} cannot be prepared: {message}") from error
+        except DataError as error:
+            self._forget_unchecked()
+            raise DataError(f"data set {self.entry.name!r} cannot be prepared: {error}") from error
+
+    def _copy(self) -> None:
+        for download in self.entry.downloads:
+            target = self.new / download.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(self.downloads / download.name, target)
+
+    def _forget_unchecked(self) -> None:
+        """Remove downloads that may be at fault: those without a checksum of their own."""
+        for download in self.entry.downloads:
+            if download.sha256 is None:
+                (self.downloads / download.name).unlink(missing_ok=True)
+
+    def _name(self) -> None:
+        """Put the new folder under its name, once all of it is on the disk."""
+        for path in [*self.new.rglob("*"), self.new]:
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        self.new.rename(self.folder)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_sounds import Sound, noise, speechlike
+
+import seqlab
+from seqlab.api import SeqlabError
+from seqlab.builtin.featurizers.backends import AGREEMENT, Backend, BackendName, load_backend
+from seqlab.builtin.featurizers.spectral import Spectra, SpectralSettings
+
+PLAIN = SpectralSettings(
+    sample_rate=16_000,
+    window=400,
+    hop=160,
+    n_fft=512,
+    power=2,
+    log_floor=1e-10,
+    pre_emphasis=0.97,
+    dither=0.0,
+)
+LOG_MEL = replace(PLAIN, n_mels=40, f_min=20.0, f_max=8000.0)
+MFCC = replace(LOG_MEL, n_mfcc=13)
+WINDOW_ENDS_BEFORE_N_FFT = replace(LOG_MEL, n_fft=1024, n_mels=80)
+
+
+def at_rate(settings: SpectralSettings, rate: int) -> SpectralSettings:
+    window = round(0.025 * rate)
+    return replace(
+        settings,
+        sample_rate=rate,
+        window=window,
+        hop=round(0.01 * rate),
+        n_fft=1 << (window - 1).bit_length(),
+        f_max=rate / 2,
+    )
+
+
+def frames(settings: SpectralSettings, backend: BackendName, sounds: Sequence[Sound]) -> Any:
+    spectra = Spectra(settings, load_backend(backend))
+    return np.concatenate(spectra.frames([spectra.load(sound) for sound in sounds]))
+
+
+@pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 44_100])
+@pytest.mark.parametrize("settings", [LOG_MEL, MFCC, replace(LOG_MEL, pre_emphasis=0.0, power=1), PLAIN])
+def test_both_backends_give_the_same_features(settings: SpectralSettings, rate: int) -> None:
+    settings = at_rate(settings, rate)
+    sounds = [Sound(speechlike(rate, seed, rate), rate) for seed in range(2)] + [Sound(noise(999), rate)]
+    difference = frames(settings, "torchaudio", sounds) - frames(settings, "librosa", sounds)
+    assert np.abs(difference).max() < AGREEMENT
+
+
+@pytest.mark.parametrize("settings", [WINDOW_ENDS_BEFORE_N_FFT, replace(MFCC, window=399, n_fft=500)])
+def test_they_agree_where_the_transform_is_longer_than_the_window(settings: SpectralSettings) -> None:
+    sounds = [Sound(speechlike(8_000))]
+    difference = frames(settings, "torchaudio", sounds) - frames(settings, "librosa", sounds)
+    assert np.abs(difference).max() < AGREEMENT
+
+
+@pytest.mark.parametrize("backend", ["torchaudio", "librosa"])
+@pytest.mark.parametrize("margin", [0, 1, 111])
+def test_spectra_are_those_of_the_textbook(backend: BackendName, margin: int) -> None:
+    settings = replace(PLAIN, n_fft=400 + margin + margin % 2, log_floor=None, pre_emphasis=0.0)
+    wave = noise(1_000).astype(np.float64)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    times = [wave[start : start + 400] * window for start in range(0, 601, 160)]
+    found = load_backend(backend).spectrum(wave, settings.frame)
+    expected = np.abs(np.fft.rfft(times, settings.n_fft))
+    assert np.allclose(np.abs(found), expected, rtol=1e-9, atol=1e-12)
+
+
+class Breaks:
+    """An import hook under which the named packages fail as if installed beside the wrong torch."""
+
+    def __init__(self, names: Sequence[str], error: type[Exception]) -> None:
+        self.names = names
+        self.error = error
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name.split(".")[0] in self.names:
+            raise self.error(f"no {name} here")
+
+
+@pytest.fixture
+def without(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def break_imports(*names: str, error: type[Exception] = ImportError) -> None:
+        for module in list(sys.modules):
+            if module.split(".")[0] in names:
+                monkeypatch.delitem(sys.modules, module)
+        monkeypatch.setattr(sys, "meta_path", [Breaks(names, error), *sys.meta_path])
+
+    return break_imports
+
+
+@pytest.mark.parametrize("error", [ImportError, OSError, RuntimeError])
+def test_auto_falls_back_to_librosa(without: Any, error: type[Exception]) -> None:
+    assert load_backend("auto").name == "torchaudio"
+    without("torchaudio", error=error)
+    backend = load_backend("auto")
+    assert backend.name == "librosa"
+    assert works(backend)
+
+
+def test_torchaudio_works_without_librosa(without: Any) -> None:
+    without("librosa", "numba")
+    assert works(load_backend("torchaudio"))
+    assert load_backend("auto").name == "torchaudio"
+
+
+def works(backend: Backend) -> bool:
+    spectra = Spectra(MFCC, backend)
+    (found,) = spectra.frames([spectra.load(Sound(noise(4_000)))])
+    return found.shape == (23, 13) and bool(np.isfinite(found).all())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "torchaudio",
+            r"backend torchaudio: torchaudio cannot be imported \(OSError: no torchaudio.*\); install it"
+            r' with: pip install "torch>=2.11,<2.13" "torchaudio>=2.11,<2.12", or choose another backend'
+            r" \(backend: librosa\)",
+        ),
+        (
+            "librosa",
+            r"backend librosa: librosa cannot be imported \(OSError: no librosa here\); install it with:"
+            r" pip install librosa, or choose another backend \(backend: torchaudio\)",
+        ),
+        (
+            "auto",
+            r"backend auto: torchaudio cannot be imported \(OSError: .*\); librosa cannot be imported"
+            r" \(OSError: .*\); install it with: pip install .torch",
+        ),
+    ],
+)
+def test_a_backend_that_cannot_be_imported_says_what_to_install(
+    without: Any, name: BackendName, message: str
+) -> None:
+    without("torchaudio", "librosa", error=OSError)
+    with pytest.raises(SeqlabError, match=f"^{message}"):
+        load_backend(name)
+
+
+def test_librosa_is_not_imported_where_it_is_not_used() -> None:
+    code = """
+import sys
+from seqlab.builtin.featurizers.backends import load_backend
+load_backend("auto")
+assert not {"librosa", "numba"} & set(sys.modules)
+"""
+    source = str(Path(seqlab.__file__).parents[1])
+    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": source})

@@ -1,0 +1,245 @@
+from __future__ import annotations
+
+import logging
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seqlab
+from seqlab.api import SeqlabError
+from seqlab.builtin.featurizers import feature_cache
+from seqlab.builtin.featurizers.feature_cache import FeatureCache, cache_folder, cache_info, clear_cache
+from seqlab.builtin.featurizers.frames import Frames
+
+IDENTITY = {"n_mels": 3, "versions": {"torch": "2"}, "floor": 1e-10, "log_floor": None}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
+    return tmp_path / "features"
+
+
+def cache() -> FeatureCache:
+    return FeatureCache(IDENTITY, 3)
+
+
+def some_frames(*names: str) -> dict[str, Frames]:
+    return {
+        name: np.random.default_rng(len(name)).standard_normal((2 + len(name), 3)).astype(np.float32)
+        for name in names
+    }
+
+
+def assert_same(found: Mapping[str, Frames], expected: Mapping[str, Frames]) -> None:
+    assert found.keys() == expected.keys()
+    for name, frames in found.items():
+        assert np.array_equal(frames, expected[name]), name
+
+
+def packed() -> Path:
+    """The one file of the cache."""
+    (path,) = cache_folder().glob("*/*")
+    return path
+
+
+def test_what_is_added_is_found_by_others_and_stays_on_the_disk() -> None:
+    frames = some_frames("a", "bcd", "☃")
+    assert_same(cache().add(frames), frames)
+    found = cache().find(["a", "☃", "never seen", "bcd"])
+    assert_same(found, frames)
+    assert all(mapped(each) for each in found.values())
+
+
+def mapped(array: object) -> bool:
+    while array is not None:
+        if isinstance(array, np.memmap):
+            return True
+        array = getattr(array, "base", None)
+    return False
+
+
+def test_files_that_others_add_later_are_found() -> None:
+    one = cache()
+    assert one.find(["a"]) == {}
+    cache().add(some_frames("a"))
+    assert_same(one.find(["a"]), some_frames("a"))
+
+
+def test_other_settings_have_other_frames() -> None:
+    cache().add(some_frames("a"))
+    assert FeatureCache({**IDENTITY, "floor": 1e-9}, 3).find(["a"]) == {}
+    assert FeatureCache(IDENTITY, 4).find(["a"]) == {}
+
+
+def test_a_file_of_other_settings_under_this_name_is_not_believed() -> None:
+    other = FeatureCache({**IDENTITY, "floor": 1e-9}, 3)
+    other.add(some_frames("a"))
+    cache().folder.mkdir()
+    packed().rename(cache().folder / "0.frames")
+    assert cache().find(["a"]) == {}
+
+
+def test_a_changed_byte_never_gives_other_frames() -> None:
+    frames = some_frames("a", "bcd")
+    cache().add(frames)
+    path = packed()
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x41]) + whole[place + 1 :])
+        found = cache().find(frames)
+        assert len(found) < 2, f"byte {place}"
+        assert_same(found, {name: frames[name] for name in found})
+        assert not path.exists(), "so that it is written anew"
+
+
+def test_a_cut_file_is_computed_again() -> None:
+    frames = some_frames("a", "bcd")
+    cache().add(frames)
+    path = packed()
+    whole = path.read_bytes()
+    for length in range(len(whole)):
+        path.write_bytes(whole[:length])
+        assert cache().find(frames) == {}
+        assert_same(cache().add(frames), frames)
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("rest", [b"", b"longer", bytes(4_000)])
+def test_a_file_that_is_cut_or_grows_after_its_header_was_read(rest: bytes) -> None:
+    frames = some_frames("a", "bcd")
+    cache().add(frames)
+    reader = cache()
+    reader.find([])
+    packed().write_bytes(packed().read_bytes()[:200] + rest)
+    assert_same(reader.find(frames), {})
+    assert_same(reader.add(frames), frames)
+
+
+def test_a_header_that_asks_for_all_the_memory_is_not_followed() -> None:
+    cache().add(some_frames("a"))
+    path = packed()
+    path.write_bytes(feature_cache.PREAMBLE.pack(feature_cache.MAGIC, 0, 1 << 62) + path.read_bytes())
+    assert cache().find(["a"]) == {}
+
+
+def test_frames_that_are_cleared_away_are_computed_again() -> None:
+    reader = cache()
+    frames = reader.add(some_frames("a"))
+    clear_cache()
+    assert_same(frames, some_frames("a"))
+    assert reader.find(["a"]) == {}
+    assert_same(reader.add(some_frames("a")), some_frames("a"))
+    assert_same(reader.find(["a"]), some_frames("a"))
+
+
+def test_a_cache_that_cannot_be_written_warns_once(own_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    own_cache.write_text("a file where the folder should be")
+    blocked = cache()
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            assert_same(blocked.add(some_frames("a")), some_frames("a"))
+            assert blocked.find(["a"]) == {}
+    (message,) = caplog.messages
+    assert message.startswith(f"features are not kept: {blocked.folder} cannot be written: ")
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """Let no file grow beyond 4 KiB, as a full disk would not."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk_leaves_nothing_half_written(own_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    large = {"a": np.ones((5_000, 3), dtype=np.float32)}
+    full = cache()
+    assert_same(full.add(large), large)
+    assert caplog.messages == [f"features are not kept: {full.folder} cannot be written: File too large"]
+    assert list(own_cache.glob("*/*")) == []
+
+
+def test_the_cache_can_be_looked_at_and_cleared(own_cache: Path) -> None:
+    assert cache_info().files == 0
+    cache().add(some_frames("a", "bcd"))
+    FeatureCache({"other": 1}, 3).add(some_frames("a"))
+    half = cache().folder / f"x.0{feature_cache.PARTIAL}"
+    half.write_bytes(b"half written")
+    foreign = cache().folder / "notes.txt"
+    foreign.write_text("not the cache's")
+    sizes = [path.stat().st_size for path in own_cache.glob("*/*") if path != foreign]
+    info = cache_info()
+    assert (info.path, info.entries, info.files, info.size) == (own_cache, 3, 3, sum(sizes))
+    assert clear_cache() == info
+    assert list(own_cache.glob("*/*")) == [foreign]
+    assert clear_cache().entries == cache_info().size == 0
+
+
+def test_a_broken_file_counts_without_entries() -> None:
+    cache().add(some_frames("a"))
+    packed().write_bytes(b"broken")
+    assert (cache_info().entries, cache_info().files) == (0, 1)
+    assert clear_cache().files == 1
+    assert cache_info().files == 0
+
+
+def test_a_file_that_cannot_be_removed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    cache().add(some_frames("a"))
+
+    def refuse(path: Path, **_: object) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(SeqlabError, match=r"cache .*\.frames: cannot be removed: Permission denied"):
+        clear_cache()
+
+
+WORKER = """
+import sys
+import numpy as np
+from seqlab.builtin.featurizers.feature_cache import FeatureCache
+
+which = int(sys.argv[1])
+print("ready", flush=True)
+sys.stdin.readline()
+cache = FeatureCache({"shared": True}, 5)
+for turn in range(60):
+    names = [f"{turn}-{number}" for number in range(4)]
+    mine = {name: np.full((20, 5), len(name) + turn, np.float32) for name in names}
+    found = cache.find(names)
+    missing = {name: mine[name] for name in names if name not in found}
+    for name, frames in (found | (cache.add(missing) if missing else {})).items():
+        assert np.array_equal(frames, mine[name]), name
+"""
+
+
+def test_two_processes_share_a_cache(own_cache: Path, tmp_path: Path) -> None:
+    environment = {"PYTHONPATH": str(Path(seqlab.__file__).parents[1]), "SEQLAB_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", WORKER]
+    both = [
+        subprocess.Popen(
+            [*command, str(which)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
+        )
+        for which in range(2)
+    ]
+    for process in both:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in both:
+        process.communicate()
+        assert process.returncode == 0
+    names = [f"{turn}-{number}" for turn in range(60) for number in range(4)]
+    assert len(FeatureCache({"shared": True}, 5).find(names)) == 240
+    assert not list(own_cache.glob(f"*/*{feature_cache.PARTIAL}"))
