@@ -40,11 +40,15 @@ class EncoderChain(nn.Module):
         *_, last = self._each()
         self.output_size = last.output_size
         self.carries_state = all(encoder.carries_state for encoder in self._each())
+        self._counts: list[int] | None = None
 
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State | None]:
         """Map (rows, input_size of the first) to (rows, output_size of the last)."""
         if state is not None and not self.carries_state:
             raise ValueError("a chain in which an encoder carries no state cannot take one")
+        if state is not None and self._counts is None:
+            # How many parts each encoder's state has is known once one has been seen: that of no rows.
+            self(Sequences.from_flat(inputs.data[:0], [0]))
         finals: list[State | None] = []
         for number, encoder in enumerate(self._each()):
             inputs, final = encoder(inputs, None if state is None else self._part(state, number))
@@ -52,7 +56,6 @@ class EncoderChain(nn.Module):
         if not self.carries_state:
             return inputs, None
         parts = tuple(final or () for final in finals)
-        # How many parts each encoder's state has is known once it has been seen.
         self._counts = [len(part) for part in parts]
         return inputs, tuple(tensor for part in parts for tensor in part)
 
@@ -63,6 +66,7 @@ class EncoderChain(nn.Module):
         return lengths
 
     def _part(self, state: State, number: int) -> State:
+        assert self._counts is not None, "forward has seen to it"
         first = sum(self._counts[:number])
         return state[first : first + self._counts[number]]
 

@@ -15,26 +15,29 @@ from seqlab.testing.modules import assert_close, check_gradients, check_weights_
 __all__ = ["check_encoder"]
 
 INPUT_SIZE = 5
-LENGTHS = (9, 4, 12, 7)
+LENGTHS = (9, 4, 12, 0, 7, 1)
 CHUNK = 5
-"""Shorter than most of LENGTHS and a divisor of none, so that sequences end inside and between chunks."""
+"""Shorter than half of LENGTHS and a divisor of none, so that sequences end inside and between chunks."""
 
 
 @seeded(0)
 def check_encoder(component: Component[Any], **config: Any) -> None:
     """Build an encoder and check its contract.
 
-    - It gives a sequence the same states alone, in a batch and in another order.
-    - It returns the lengths that `output_lengths` promises and rows of `output_size`.
-    - It answers the same twice in evaluation mode, and after a round trip of its weights.
+    - It gives a sequence, also one of one row or of none, the same states alone, in a batch and in another
+      order.
+    - It returns rows of `output_size` and, from any length, as many as `output_lengths` promises.
+    - It answers the same twice in evaluation mode, and after a round trip of its weights and of what else it
+      has learned from a pass in training mode.
     - It sends a finite gradient to every parameter and to its input.
     - Where `carries_state`, it gives the same states for chunks as for the whole.
     """
-    encoder = varied(_build(component, config))
     generator = torch.Generator().manual_seed(1)
     inputs = [torch.randn(length, INPUT_SIZE, generator=generator) for length in LENGTHS]
+    encoder = varied(_used(_build(component, config), inputs))
     whole = _states(encoder, inputs)
     contract = cast("Encoder", encoder)
+    _check_lengths(encoder)
     _check_shapes(contract, whole)
     assert_close(torch.cat(_states(encoder, inputs)), torch.cat(whole), "asked twice, the encoder's states")
     _check_independence(encoder, inputs, whole)
@@ -51,15 +54,29 @@ def _build(component: Component[Any], config: dict[str, Any]) -> nn.Module:
     return encoder
 
 
+def _used(encoder: nn.Module, inputs: list[Tensor]) -> nn.Module:
+    """Return the encoder after a pass in training mode, from which it may keep statistics."""
+    with torch.no_grad():
+        encoder.train()(Sequences.from_list(inputs))
+    return encoder
+
+
 def _states(encoder: nn.Module, inputs: list[Tensor]) -> list[Tensor]:
     states: Sequences = encoder(Sequences.from_list(inputs))[0]
     return states.to_list()
 
 
+def _check_lengths(encoder: nn.Module) -> None:
+    lengths = torch.arange(max(LENGTHS) + 1)
+    promised = cast("Encoder", encoder).output_lengths(lengths)
+    assert promised.dtype == torch.int64, f"output_lengths promises {promised.dtype}, not torch.int64"
+    found = [len(states) for states in _states(encoder, [torch.zeros(n, INPUT_SIZE) for n in lengths])]
+    assert found == promised.tolist(), (
+        f"of lengths 0 to {max(LENGTHS)} come {found}, but output_lengths promises {promised.tolist()}"
+    )
+
+
 def _check_shapes(encoder: Encoder, whole: list[Tensor]) -> None:
-    promised = encoder.output_lengths(torch.tensor(LENGTHS)).tolist()
-    found = [len(states) for states in whole]
-    assert found == promised, f"lengths {found} come out, but output_lengths promises {promised}"
     assert whole[0].shape[1] == encoder.output_size, (
         f"rows have size {whole[0].shape[1]}, but output_size is {encoder.output_size}"
     )

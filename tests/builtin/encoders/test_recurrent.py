@@ -4,15 +4,19 @@ from typing import Any
 
 import pytest
 import torch
-from contract import registered
 from pydantic import ValidationError
 
 from seqlab.api import EncoderContext, Sequences
-from seqlab.builtin.encoders.plugin import LSTMConfig, RecurrentConfig, RNNConfig
+from seqlab.builtin.encoders.plugin import (
+    LSTMConfig,
+    RecurrentConfig,
+    RNNConfig,
+    seqlab_register_encoders,
+)
 from seqlab.builtin.encoders.recurrent import RecurrentEncoder
 from seqlab.engine.seeding import seeded
 
-ENCODERS = registered("encoder")
+ENCODERS = {component.name: component for component in seqlab_register_encoders()}
 
 
 def encoder(name: str, **config: Any) -> RecurrentEncoder:
