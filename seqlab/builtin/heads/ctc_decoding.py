@@ -1,0 +1,55 @@
+"""From log-probabilities of units and blank, frame by frame, to answers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from seqlab.engine import Sequences
+
+__all__ = ["BLANK", "Decoder", "Greedy"]
+
+BLANK = 0
+"""Class of the blank; units have the classes from 1."""
+
+
+class Decoder(Protocol):
+    """Chooses an answer for each sequence of frames."""
+
+    def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences]:
+        """Return the ids of the answers and a probability of each id, shape (rows,), lengths from 0.
+
+        `log_probs` is of shape (frames, 1 + units), class `BLANK` first.
+        """
+        ...
+
+
+class Greedy:
+    """The best path: each frame's best class, repeats merged, blanks dropped (Graves et al. 2006, 3.2).
+
+    The probability of an emitted unit is the mean of its class's over the frames that were merged into it.
+    """
+
+    def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences]:
+        """Return the units of the best path; no sequence's answer depends on another's."""
+        best, classes = log_probs.data.max(dim=-1)
+        best = log_probs.with_data(best).to_flat().exp()
+        classes = log_probs.with_data(classes).to_flat()
+        items = torch.arange(len(log_probs)).repeat_interleave(log_probs.lengths).to(classes.device)
+        begins = torch.ones_like(classes, dtype=torch.bool)
+        begins[1:] = (classes[1:] != classes[:-1]) | (items[1:] != items[:-1])
+        emitted = begins & (classes != BLANK)
+        lengths = torch.bincount(items[emitted], minlength=len(log_probs)).cpu()
+        means = _means(best, begins)
+        ids = Sequences.from_flat(classes[emitted], lengths)
+        return ids, ids.with_data(means[emitted][ids.layout.flat])
+
+
+def _means(values: Tensor, begins: Tensor) -> Tensor:
+    """Return for each place the mean over its run; runs begin where `begins` is true, also at the first."""
+    runs = begins.cumsum(0) - 1
+    sums = torch.zeros_like(values).index_add(0, runs, values)
+    counts = torch.zeros_like(values).index_add(0, runs, torch.ones_like(values))
+    return (sums / counts.clamp(min=1))[runs]

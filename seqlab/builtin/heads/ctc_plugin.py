@@ -1,0 +1,151 @@
+"""The head `ctc`: texts of sequences without alignment; and the observer that tells when it goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from seqlab.api import (
+    Component,
+    Config,
+    FieldKind,
+    HeadContext,
+    ObserverContext,
+    SeqlabError,
+    did_you_mean,
+    hookimpl,
+    one_of,
+)
+
+if TYPE_CHECKING:
+    from seqlab.api import Head, Observer
+    from seqlab.builtin.heads.units import Units
+
+__all__ = [
+    "BytePairUnits",
+    "CTCConfig",
+    "CTCHintsConfig",
+    "CharacterUnits",
+    "PhoneUnits",
+    "seqlab_register_heads",
+    "seqlab_register_observers",
+]
+
+
+class CharacterUnits(Config):
+    """The characters of the training split's texts, the space among them."""
+
+    name: Literal["characters"] = "characters"
+    """Selects these units."""
+
+
+class BytePairUnits(Config):
+    """Pieces of words by byte-pair encoding; needs sentencepiece: `pip install "seqlab[speech]"`."""
+
+    name: Literal["bpe"] = "bpe"
+    """Selects these units."""
+    vocab_size: int = Field(default=200, ge=2)
+    """Number of pieces; each character of the training split is one of them."""
+
+
+class PhoneUnits(Config):
+    """Phones of each word's first pronunciation in a lexicon; answers are words again."""
+
+    name: Literal["phones"] = "phones"
+    """Selects these units."""
+    lexicon: str
+    """UTF-8 file with a word and its phones per line, as CMUdict; relative to the current folder."""
+
+
+class CTCConfig(Config):
+    """A text per sequence, by connectionist temporal classification (Graves et al. 2006), decoded greedily.
+
+    Each text needs as many states as it has units, and one more between two equal ones.
+    """
+
+    target: str | None = None
+    """Text field to learn; the reader's only one when null."""
+    units: Annotated[CharacterUnits | BytePairUnits | PhoneUnits, Field(discriminator="name")] = (
+        CharacterUnits()
+    )
+    """What texts are spelt with: characters, `{name: bpe, vocab_size: N}` or `{name: phones, lexicon: F}`."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout on the states."""
+    loss_weight: float = Field(default=1.0, gt=0)
+    """Factor on this head's loss, to balance several heads."""
+
+
+class CTCHintsConfig(Config):
+    """Warnings with advice where a CTC head answers nothing but blanks, or its loss rises again.
+
+    Needs the metric `wer`, whose figure `empty_answers` it watches.
+    """
+
+    patience: int = Field(default=5, ge=1)
+    """Evaluations in a row with (nearly) empty answers only before the warning."""
+
+
+def _ctc(config: CTCConfig, context: HeadContext) -> Head:
+    from seqlab.builtin.heads.ctc import CTCHead
+
+    return CTCHead(
+        _text_field(config.target, context.fields),
+        _units(config.units),
+        dropout=config.dropout,
+        loss_weight=config.loss_weight,
+    )
+
+
+def _units(config: CharacterUnits | BytePairUnits | PhoneUnits) -> Units:
+    from seqlab.builtin.heads.units import BytePairs, Characters, Phones, import_sentencepiece
+
+    match config:
+        case CharacterUnits():
+            return Characters()
+        case BytePairUnits():
+            import_sentencepiece()  # missed before anything is read
+            return BytePairs(config.vocab_size)
+        case PhoneUnits():
+            return Phones(config.lexicon)
+
+
+def _text_field(target: str | None, fields: Mapping[str, FieldKind]) -> str:
+    texts = [name for name, kind in fields.items() if kind == "text"]
+    if target is None and len(texts) == 1:
+        return texts[0]
+    if target is None:
+        raise SeqlabError(
+            f"head ctc needs a target, as the reader has {len(texts)} text fields; {one_of(texts)}"
+        )
+    if target not in texts:
+        raise SeqlabError(f"head ctc: no text field {target!r}{did_you_mean(target, texts)}; {one_of(texts)}")
+    return target
+
+
+def _ctc_hints(config: CTCHintsConfig, context: ObserverContext) -> Observer:
+    from seqlab.builtin.observers.ctc_hints import CTCHints
+
+    return CTCHints(patience=config.patience)
+
+
+@hookimpl
+def seqlab_register_heads() -> Iterable[Component[Any]]:
+    """Return the head `ctc`."""
+    return [
+        Component(name="ctc", config=CTCConfig, build=_ctc, summary="a text per sequence, without alignment")
+    ]
+
+
+@hookimpl
+def seqlab_register_observers() -> Iterable[Component[Any]]:
+    """Return the observer `ctc_hints`."""
+    return [
+        Component(
+            name="ctc_hints",
+            config=CTCHintsConfig,
+            build=_ctc_hints,
+            summary="advice where a ctc head answers nothing or diverges",
+        )
+    ]

@@ -1,0 +1,107 @@
+"""Error rates of texts: the least number of edits to the reference, over its size. Alignments are jiwer's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from seqlab.api import Example
+from seqlab.builtin.metrics.alignment import Edits, align, speaker_of
+from seqlab.builtin.metrics.bootstrap import interval
+
+__all__ = ["Bootstrap", "ErrorRate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap:
+    """How an interval is made: draws (none for no interval), the share it covers, and the seed."""
+
+    resamples: int = 1000
+    confidence: float = 0.95
+    seed: int = 1
+
+
+class ErrorRate:
+    """Edits over the size of the references, both summed over all utterances.
+
+    Of words (`wer`) or of characters (`cer`), spaces among them. Whitespace counts as one space between
+    words and none at the ends; nothing else is normalised. An empty reference adds its insertions and no
+    size; where all are empty, there is no rate. A rate may exceed 1.
+    """
+
+    higher_is_better = False
+
+    def __init__(
+        self, of: Literal["words", "characters"], bootstrap: Bootstrap, *, per_speaker: bool = True
+    ) -> None:
+        self.of = of
+        self.name = "wer" if of == "words" else "cer"
+        self.bootstrap = bootstrap
+        self.per_speaker = per_speaker
+        self.reset()
+
+    def fit(self, examples: Iterable[Example]) -> None:
+        """Learn nothing; `examples` stays unread."""
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: nothing is learned."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take back nothing."""
+
+    def reset(self) -> None:
+        """Forget all updates."""
+        self.edits: list[Edits] = []
+        self.speakers: dict[str, list[Edits]] = {}
+        self.spoken = self.empty = 0
+
+    def update(self, example: Example, gold: str, predicted: str) -> None:
+        """Count the edits of one utterance."""
+        edits = align(gold, predicted, self.of).edits
+        self.edits.append(edits)
+        if (speaker := speaker_of(example)) is not None:
+            self.speakers.setdefault(speaker, []).append(edits)
+        self.spoken += bool(gold.strip())
+        self.empty += bool(gold.strip()) and not predicted.strip()
+
+    def compute(self) -> dict[str, float]:
+        """Return the rate as a share, its bounds, its counts, and the rate of each speaker, if several.
+
+        With words also `empty_answers`: the share of the utterances with words that were answered with none.
+        """
+        total = sum(self.edits, Edits())
+        if not total.size:
+            return {}
+        name = self.name
+        return {
+            name: total.errors / total.size,
+            **self._bounds(),
+            f"{name}_substitutions": total.substitutions,
+            f"{name}_deletions": total.deletions,
+            f"{name}_insertions": total.insertions,
+            f"{name}_{self.of}": total.size,
+            **({"empty_answers": self.empty / self.spoken} if self.of == "words" else {}),
+            **self._by_speaker(),
+        }
+
+    def _bounds(self) -> dict[str, float]:
+        bounds = interval(
+            [edits.errors for edits in self.edits],
+            [edits.size for edits in self.edits],
+            resamples=self.bootstrap.resamples,
+            confidence=self.bootstrap.confidence,
+            seed=self.bootstrap.seed,
+        )
+        return {f"{self.name}_low": bounds[0], f"{self.name}_high": bounds[1]} if bounds else {}
+
+    def _by_speaker(self) -> dict[str, float]:
+        if not self.per_speaker or len(self.speakers) < 2:
+            return {}
+        totals = {speaker: sum(each, Edits()) for speaker, each in sorted(self.speakers.items())}
+        return {
+            f"{speaker}.speaker_{self.name}": total.errors / total.size
+            for speaker, total in totals.items()
+            if total.size
+        }
