@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seqlab.datasets import DatasetEntry, Download, unpack
 from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, RecipeError, SeqlabError
 from seqlab.plugin.component import Component
 from seqlab.plugin.hookspecs import hookimpl
@@ -41,6 +42,8 @@ __all__ = [
     "Component",
     "Config",
     "DataError",
+    "DatasetEntry",
+    "Download",
     "Encoder",
     "EncoderContext",
     "Example",
@@ -71,6 +74,7 @@ __all__ = [
     "did_you_mean",
     "hookimpl",
     "one_of",
+    "unpack",
 ]
 
 ENGINE_NAMES = frozenset({"Column", "Indexed", "Observer", "Sequences", "State", "StepRecord", "Trainer"})

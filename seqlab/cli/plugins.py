@@ -70,6 +70,9 @@ def plugin_lines(info: PluginInfo) -> Iterator[str]:
         names = sorted(name for of, name in info.components if of == kind)
         if names:
             yield f"  {kind}s: {', '.join(names)}"
-    others = [hook for hook in info.hooks if hook not in {f"seqlab_register_{kind}s" for kind in KINDS}]
+    if info.datasets:
+        yield f"  data sets: {', '.join(sorted(info.datasets))}"
+    told = {f"seqlab_register_{kind}s" for kind in (*KINDS, "dataset")}
+    others = [hook for hook in info.hooks if hook not in told]
     if others:
         yield f"  hooks: {', '.join(others)}"

@@ -25,4 +25,5 @@ def schema(lab: Lab) -> None:
     """
     from seqlab.recipe import recipe_json_schema
 
-    click.echo(json.dumps(recipe_json_schema(lab.registry.described()), indent=2, ensure_ascii=False))
+    found = recipe_json_schema(lab.registry.described(), lab.registry.datasets())
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
+from seqlab.datasets import DatasetEntry
 from seqlab.plugin.component import Component
 from seqlab.plugin.kinds import Located, RunInfo
 
@@ -60,6 +61,12 @@ def seqlab_register_metrics() -> Iterable[Component[Any]]:
 @hookspec
 def seqlab_register_observers() -> Iterable[Component[Any]]:
     """Return components of kind observer: they watch training step by step."""
+    return ()
+
+
+@hookspec
+def seqlab_register_datasets() -> Iterable[DatasetEntry]:
+    """Return entries of the catalogue of data sets, for `seqlab data` and the recipe key `data.dataset`."""
     return ()
 
 

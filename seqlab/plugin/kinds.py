@@ -222,7 +222,8 @@ class Head(Protocol):
     """Turns states into answers of one target field: labels or text, loss and decoding.
 
     A head whose targets need a least number of states, as CTC does, has a method `shortest(values)` besides:
-    that number for each of many examples' targets.
+    that number for each of many examples' targets. One that needs exactly one state for each id of a target
+    has an attribute `one_state_per_label` that is true. Both are checked before training.
     """
 
     target: str

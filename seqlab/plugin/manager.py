@@ -41,7 +41,8 @@ EVERY_ENTRY_POINT = "all"
 class PluginInfo:
     """A loaded plugin: its name, what ships it, where it came from and what it brings.
 
-    `origin` is "built-in", "entry point", "file PATH" or "object"; `components` holds (kind, name) pairs.
+    `origin` is "built-in", "entry point", "file PATH" or "object"; `components` holds (kind, name) pairs,
+    `datasets` the names of data sets.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PluginInfo:
     origin: str = "object"
     components: tuple[tuple[str, str], ...] = ()
     hooks: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -176,10 +178,11 @@ class Plugins:
                 self._owners[name] = info
             hooks = tuple(hook for hook in self._parameters if self._implementations(hook, info))
             components = tuple(self._collect(info))
+            datasets = tuple(self._collect_datasets(info))
         except BaseException:
             self._withdraw(info.name)
             raise
-        self._infos[info.name] = replace(info, components=components, hooks=hooks)
+        self._infos[info.name] = replace(info, components=components, hooks=hooks, datasets=datasets)
 
     def _check(self, info: PluginInfo, members: Mapping[str, object]) -> None:
         namesake = self._infos.get(info.name)
@@ -196,12 +199,20 @@ class Plugins:
     def _collect(self, info: PluginInfo) -> Iterator[tuple[str, str]]:
         for kind in KINDS:
             for implementation in self._implementations(f"seqlab_register_{kind}s", info):
-                for component in _components(implementation):
+                for component in _offered(implementation, "components"):
                     try:
                         added = self.registry.add(kind, component, info.name)
                     except ValueError as error:
                         raise _error(info, str(error), implementation.hook) from None
                     yield kind, added.name
+
+    def _collect_datasets(self, info: PluginInfo) -> Iterator[str]:
+        for implementation in self._implementations("seqlab_register_datasets", info):
+            for entry in _offered(implementation, "data sets"):
+                try:
+                    yield self.registry.add_dataset(entry, info.name).name
+                except ValueError as error:
+                    raise _error(info, str(error), implementation.hook) from None
 
     def _withdraw(self, name: str) -> None:
         for member in [member for member, owner in self._owners.items() if owner.name == name]:
@@ -265,12 +276,12 @@ class Plugins:
         return [one for one in found if of is None or one.plugin == of]
 
 
-def _components(implementation: Implementation) -> Iterable[object]:
+def _offered(implementation: Implementation, what: str) -> Iterable[object]:
     offered = _invoke(implementation, {}, passing=())
     if not isinstance(offered, Iterable):
         raise _error(
             implementation.plugin,
-            f"returned {offered!r} ({type(offered).__name__}) where a list of components is due",
+            f"returned {offered!r} ({type(offered).__name__}) where a list of {what} is due",
             implementation.hook,
         )
     with _blaming(implementation.plugin, "iterating over what it returned", implementation.hook):

@@ -1,4 +1,4 @@
-"""Every registered component with its owner, looked up by kind and name."""
+"""Every registered component and data set with its owner, looked up by kind and name."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from seqlab.datasets import DatasetEntry
 from seqlab.errors import SeqlabError
 from seqlab.plugin.component import KINDS, Component
 from seqlab.settings import Config
@@ -28,13 +29,14 @@ class Entry:
 
 
 class Registry:
-    """Components by kind and name, each with the plugin that owns it.
+    """Components by kind and name and data sets by name, each with the plugin that owns it.
 
     `seqlab.plugin.Plugins` fills it, and takes back everything of a plugin that fails halfway.
     """
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self._datasets: dict[str, tuple[DatasetEntry, str]] = {}
 
     def add(self, kind: str, component: object, owner: str) -> Component[Any]:
         """Enter a component that `owner` registered and return it.
@@ -49,14 +51,40 @@ class Registry:
         self._entries[kind][sound.name] = Entry(sound, owner)
         return sound
 
+    def add_dataset(self, entry: object, owner: str) -> DatasetEntry:
+        """Enter a data set that `owner` registered and return it; ValueError as `add` raises it."""
+        if not isinstance(entry, DatasetEntry):
+            raise ValueError(f"returned {_shown(entry)} where a DatasetEntry is due")
+        if entry.name in self._datasets:
+            taken = self._datasets[entry.name][1]
+            raise ValueError(f"data set {entry.name!r} is already registered by plugin {taken!r}")
+        self._datasets[entry.name] = (entry, owner)
+        return entry
+
     def remove(self, owner: str) -> None:
-        """Take back every component of a plugin."""
+        """Take back every component and every data set of a plugin."""
+        self._datasets = {name: found for name, found in self._datasets.items() if found[1] != owner}
         for kind, entries in self._entries.items():
             self._entries[kind] = {name: entry for name, entry in entries.items() if entry.owner != owner}
 
     def get(self, kind: str, name: str) -> Component[Any]:
         """Return a component; raises SeqlabError with the nearest and the allowed names if there is none."""
         return self._entry(kind, name).component
+
+    def datasets(self) -> dict[str, DatasetEntry]:
+        """Return the data sets of all plugins by name, sorted."""
+        return {name: entry for name, (entry, _) in sorted(self._datasets.items())}
+
+    def dataset(self, name: str) -> DatasetEntry:
+        """Return a data set; raises SeqlabError with the nearest and the allowed names if there is none."""
+        if name not in self._datasets:
+            raise SeqlabError(unknown("data set", name, self._datasets))
+        return self._datasets[name][0]
+
+    def dataset_owner(self, name: str) -> str:
+        """Return the name of the plugin that registered a data set."""
+        self.dataset(name)
+        return self._datasets[name][1]
 
     def owner(self, kind: str, name: str) -> str:
         """Return the name of the plugin that registered a component."""

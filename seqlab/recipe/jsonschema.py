@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias, get_args
 
-from seqlab.recipe.schema import ON_ERROR_TEXT, RECIPE_KEYS, REQUIRED_KEYS, OnError
+from seqlab.recipe.schema import DATASET_TEXT, ON_ERROR_TEXT, RECIPE_KEYS, REQUIRED_KEYS, OnError
 from seqlab.settings import Config, TrainSettings
 
 __all__ = ["Components", "recipe_json_schema"]
@@ -19,13 +19,13 @@ Schema: TypeAlias = dict[str, Any]
 
 WHOLE: Schema = {
     "required": list(REQUIRED_KEYS),
-    "properties": {"data": {"required": ["reader", "train"]}},
+    "properties": {"data": {"anyOf": [{"required": ["dataset"]}, {"required": ["reader", "train"]}]}},
 }
 """What a recipe must hold that extends no other."""
 
 
-def recipe_json_schema(components: Components) -> Schema:
-    """Return the schema of recipes that use these components.
+def recipe_json_schema(components: Components, datasets: Iterable[str] = ()) -> Schema:
+    """Return the schema of recipes that use these components and data sets.
 
     It says what can be said of one file: a recipe that extends another may leave out what its base holds.
     """
@@ -34,7 +34,7 @@ def recipe_json_schema(components: Components) -> Schema:
         for name, (config, summary) in named.items():
             definitions |= _component(f"{kind}.{name}", name, config, summary)
     definitions |= _hoisted("train", TrainSettings)
-    properties = _properties(components)
+    properties = _properties(components, sorted(datasets))
     allowed = {
         key: schema if key in REQUIRED_KEYS else _or_null(schema) for key, schema in properties.items()
     }
@@ -50,12 +50,12 @@ def recipe_json_schema(components: Components) -> Schema:
     }
 
 
-def _properties(components: Components) -> dict[str, Schema]:
+def _properties(components: Components, datasets: list[str]) -> dict[str, Schema]:
     return {
         "extends": {"type": "string"},
         "name": {"type": "string"},
         "requires": {"type": "array", "items": {"type": "string"}},
-        "data": _data(_choice(components, "reader")),
+        "data": _data(_choice(components, "reader"), datasets),
         "features": {"type": "array", "items": _choice(components, "featurizer"), "minItems": 1},
         "encoder": _one_or_several(components, "encoder"),
         "head": _one_or_several(components, "head"),
@@ -65,7 +65,7 @@ def _properties(components: Components) -> dict[str, Schema]:
     }
 
 
-def _data(reader: Schema) -> Schema:
+def _data(reader: Schema, datasets: list[str]) -> Schema:
     strings = {"type": "array", "items": {"type": "string"}, "minItems": 1}
     split: Schema = {
         "description": "A path, a glob or a URI, or a list of them; relative paths start from this file.",
@@ -74,6 +74,7 @@ def _data(reader: Schema) -> Schema:
     return {
         "type": "object",
         "properties": {
+            "dataset": _or_null({"description": DATASET_TEXT, "enum": datasets}),
             "reader": reader,
             "on_error": _or_null({"description": ON_ERROR_TEXT, "enum": list(get_args(OnError))}),
             "train": split,

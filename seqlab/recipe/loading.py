@@ -11,10 +11,11 @@ from typing import Any, TypeVar, cast, get_args
 from pydantic import ValidationError
 
 from seqlab.errors import Problem, RecipeError
-from seqlab.recipe.overrides import apply_overrides, long_form, long_forms, merge
+from seqlab.recipe.datasets import DATASET, laid_over_each_other, locating, on_this_machine
+from seqlab.recipe.overrides import apply_overrides, long_form, long_forms
 from seqlab.recipe.paths import DataString, anchor, find_files, path_beside
 from seqlab.recipe.problems import follow, key_problems, settings_problems, show, unlike
-from seqlab.recipe.reader import KeyPath, Node, Tree, dotted, plain, read_file, read_mapping
+from seqlab.recipe.reader import COMMAND_LINE, KeyPath, Node, Tree, dotted, plain, read_file, read_mapping
 from seqlab.recipe.schema import (
     DATA_KEYS,
     DEFAULT_OBSERVERS,
@@ -54,8 +55,14 @@ def load_recipe(
     """
     tree = read_mapping(source) if isinstance(source, Mapping) else read_file(source)
     problems = list(tree.problems)
-    root = _with_base(long_forms(tree.root), problems)
-    root = apply_overrides(root, overrides, problems)
+    layers = _layers(long_forms(tree.root), problems)
+    # A data set chosen on the command line takes the place of the recipe's data; then single keys are set.
+    chosen = [override for override in overrides if override.startswith(f"data.{DATASET}=")]
+    if chosen:
+        layers.append(apply_overrides(Node({}, COMMAND_LINE, COMMAND_LINE), chosen[-1:], problems))
+    root = laid_over_each_other(layers, surroundings.datasets, problems)
+    root = apply_overrides(root, [each for each in overrides if each not in chosen], problems)
+    root = laid_over_each_other([root], surroundings.datasets, problems)
     path = None if isinstance(source, Mapping) else source
     recipe = _Check(root, surroundings, problems).recipe(path, check_data=check_data)
     if recipe is None or problems:
@@ -63,24 +70,25 @@ def load_recipe(
     return recipe
 
 
-def _with_base(root: Node, problems: list[Problem]) -> Node:
-    """Lay the recipe over the one that it extends, if any."""
+def _layers(root: Node, problems: list[Problem]) -> list[Node]:
+    """Return the recipe, and below it the one that it extends, if any."""
     assert isinstance(root.content, dict)
     own = {key: node for key, node in root.content.items() if key != "extends"}
     extends = root.content.get("extends")
     if extends is None or extends.content is None:
-        return replace(root, content=own)
+        return [replace(root, content=own)]
     try:
         base = _base(extends)
     except RecipeError as error:
         raise RecipeError([*problems, *error.problems]) from None
     problems += base.problems
-    merged = merge(long_forms(base.root), replace(root, content=own))
-    assert isinstance(merged.content, dict)
-    if "extends" in merged.content:
+    below = long_forms(base.root)
+    assert isinstance(below.content, dict)
+    if "extends" in below.content:
         message = f"{show(extends.content)} extends another recipe itself; only one level is allowed"
         problems.append(Problem(extends.place, "extends", message))
-    return replace(merged, content={key: node for key, node in merged.content.items() if key != "extends"})
+    kept = {key: node for key, node in below.content.items() if key != "extends"}
+    return [replace(below, content=kept), replace(root, content=own)]
 
 
 def _base(extends: Node) -> Tree:
@@ -122,7 +130,7 @@ class _Check:
         train = self._train()
         if check_data and train is not None:
             self._needs_of_dev(train)
-        paths = find_files(strings, self.surroundings.locate, self.problems) if check_data else {}
+        paths = self._paths(strings) if check_data else {}
         if reader is None or on_error is None or train is None:
             return None
         return Recipe(
@@ -181,7 +189,9 @@ class _Check:
         if not isinstance(node.content, dict):
             self._report(node, ("data",), unlike("a mapping", plain(node)))
             return None, []
-        self.problems += key_problems(node, ("data",), DATA_KEYS, ("reader", "train"))
+        # A data set that is not known would have filled them.
+        required = () if DATASET in node.content else ("reader", "train")
+        self.problems += key_problems(node, ("data",), DATA_KEYS, required)
         reader = self._child(node, "reader")
         strings: list[DataString] = []
         for split in SPLITS:
@@ -204,6 +214,11 @@ class _Check:
             else:
                 self._report(item, ("data", split, index), unlike("a path", plain(item)))
         return strings
+
+    def _paths(self, strings: Sequence[DataString]) -> dict[str, tuple[Path, ...]]:
+        datasets, others = self.surroundings.datasets, self.surroundings.locate
+        strings = on_this_machine(strings, datasets, self.problems)
+        return find_files(strings, locating(datasets, others), self.problems)
 
     def _on_error(self) -> OnError | None:
         data = self._child(self.root, "data")
@@ -288,7 +303,7 @@ class _Check:
     def _needs_of_dev(self, train: TrainSettings) -> None:
         """Report every setting that means nothing without a dev split where there is none."""
         dev = follow(self.root, ("data", "dev"))
-        if not dev[2] and dev[0].content is not None:
+        if (not dev[2] and dev[0].content is not None) or not follow(self.root, ("data", DATASET))[2]:
             return
         needs: dict[KeyPath, bool] = {
             ("train", "early_stopping"): train.early_stopping is not None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from seqlab.datasets import DatasetEntry
 from seqlab.errors import Place, Problem
 from seqlab.recipe.paths import Locate
 from seqlab.recipe.problems import follow
@@ -14,6 +15,7 @@ from seqlab.recipe.reader import Node
 from seqlab.settings import Config, TrainSettings
 
 __all__ = [
+    "DATASET_TEXT",
     "DATA_KEYS",
     "DEFAULT_OBSERVERS",
     "ON_ERROR_TEXT",
@@ -50,8 +52,10 @@ REQUIRED_KEYS = ("data", "features", "encoder", "head")
 SPLITS = ("train", "dev", "test")
 """The splits of the data; only the first one is required."""
 
-DATA_KEYS = ("reader", "on_error", *SPLITS)
+DATA_KEYS = ("dataset", "reader", "on_error", *SPLITS)
 """Keys below `data`."""
+
+DATASET_TEXT = "A set of the catalogue (`seqlab data list`): fills reader and splits where they are left out."
 
 OnError: TypeAlias = Literal["fail", "skip"]
 
@@ -65,11 +69,15 @@ DEFAULT_OBSERVERS = ("console", "jsonl", "checkpoints")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a recipe is checked against: the components there are, who finds URIs, and what is installed."""
+    """What a recipe is checked against.
+
+    The components there are, who finds URIs, what is installed, and the data sets by their names.
+    """
 
     catalogue: Catalogue
     locate: Locate | None = None
     installed: Collection[str] = ()
+    datasets: Mapping[str, DatasetEntry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ def test_json_holds_the_same(broken: Path, seqlab_process: Process) -> None:
         "origin": "entry point",
         "components": [{"kind": "encoder", "name": "crf"}],
         "hooks": ["seqlab_register_encoders"],
+        "datasets": [],
     } in data["plugins"]
     assert [failure["plugin"] for failure in data["failures"]] == ["broken"]
     assert data["disabled"] == ["unwanted"]
@@ -47,3 +48,4 @@ def test_the_built_in_parts_come_first_from_the_plugin_seqlab(seqlab_process: Pr
     first = json.loads(seqlab_process("plugins", "--json").stdout)["plugins"][0]
     assert (first["name"], first["origin"]) == ("seqlab", "built-in")
     assert {"kind": "encoder", "name": "bilstm"} in first["components"]
+    assert "pos_ewt" in first["datasets"]

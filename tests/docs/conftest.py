@@ -58,6 +58,7 @@ def page_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest
         monkeypatch.setenv("PYTHONPATH", str(ROOT))
         monkeypatch.setenv("SEQLAB_DISABLE_PLUGINS", "all")
         monkeypatch.setenv("SEQLAB_DATA", str(tmp_path / "data"))
+        monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
         return tmp_path
 

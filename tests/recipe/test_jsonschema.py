@@ -95,3 +95,11 @@ def test_null_is_refused_where_the_loader_refuses_it(key: str, schema: Schema) -
 
 def test_a_kind_without_components_allows_nothing() -> None:
     assert recipe_json_schema({})["properties"]["encoder"]["anyOf"][0] == {"not": {}}
+
+
+def test_a_data_set_stands_for_reader_and_training_split() -> None:
+    schema = recipe_json_schema({}, ["tiny", "pos_ewt"])
+    names, null = schema["properties"]["data"]["properties"]["dataset"]["anyOf"]
+    assert (names["enum"], null) == (["pos_ewt", "tiny"], {"type": "null"})
+    needed = schema["anyOf"][1]["properties"]["data"]["anyOf"]
+    assert needed == [{"required": ["dataset"]}, {"required": ["reader", "train"]}]

@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import hashlib
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from data_server import DataServer
+
+from seqlab.datasets import Download, fetching
+from seqlab.datasets.fetching import ATTEMPTS, CHUNK, fetch
+from seqlab.errors import DataError
+
+BODY = bytes(range(256)) * 2000
+PIECE = 2 * CHUNK
+
+Fetch = Callable[..., Path]
+
+
+def sha(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, cache: Path) -> Path:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def get(folder: Path) -> Fetch:
+    """Fetch `a.bin` of BODY, by default with its checksum."""
+
+    def run(*urls: str, sha256: str | None = sha(BODY), progress: fetching.Progress = ignore) -> Path:
+        return fetch(Download(name="a.bin", urls=urls, sha256=sha256), folder, progress)
+
+    return run
+
+
+def ignore(name: str, done: int, total: int | None) -> None:
+    pass
+
+
+def ranges(server: DataServer) -> list[str]:
+    return [asked for _, asked in server.asked]
+
+
+def test_what_is_fetched_is_the_file_and_nothing_else_stays(
+    server: DataServer, get: Fetch, folder: Path
+) -> None:
+    seen: list[tuple[str, int, int | None]] = []
+    path = get(server.serve("/a", BODY), progress=lambda *told: seen.append(told))
+    assert path.read_bytes() == BODY
+    assert [each.name for each in folder.iterdir()] == ["a.bin"]
+    assert seen[0] == ("a.bin", 0, len(BODY))
+    assert seen[-1] == ("a.bin", len(BODY), len(BODY))
+    assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+
+
+def test_what_is_there_is_not_fetched_again(server: DataServer, get: Fetch) -> None:
+    url = server.serve("/a", BODY)
+    get(url)
+    get(url)
+    assert len(server.asked) == 1
+
+
+def test_a_file_that_was_changed_since_is_fetched_again(server: DataServer, get: Fetch, folder: Path) -> None:
+    (folder / "a.bin").write_bytes(b"something else")
+    assert get(server.serve("/a", BODY)).read_bytes() == BODY
+
+
+def test_a_wrong_checksum_leaves_nothing(server: DataServer, get: Fetch, folder: Path) -> None:
+    url = server.serve("/a", b"other")
+    with pytest.raises(DataError) as caught:
+        get(url)
+    assert f"{url}: sha256 is {sha(b'other')}, expected {sha(BODY)}" in str(caught.value)
+    assert not list(folder.iterdir())
+
+
+@pytest.mark.parametrize("etag", ['"one"', ""])
+def test_a_cut_connection_is_resumed(server: DataServer, get: Fetch, etag: str) -> None:
+    path = get(server.serve("/a", BODY, cuts=[10 * PIECE, PIECE], etag=etag))
+    assert path.read_bytes() == BODY
+    assert ranges(server) == ["", f"bytes={10 * PIECE}-", f"bytes={11 * PIECE}-"]
+
+
+def test_a_server_without_ranges_begins_again(server: DataServer, get: Fetch) -> None:
+    assert get(server.serve("/a", BODY, cuts=[10 * PIECE], ranges=False)).read_bytes() == BODY
+    assert len(server.asked) == 2
+
+
+def test_without_checksum_and_version_nothing_is_resumed(
+    server: DataServer, get: Fetch, folder: Path
+) -> None:
+    (folder / "a.bin.part").write_bytes(b"of another file")
+    assert get(server.serve("/a", BODY), sha256=None).read_bytes() == BODY
+    assert ranges(server) == [""]
+
+
+def test_what_arrived_before_is_gone_on_with(server: DataServer, get: Fetch, folder: Path) -> None:
+    url = server.serve("/a", BODY, cuts=[PIECE] * ATTEMPTS, etag='"one"')
+    here = ATTEMPTS * PIECE
+    with pytest.raises(DataError, match=rf"cut after .* bytes, {ATTEMPTS} times; {here:,} bytes are kept"):
+        get(url, sha256=None)
+    assert not (folder / "a.bin").exists()
+    assert get(url, sha256=None).read_bytes() == BODY
+    assert ranges(server)[-1] == f"bytes={here}-"
+
+
+def test_a_file_that_changed_between_is_not_mixed(server: DataServer, get: Fetch, folder: Path) -> None:
+    (folder / "a.bin.part").write_bytes(b"old" * 1000)
+    (folder / "a.bin.part.version").write_text('"old"')
+    assert get(server.serve("/a", BODY, etag='"new"'), sha256=None).read_bytes() == BODY
+
+
+def test_a_beginning_of_another_file_is_found_out_by_the_checksum(
+    server: DataServer, get: Fetch, folder: Path
+) -> None:
+    (folder / "a.bin.part").write_bytes(b"old" * 1000)
+    assert get(server.serve("/a", BODY)).read_bytes() == BODY
+    assert ranges(server) == ["bytes=3000-", ""]
+
+
+def test_a_part_that_is_whole_is_taken(server: DataServer, get: Fetch, folder: Path) -> None:
+    (folder / "a.bin.part").write_bytes(BODY)
+    assert get(server.serve("/a", BODY)).read_bytes() == BODY
+    assert ranges(server) == [f"bytes={len(BODY)}-"]
+
+
+def test_a_part_that_is_too_long_is_begun_again(server: DataServer, get: Fetch, folder: Path) -> None:
+    (folder / "a.bin.part").write_bytes(BODY + b"more")
+    assert get(server.serve("/a", BODY)).read_bytes() == BODY
+
+
+def test_a_passing_fault_of_the_server_passes(server: DataServer, get: Fetch) -> None:
+    assert get(server.serve("/a", BODY, statuses=[503, 500])).read_bytes() == BODY
+
+
+def test_the_next_url_is_asked_where_one_fails(server: DataServer, get: Fetch) -> None:
+    missing, wrong = server.url("/missing"), server.serve("/wrong", b"wrong")
+    assert get(missing, wrong, server.serve("/a", BODY)).read_bytes() == BODY
+
+
+def test_a_missing_file_is_named_with_its_status(server: DataServer, get: Fetch, folder: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.bin cannot be downloaded: http.*/a: the server answers 404"):
+        get(server.url("/a"))
+    assert not list(folder.iterdir())
+
+
+def test_a_missing_server_is_named(get: Fetch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound, but nobody listens
+        port = taken.getsockname()[1]
+        with pytest.raises(DataError, match=f"no connection to 127.0.0.1:{port}: connection refused"):
+            get(f"http://127.0.0.1:{port}/a")
+
+
+def test_a_server_that_falls_silent_is_given_up(
+    server: DataServer, get: Fetch, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "TIMEOUT", (0.2, 0.2))
+    with pytest.raises(DataError, match=r"does not answer|no connection|cut"):
+        get(server.serve("/a", BODY, stalls=ATTEMPTS))
+    assert not (folder / "a.bin").exists()
+
+
+def test_a_disk_without_room_is_found_before_anything_is_written(
+    server: DataServer, get: Fetch, folder: Path
+) -> None:
+    with pytest.raises(OSError, match=r"no room: .* bytes are to come"):
+        get(server.serve("/a", BODY, length=1 << 60))
+    assert not list(folder.iterdir())
+
+
+def test_pooch_keeps_its_level_of_talk(
+    server: DataServer, get: Fetch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import pooch
+
+    before = pooch.get_logger().level
+    get(server.serve("/a", BODY), sha256=None)
+    assert pooch.get_logger().level == before
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from data_server import DataServer
+
+import seqlab
+from seqlab.datasets import DatasetEntry, find_dataset, get_dataset
+from seqlab.errors import DataError
+
+Entry = Callable[..., DatasetEntry]
+
+BODY = bytes(range(256)) * 4000
+
+ALONE = """
+import os, resource, sys
+from pathlib import Path
+from seqlab.datasets import DatasetEntry, Download, get_dataset
+from seqlab.errors import DataError
+
+entry = DatasetEntry(name="tiny", summary="s", licence="l", citation="c", origin="o",
+                     downloads=(Download(name="a.bin", urls=(sys.argv[1],), sha256=sys.argv[2]),))
+{before}
+try:
+    print(get_dataset(entry))
+except DataError as error:
+    sys.exit(str(error))
+"""
+
+
+def alone(server: DataServer, before: str = "", body: bytes = BODY) -> subprocess.Popen[str]:
+    """Get the set in a process of its own."""
+    url = server.url("/a")
+    command = [sys.executable, "-W", "error", "-c", ALONE.format(before=before)]
+    command += [url, hashlib.sha256(body).hexdigest()]
+    source = str(Path(seqlab.__file__).parents[1])
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, text=True, env=os.environ | {"PYTHONPATH": source}
+    )
+
+
+def names(cache: Path) -> set[str]:
+    """Return everything below the data cache but locks and empty folders."""
+    found = {path for path in (cache / "data").rglob("*") if path.is_file() and path.suffix != ".lock"}
+    return {path.relative_to(cache / "data").as_posix() for path in found}
+
+
+def packed(files: dict[str, bytes]) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return archive.getvalue()
+
+
+def prepare(downloads: Path, folder: Path) -> None:
+    """Keep the members of an archive in capitals."""
+    from seqlab.datasets.archives import unpack_beside
+
+    for path in unpack_beside(downloads / "a.tar.gz").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes().upper())
+
+
+def test_a_set_appears_whole_and_nothing_else_stays(server: DataServer, cache: Path, entry: Entry) -> None:
+    files = {
+        "a.bin": (server.serve("/a", BODY), BODY),
+        "deep/b.txt": (server.serve("/b", b"b", cuts=[0]), b"b"),
+    }
+    folder = get_dataset(entry(files))
+    assert folder == cache / "data/tiny" == find_dataset("tiny")
+    assert (folder / "deep/b.txt").read_bytes() == b"b"
+    assert names(cache) == {"tiny/a.bin", "tiny/deep/b.txt"}
+
+
+def test_a_set_is_prepared(server: DataServer, cache: Path, entry: Entry) -> None:
+    url = server.serve("/a", packed({"a.txt": b"text"}))
+    files = {"a.txt": hashlib.sha256(b"TEXT").hexdigest()}
+    folder = get_dataset(entry({"a.tar.gz": (url, None)}, prepare=prepare, files=files))
+    assert (folder / "a.txt").read_bytes() == b"TEXT"
+    assert names(cache) == {"tiny/a.txt"}
+
+
+def test_what_is_here_is_checked_and_not_fetched(server: DataServer, cache: Path, entry: Entry) -> None:
+    tiny = entry({"a.bin": (server.serve("/a", BODY), BODY)})
+    folder = get_dataset(tiny)
+    assert get_dataset(tiny) == folder
+    assert len(server.asked) == 1
+    (folder / "a.bin").write_bytes(b"changed")
+    with pytest.raises(
+        DataError, match=r"tiny: not the data set 'tiny': sha256 of a.bin is .* remove or rename"
+    ):
+        get_dataset(tiny)
+
+
+@pytest.mark.parametrize("archive_is_known", [True, False])
+def test_a_result_with_another_checksum_is_not_named(
+    server: DataServer, cache: Path, entry: Entry, archive_is_known: bool
+) -> None:
+    body = packed({"a.txt": b"text"})
+    url = server.serve("/a", body)
+    tiny = entry(
+        {"a.tar.gz": (url, body if archive_is_known else None)},
+        prepare=prepare,
+        files={"a.txt": hashlib.sha256(b"something else").hexdigest()},
+    )
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"data set 'tiny' cannot be prepared: .*sha256 of a.txt is"):
+            get_dataset(tiny)
+    assert find_dataset("tiny") is None
+    # What is known to be right need not be fetched twice; what may be wrong must be.
+    assert len(server.asked) == (1 if archive_is_known else 2)
+
+
+def test_an_archive_that_lacks_a_member_is_named(server: DataServer, cache: Path, entry: Entry) -> None:
+    def reads_another(downloads: Path, folder: Path) -> None:
+        (downloads / "other.txt").read_bytes()
+
+    files = {"a.txt": "0" * 64}
+    tiny = entry({"a": (server.serve("/a", b"a"), None)}, prepare=reads_another, files=files)
+    with pytest.raises(DataError, match=r"cannot be prepared: .*other\.txt is not among its downloads"):
+        get_dataset(tiny)
+    assert not names(cache)
+
+
+def test_a_set_that_cannot_be_fetched_says_so(cache: Path, entry: Entry) -> None:
+    with pytest.raises(DataError, match="cannot be downloaded by seqlab: ask the author"):
+        get_dataset(entry({}, by_hand="ask the author"))
+
+
+def test_two_processes_do_not_get_one_set_at_once(server: DataServer, cache: Path, entry: Entry) -> None:
+    tiny = entry({"a.bin": (server.serve("/a", BODY), BODY)})
+    (cache / "data/.downloads").mkdir(parents=True)
+    with (cache / "data/.downloads/tiny.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        with pytest.raises(DataError, match="another process is getting it"):
+            get_dataset(tiny)
+    assert get_dataset(tiny).is_dir()
+
+
+def test_a_full_disk_is_named_and_leaves_nothing(server: DataServer, cache: Path) -> None:
+    server.serve("/a", BODY)
+    full = alone(server, "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))")
+    out, error = full.communicate(timeout=60)
+    assert (full.returncode, out) == (1, "")
+    assert "a.bin.part: cannot be written: file too large; SEQLAB_CACHE names another folder" in error
+    assert not names(cache)
+
+
+def test_a_disk_that_fills_up_while_a_set_is_made_leaves_the_download(
+    server: DataServer, cache: Path, entry: Entry
+) -> None:
+    def grows(downloads: Path, folder: Path) -> None:
+        (folder / "a.txt").write_bytes(b"half")
+        raise OSError(28, "No space left on device", str(folder / "a.txt"))
+
+    url = server.serve("/a", BODY)
+    tiny = entry({"a.bin": (url, BODY)}, prepare=grows, files={"a.txt": "0" * 64})
+    with pytest.raises(DataError, match=r"tiny/a\.txt: cannot be written: no space left on device"):
+        get_dataset(tiny)
+    assert names(cache) == {".downloads/tiny/a.bin"}
+
+
+@pytest.mark.parametrize(("mode", "reason"), [(0o555, "written"), (0o000, "looked at")])
+def test_a_folder_that_is_not_ours_is_named(
+    server: DataServer, cache: Path, monkeypatch: pytest.MonkeyPatch, mode: int, reason: str
+) -> None:
+    server.serve("/a", BODY)
+    # Not below the folder of the tests, into which only their owner may look.
+    with tempfile.TemporaryDirectory() as closed:
+        monkeypatch.setenv("SEQLAB_CACHE", closed)
+        Path(closed).chmod(mode)
+        stranger = alone(server, "if os.geteuid() == 0:\n    os.setuid(65534)")
+        out, error = stranger.communicate(timeout=60)
+        assert (stranger.returncode, out) == (1, "")
+        assert f"cannot be {reason}: permission denied" in error
+        assert not list(Path(closed).iterdir()) or os.geteuid() != 0
+        Path(closed).chmod(0o700)
+
+
+def test_a_cache_that_is_a_file_is_named(server: DataServer, cache: Path, entry: Entry) -> None:
+    cache.write_text("no folder")
+    with pytest.raises(DataError, match="cannot be written: not a directory"):
+        get_dataset(entry({"a.bin": (server.serve("/a", BODY), BODY)}))
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_process_leaves_a_part_that_is_gone_on_with(
+    server: DataServer, cache: Path, end: signal.Signals
+) -> None:
+    server.serve("/a", BODY, stalls=1, etag='"one"')
+    first = alone(server)
+    part = cache / "data/.downloads/tiny/a.bin.part"
+    while first.poll() is None and not (part.exists() and part.stat().st_size > len(BODY) // 4):
+        time.sleep(0.01)
+    first.send_signal(end)
+    first.communicate(timeout=60)
+    assert find_dataset("tiny") is None
+    second = alone(server)
+    out, error = second.communicate(timeout=60)
+    assert second.returncode == 0, error
+    assert (Path(out.strip()) / "a.bin").read_bytes() == BODY
+    assert server.asked[1][1].startswith("bytes=")
+    assert names(cache) == {"tiny/a.bin"}
