@@ -61,8 +61,19 @@ SECTIONS = {"optimizer": "optimizers", "schedule": "schedules", "early_stopping"
 WITHOUT_DOCSTRING = {"hookimpl": "Marks a function or a method as the implementation of a hook."}
 """What is said of names that are made by a call and so cannot say it themselves."""
 
-DETAILED = ("seqlab.lab.Lab", "seqlab.run.RunOptions", "seqlab.predict.predictor.Predictor")
-"""Classes whose members are listed, too: what an application calls."""
+DETAILED = (
+    "seqlab.lab.Lab",
+    "seqlab.run.RunOptions",
+    "seqlab.predict.predictor.Predictor",
+    *(
+        f"seqlab.plugin.kinds.{name}"
+        for name in ("Reader", "Featurizer", "Encoder", "Head", "Metric", "Audio")
+    ),
+    "seqlab.engine.progress.Observer",
+    "seqlab.engine.model.FeaturizerModule",
+    "seqlab.engine.model.HeadModule",
+)
+"""Classes whose members are listed, too: what an application calls, and what a plugin's parts must be."""
 
 
 def pages() -> dict[str, str]:
@@ -89,9 +100,17 @@ def cli_page(lab: Lab) -> str:
     for name in COMMANDS:
         command = seqlab.get_command(root, name)
         assert command, "the table of commands names only what exists"
-        context = click.Context(command, parent=root, info_name=name, terminal_width=HELP_WIDTH)
-        parts += [f"## seqlab {name}", fenced(command.get_help(context))]
+        parts += command_parts(command, name, root)
     return joined(parts)
+
+
+def command_parts(command: click.Command, name: str, parent: click.Context) -> list[str]:
+    """Return heading and help of a command, then those of the commands below it."""
+    context = click.Context(command, parent=parent, info_name=name, terminal_width=HELP_WIDTH)
+    parts = [f"## {context.command_path}", fenced(command.get_help(context))]
+    for below in getattr(command, "commands", {}):
+        parts += command_parts(command.commands[below], below, context)  # type: ignore[attr-defined]
+    return parts
 
 
 def fenced(text: str) -> str:
@@ -159,12 +178,15 @@ def table(keys: Sequence[Mapping[str, Any]]) -> str:
 
 
 def default(key: Mapping[str, Any]) -> str:
-    """Return a key's default as a recipe would write it; of a named mapping the name says enough."""
+    """Return a key's default as a recipe would write it; of a named mapping the name says enough.
+
+    Other mappings are settings whose keys have rows of their own.
+    """
     if key["required"]:
         return "required"
     value = key["default"]
-    if isinstance(value, Mapping):
-        return f"`{{name: {value['name']}}}`"
+    if isinstance(value, Mapping) and value:
+        return f"`{{name: {value['name']}}}`" if "name" in value else "that of its keys"
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 

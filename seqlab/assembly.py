@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from seqlab.api import (
     DataError,
@@ -41,7 +41,7 @@ LEARNS = ("fit", "state", "restore")
 REQUIRED: Mapping[str, Sequence[str]] = {
     "reader": ("suffixes", "fields", "read"),
     "featurizer": ("field", *LEARNS, "encode", "module"),
-    "encoder": ("output_size", "forward", "state_dict"),
+    "encoder": ("output_size", "carries_state", "forward", "output_lengths", "state_dict"),
     "head": ("target", "default_metrics", *LEARNS, "encode", "module", "decode"),
     "metric": ("higher_is_better", *LEARNS, "reset", "update", "compute"),
     "observer": tuple(name for name in vars(Observer) if not name.startswith("_")),
@@ -55,6 +55,11 @@ def build_component(registry: Registry, ref: ComponentRef, context: object) -> A
         built = registry.get(ref.kind, ref.name).build(ref.config, context)
     except SeqlabError as error:
         raise placed(error, ref) from error
+    except (MemoryError, RuntimeError) as error:
+        if not _lacks_memory(error):
+            raise _blame(registry, ref, f"cannot be built: {type(error).__name__}: {error}") from error
+        problem = f"{ref.kind} {ref.name!r} needs more memory than there is; make it smaller"
+        raise RecipeError([Problem(ref.place, "", problem)]) from error
     except Exception as error:
         reason = f"cannot be built: {type(error).__name__}: {error}"
         raise _blame(registry, ref, reason) from error
@@ -62,6 +67,11 @@ def build_component(registry: Registry, ref: ComponentRef, context: object) -> A
         wanted = f"see seqlab.api.{ref.kind.capitalize()}"
         raise _blame(registry, ref, f"was built as {built!r}, which lacks {', '.join(missing)}; {wanted}")
     return built
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Tell torch's failure to allocate, which is a RuntimeError, from others."""
+    return isinstance(error, MemoryError) or "allocate memory" in str(error)
 
 
 def _blame(registry: Registry, ref: ComponentRef, reason: str) -> PluginError:
@@ -157,13 +167,15 @@ class Assembly:
     def with_room(self, model: SequenceModel, examples: Sequence[Example], data: Dataset) -> Dataset:
         """Return the training data without the examples that have fewer states than their targets need.
 
-        They are refused by name: DataError, unless the recipe says `on_error: skip`.
+        They are refused by name: DataError, unless the recipe says `on_error: skip`. RecipeError where a head
+        needs one state per label and the encoder changes the lengths.
         """
+        lengths = cast("Encoder", model.encoder).output_lengths(data.lengths)
+        self._check_aligned(data, lengths)
         needs = {target: shortest for target, head in self.heads.items() if (shortest := _shortest(head))}
         if not needs:
             return data
         kept = torch.ones(len(data), dtype=torch.bool)
-        lengths = cast("Encoder", model.encoder).output_lengths(data.lengths)
         with self._noting("train"):
             for target, shortest in needs.items():
                 needed = torch.tensor(shortest(_values(examples, target)))
@@ -215,6 +227,19 @@ class Assembly:
         if self._refusing is None:
             raise error
         self._refusing.append(error)
+
+    def _check_aligned(self, data: Dataset, lengths: Tensor) -> None:
+        for ref, (target, head) in zip(self.recipe.heads, self.heads.items(), strict=True):
+            labels = data.targets[target].lengths
+            if not getattr(head, "one_state_per_label", False) or torch.equal(lengths, labels):
+                continue
+            index = int((lengths != labels).nonzero()[0])
+            message = (
+                f"makes {lengths[index]} states of {data.lengths[index]} rows of features"
+                f" ({data.name(index)}), but head {ref.name} needs one for each of {labels[index]} labels of"
+                f" {target!r}: take encoders that keep the lengths"
+            )
+            raise RecipeError([self.recipe.problem("encoder", message)])
 
     def _build(self, ref: ComponentRef, context: object) -> Any:
         return build_component(self.registry, ref, context)

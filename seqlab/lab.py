@@ -11,28 +11,39 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from seqlab.errors import RecipeError
-from seqlab.plugin import Plugins, Registry, disabled_from
+from seqlab.datasets import get_dataset
+from seqlab.errors import PluginError, RecipeError, SeqlabError
+from seqlab.plugin import Plugins, Registry, disabled_from, raised
+from seqlab.plugin.hookspecs import PROJECT
 from seqlab.plugin.kinds import Located
 from seqlab.recipe import Recipe, Surroundings, load_recipe
 from seqlab.settings import Precision
 
 if TYPE_CHECKING:
+    from seqlab.datasets.fetching import Progress
     from seqlab.predict.predictor import Predictor
     from seqlab.run import RunOptions
 
 __all__ = ["BUILT_IN", "Lab"]
 
+Many = TypeVar("Many", bound=Iterable[object])
+
 BUILT_IN = (
     "seqlab.builtin.readers.plugin",
+    "seqlab.builtin.readers.speech_plugin",
     "seqlab.builtin.featurizers.plugin",
+    "seqlab.builtin.featurizers.speech_plugin",
     "seqlab.builtin.encoders.plugin",
+    "seqlab.builtin.encoders.subsampling_plugin",
     "seqlab.builtin.heads.plugin",
+    "seqlab.builtin.heads.ctc_plugin",
     "seqlab.builtin.metrics.plugin",
+    "seqlab.builtin.metrics.speech_plugin",
     "seqlab.builtin.observers.plugin",
     "seqlab.builtin.samples.plugin",
+    "seqlab.builtin.datasets.plugin",
 )
 """The modules that register the built-in components, through the same hooks as anybody's."""
 
@@ -50,7 +61,7 @@ class Lab:
         self,
         plugins: Iterable[object] = (),
         *,
-        plugin_files: Iterable[Path] = (),
+        plugin_files: Iterable[Path | str] = (),
         entry_points: bool = True,
         strict: bool = False,
     ) -> None:
@@ -61,8 +72,8 @@ class Lab:
             self.plugins.load_entry_points()
         for plugin in plugins:
             self.plugins.add(plugin)
-        for path in plugin_files:
-            self.plugins.load_file(path)
+        for path in several("plugin_files", plugin_files):
+            self.plugins.load_file(Path(path))
 
     @property
     def registry(self) -> Registry:
@@ -71,7 +82,9 @@ class Lab:
 
     def check(self, source: Path | str | Mapping[str, Any], overrides: Sequence[str] = ()) -> Recipe:
         """Read a recipe and check all of it but the data's content; RecipeError lists every problem."""
-        recipe = self._load(source, overrides)
+        if not isinstance(source, (Path, str, Mapping)):
+            raise TypeError(f"a recipe is a path or a mapping, not {type(source).__name__}")
+        recipe = self._load(source, several("overrides", overrides))
         self._let_plugins_check(recipe)
         return recipe
 
@@ -108,7 +121,7 @@ class Lab:
     def evaluate(
         self,
         path: Path | str,
-        data: Sequence[Path] = (),
+        data: Sequence[Path | str] = (),
         *,
         split: str = "test",
         device: str = "auto",
@@ -122,10 +135,31 @@ class Lab:
 
         predictor = self.open(path, device=device, precision=precision)
         assembly = predictor.assembly
-        files = list(data) or self._split_of(predictor.info, split)
+        files = [Path(file) for file in several("data", data)] or self._split_of(predictor.info, split)
         examples = assembly.read(files, split)
         encoded = assembly.encode(examples, labelled=True)
+        for target, count in encoded.unseen().items():
+            message = "%d targets %s of the data are not among those that training saw: no loss counts them"
+            logging.getLogger(__name__).warning(message, count, target)
         return Scorer(assembly, examples, encoded, BATCH, predictor.precision)(predictor.model)
+
+    def get_dataset(self, name: str, progress: Progress | None = None) -> Path:
+        """Return the folder of a data set of the catalogue, checked; what is not here is fetched first.
+
+        `progress(file, bytes done, bytes in all or None)` is told how far it is. DataError where it cannot be
+        had, SeqlabError for an unknown name.
+        """
+        entry, owner = self.registry.dataset(name), self.registry.dataset_owner(name)
+        try:
+            return get_dataset(entry, progress) if progress else get_dataset(entry)
+        except SeqlabError:
+            raise
+        except Exception as error:
+            # A fault of our own is a programming mistake and keeps its traceback.
+            if owner == PROJECT:
+                raise
+            message = f"getting data set {name!r} raised {raised(error)}"
+            raise PluginError(message, plugin=owner, hook="seqlab_register_datasets") from error
 
     def _split_of(self, manifest: Mapping[str, Any], split: str) -> Sequence[Path]:
         from seqlab.package import without_training
@@ -159,6 +193,7 @@ class Lab:
             self.registry.catalogue(),
             locate=locate,
             installed=[info.distribution or info.name for info in self.plugins.infos],
+            datasets=self.registry.datasets(),
         )
         source = Path(source) if isinstance(source, str) else source
         recipe = load_recipe(source, surroundings, overrides=overrides)
@@ -170,3 +205,10 @@ class Lab:
         findings = [finding for _, found in answers for finding in found or ()]
         if findings:
             raise RecipeError([recipe.problem(path, message) for path, message in findings])
+
+
+def several(name: str, values: Many) -> Many:
+    """Return the values; TypeError for a single string, which would be taken letter by letter."""
+    if isinstance(values, str):
+        raise TypeError(f"{name} is the string {values!r}; give a list: [{values!r}]")
+    return values

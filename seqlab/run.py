@@ -38,12 +38,16 @@ class RunOptions:
     `observers`: watch beside those of the recipe, under names of their own.
     """
 
-    out: Path | None = None
+    out: Path | str | None = None
     resume: bool = False
     device: str = "auto"
     threads: int | None = None
     cancelled: Callable[[], bool] = lambda: False
     observers: Mapping[str, Observer] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads must be at least 1, or None for torch's default, got {self.threads}")
 
 
 class Run:
@@ -54,7 +58,7 @@ class Run:
         self.plugins = plugins
         self.options = options
         self.device = pick_device(options.device)
-        self.folder = RunFolder(options.out or default_folder(recipe.name))
+        self.folder = RunFolder(Path(options.out or default_folder(recipe.name)))
         self.notices = recipe.notices
         self.started = time.perf_counter()
         self.training = False
@@ -194,7 +198,7 @@ class Run:
             "skipped_examples": {
                 name: list(map(str, each)) for name, each in assembly.refused.items() if each
             },
-            "unseen_labels": {name: _unseen(scorer.data) for name, scorer in scorers.items()},
+            "unseen_labels": {name: scorer.data.unseen() for name, scorer in scorers.items()},
             "notices": list(self.notices),
             "device": str(self.device),
             "precision": trainer.precision,
@@ -217,9 +221,3 @@ class Run:
     def _versions(self) -> dict[str, Any]:
         plugins = {info.name: info.version for info in self.plugins.infos}
         return {"plugins": plugins, "torch": torch.__version__}
-
-
-def _unseen(data: Dataset) -> dict[str, int]:
-    """Return, per head, how many targets carry a label that the training split does not hold."""
-    counts = {name: int((column.values == -1).sum()) for name, column in data.targets.items()}
-    return {name: count for name, count in counts.items() if count}

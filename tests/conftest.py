@@ -22,6 +22,15 @@ SOURCES = str(Path(seqlab.__file__).parents[1])
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
 
+@pytest.fixture(autouse=True, scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep what tests cache out of the user's own cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEQLAB_CACHE", str(folder))
+        yield folder
+
+
 @pytest.fixture
 def toy(tmp_path: Path) -> Path:
     """A recipe of the toy language beside its data, in the test's own folder."""
@@ -61,7 +70,8 @@ def seqlab_command() -> Command:
     """Run `python -m seqlab` in a process of its own, with a clean environment."""
 
     def run(*args: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        names = ("PATH", "HOME", "LANG", "SEQLAB_CACHE")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         done: subprocess.CompletedProcess[bytes] = subprocess.run(
             [sys.executable, "-W", "error", "-m", "seqlab", *map(str, args)],
             capture_output="stdout" not in options,

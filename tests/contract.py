@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
-import seqlab.builtin
 from seqlab.api import Component
+from seqlab.lab import BUILT_IN
 
 Configs = Mapping[str, list[dict[str, Any]]]
 """By component, the configurations in which it is tested."""
@@ -33,8 +32,5 @@ def rows(kind: str, table: Configs) -> list[Any]:
 
 
 def _registered(kind: str) -> Iterator[Component[Any]]:
-    packages = pkgutil.iter_modules(seqlab.builtin.__path__, "seqlab.builtin.")
-    for package in packages:
-        if package.ispkg:
-            plugin = importlib.import_module(f"{package.name}.plugin")
-            yield from getattr(plugin, f"seqlab_register_{kind}s", list)()
+    for name in BUILT_IN:
+        yield from getattr(importlib.import_module(name), f"seqlab_register_{kind}s", list)()

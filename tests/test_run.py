@@ -357,7 +357,7 @@ def test_a_monitor_that_no_metric_reports(lab: Lab, toy: Path, tmp_path: Path) -
 def test_settings_that_do_not_fit_the_model_are_mistakes_of_the_recipe(
     lab: Lab, toy: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(RecipeError, match=r"toy.yaml:16:3: train: train.bptt needs an encoder that reads"):
+    with pytest.raises(RecipeError, match=r"toy.yaml:16:3: train: train.bptt needs encoders that carry"):
         lab.run(toy, ["train.bptt=5"], options(tmp_path / "run"))
 
 

@@ -64,23 +64,30 @@ def describe(registry: Registry, kind: str, name: str) -> dict[str, Any]:
     }
 
 
-def keys_of(config: type[Config]) -> list[dict[str, Any]]:
-    """Return the keys of a settings class in their order: name, type, required, default, documentation."""
+def keys_of(config: type[Config], prefix: str = "") -> list[dict[str, Any]]:
+    """Return the keys of a settings class in their order: name, type, required, default, documentation.
+
+    Those of settings within settings follow the key that holds them, as dotted paths.
+    """
     schema = config.model_json_schema()
     definitions = schema.get("$defs", {})
-    return [
-        {
-            "key": field.alias or name,
-            "type": human_type(schema["properties"][field.alias or name], definitions),
-            "required": field.is_required(),
-            # asked of the field, because a schema leaves out what a default factory would make
-            "default": None
-            if field.is_required()
-            else to_jsonable_python(field.get_default(call_default_factory=True)),
-            "documentation": field.description or "",
-        }
-        for name, field in config.model_fields.items()
-    ]
+    keys: list[dict[str, Any]] = []
+    for name, field in config.model_fields.items():
+        key = field.alias or name
+        # asked of the field, because a schema leaves out what a default factory would make
+        default = None if field.is_required() else field.get_default(call_default_factory=True)
+        keys.append(
+            {
+                "key": prefix + key,
+                "type": human_type(schema["properties"][key], definitions),
+                "required": field.is_required(),
+                "default": to_jsonable_python(default),
+                "documentation": field.description or "",
+            }
+        )
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Config):
+            keys += keys_of(field.annotation, f"{prefix}{key}.")
+    return keys
 
 
 def human_type(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

@@ -6,13 +6,13 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import Any, NamedTuple, TextIO
 
 import click
 
-from seqlab.cli.options import Session, plugin_option, strict_plugins_option
+from seqlab.cli.options import Session, plugin_option, strict_plugins_option, tell
 from seqlab.errors import RecipeError, SeqlabError
 from seqlab.suggest import did_you_mean
 
@@ -34,11 +34,21 @@ COMMANDS = {
     "check": Entry("seqlab.cli.check:check", "Report every problem of a recipe, without reading data."),
     "evaluate": Entry("seqlab.cli.evaluate:evaluate", "Measure a saved model on data with gold answers."),
     "predict": Entry("seqlab.cli.predict:predict", "Label files or standard input with a saved model."),
+    "data": Entry("seqlab.cli.data:data", "List and fetch data sets; look at the cache of features."),
     "plugins": Entry("seqlab.cli.plugins:plugins", "List plugins, what each registers and which failed."),
     "components": Entry("seqlab.cli.components:components", "List components, or document one of them."),
     "schema": Entry("seqlab.cli.schema:schema", "Print the JSON Schema of recipes, for editors."),
     "doctor": Entry("seqlab.cli.doctor:doctor", "Check the installation and say how to mend it."),
 }
+
+
+@contextmanager
+def ending_quietly() -> Iterator[None]:
+    """End with exit code 0 where the reader of the output has had enough; click's own code would be 1."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise click.exceptions.Exit(0) from None
 
 
 class LazyGroup(click.Group):
@@ -55,6 +65,16 @@ class LazyGroup(click.Group):
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line, and print help or version where it asks for these."""
+        with ending_quietly():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with ending_quietly():
+            return super().invoke(ctx)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -116,27 +136,80 @@ def logging_to_stderr() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
+class StandardOutput:
+    """Standard output, or its buffer, whose own errors are told from those of other files.
+
+    What cannot be written, on a full disk say, is a SeqlabError; a broken pipe stays one.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    @property
+    def buffer(self) -> StandardOutput:
+        """The stream of bytes below."""
+        return StandardOutput(self.stream.buffer)
+
+    def write(self, content: str | bytes) -> int:
+        """Write to the stream."""
+        return int(self._attempt(self.stream.write, content))
+
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._attempt(self.stream.flush)
+
+    def _attempt(self, action: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return action(*args)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise SeqlabError(f"standard output: cannot be written: {error.strerror}") from error
+
+
+def drop_unwritten(stream: TextIO | None) -> None:
+    """Drop what a stream holds and cannot write: it would raise again at the interpreter's end."""
+    if stream is None:  # it was closed from the start
+        return
+    try:
+        stream.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code.
 
     A command sets the code by returning an integer or by `ctx.exit`. Errors of seqlab are printed without a
-    traceback; programming mistakes keep theirs.
+    traceback; programming mistakes keep theirs. A reader of the output that has had enough is no error.
     """
     try:
-        session = Session(reserved=frozenset(COMMANDS))
-        with logging_to_stderr():
-            result: Any = seqlab.main(args, prog_name="seqlab", standalone_mode=False, obj=session)
-        sys.stdout.flush()
+        return run_command(args)
     except SeqlabError as error:
-        click.echo(str(error) if isinstance(error, RecipeError) else f"error: {error}", err=True)
+        tell(str(error) if isinstance(error, RecipeError) else f"error: {error}")
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        with suppress(OSError):
+            error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        # What is still buffered would raise again when the interpreter closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 0
+    finally:
+        drop_unwritten(sys.stdout)
+        drop_unwritten(sys.stderr)
+
+
+def run_command(args: Sequence[str] | None) -> int:
+    """Run the command line; what it prints has arrived when it returns."""
+    session = Session(reserved=frozenset(COMMANDS))
+    output: Any = sys.stdout and StandardOutput(sys.stdout)
+    with logging_to_stderr(), redirect_stdout(output):
+        result: Any = seqlab.main(args, prog_name="seqlab", standalone_mode=False, obj=session)
+        if output:
+            output.flush()
     return result if isinstance(result, int) else 0

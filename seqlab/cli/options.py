@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
@@ -24,6 +25,7 @@ __all__ = [
     "plugin_option",
     "precision_option",
     "strict_plugins_option",
+    "tell",
     "threads_option",
 ]
 
@@ -52,7 +54,7 @@ class Session:
         """Return the Lab, made on the first call; plugins that failed are reported on stderr, each once."""
         lab = self.quiet_lab()
         for error in lab.plugins.failures[self.reported :]:
-            click.echo(left_out(error), err=True)
+            tell(left_out(error))
         self.reported = len(lab.plugins.failures)
         return lab
 
@@ -102,6 +104,12 @@ def left_out(error: PluginError) -> str:
     # PluginError starts "plugin 'x' (distribution 1.0): "; the sentence wants its verb before the colon.
     subject, _, reason = str(error).partition(": ")
     return f"warning: {subject} failed and is left out: {reason}"
+
+
+def tell(message: str) -> None:
+    """Print to standard error; that nobody can read it is no reason to stop."""
+    with suppress(OSError):
+        click.echo(message, err=True)
 
 
 def session_of(context: click.Context) -> Session:

@@ -187,6 +187,11 @@ class Dataset:
         """Return what to call an example in a message."""
         return self.places[index] if self.places else f"example {index}"
 
+    def unseen(self) -> dict[str, int]:
+        """Return, per head, how many entries of targets are -1: the training split does not hold them."""
+        counts = {name: int((column.values == -1).sum()) for name, column in self.targets.items()}
+        return {name: count for name, count in counts.items() if count}
+
     def select(self, indices: Tensor) -> Dataset:
         """Return the data set of the examples at `indices`, in that order."""
         return Dataset(

@@ -10,15 +10,24 @@ from contextlib import contextmanager
 import torch
 
 from seqlab.errors import SeqlabError
+from seqlab.suggest import did_you_mean, one_of
 
 __all__ = ["deterministic", "peak_memory_mb", "pick_device", "threads"]
+
+DEVICES = ("auto", "cpu", "cuda")
 
 KIB_PER_MB = 1024
 """Linux counts the peak resident set in KiB, macOS in bytes."""
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device for `cpu`, `cuda` or `auto` (CUDA where there is one); SeqlabError without CUDA."""
+    """Return the device for `cpu`, `cuda` or `auto` (CUDA where there is one).
+
+    Other names are a ValueError, `cuda:1` among them: CUDA_VISIBLE_DEVICES chooses among several. SeqlabError
+    without CUDA.
+    """
+    if name not in DEVICES:
+        raise ValueError(f"unknown device {name!r}{did_you_mean(name, DEVICES)}; {one_of(DEVICES)}")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise SeqlabError("device cuda: this machine has no usable CUDA device; use --device cpu or auto")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from seqlab.engine.batching import Batch, Budget, Dataset
-from seqlab.engine.model import SequenceModel
+from seqlab.engine.model import HeadModule, SequenceModel
 from seqlab.engine.precision import Arithmetic, arithmetic
+from seqlab.engine.sequences import Sequences
 
 __all__ = ["Answers", "answer"]
 
@@ -76,10 +77,18 @@ def _answer_batch(model: SequenceModel, batch: Batch, indices: Tensor) -> list[B
                 ids.to_flat().tolist(),
                 sure.to_flat().tolist(),
                 float(head.loss(states, target)) if target is not None else 0.0,
-                float(head.count(target)) if target is not None else 0.0,
+                float(head.count(_fitting(head, states, target))) if target is not None else 0.0,
             )
         )
     return answers
+
+
+def _fitting(head: HeadModule, states: Sequences, target: Sequences) -> Sequences:
+    """Leave out targets that cost nothing because there are too few states for them, as CTC has them."""
+    fits: Callable[[Tensor, Sequences], Tensor] | None = getattr(head, "fits", None)
+    if fits is None:
+        return target
+    return target.select(fits(states.lengths, target).nonzero().flatten().cpu())
 
 
 def _by_length(lengths: Tensor, budget: Budget) -> Iterator[Tensor]:

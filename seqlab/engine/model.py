@@ -37,7 +37,11 @@ class FeaturizerModule(Protocol):
 
 
 class HeadModule(Protocol):
-    """The trained half of a head, a torch module."""
+    """The trained half of a head, a torch module.
+
+    One whose targets need a least number of states has a method `fits(lengths, target)`: which of the targets
+    do with so many, booleans of shape (sequences,); the others cost nothing and do not count.
+    """
 
     def count(self, target: Sequences) -> Tensor:
         """Return by how much a batch's summed loss is to be divided, a scalar tensor."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,11 +19,18 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
     return int.from_bytes(digest) >> 1
 
 
+GENERATORS = threading.RLock()
+"""Held while torch's generators, of which a process has one set, belong to one training."""
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed torch inside the block and give the host its generators back afterwards."""
+    """Seed torch inside the block and give the host its generators back afterwards.
+
+    Another thread waits for its turn: two trainings that drew from the same generators would repeat neither.
+    """
     devices = range(torch.cuda.device_count()) if _cuda_in_use() else ()
-    with torch.random.fork_rng(devices=devices):
+    with GENERATORS, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 

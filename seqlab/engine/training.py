@@ -379,7 +379,9 @@ def _check(model: SequenceModel, job: TrainingJob) -> None:
         raise ValueError("there is nothing to train on: the data set is empty")
     if job.settings.bptt is not None and not model.encoder.carries_state:
         raise ValueError(
-            "train.bptt needs an encoder that reads forwards only; this one cannot carry a state"
+            "train.bptt needs encoders that carry a state: they read forwards only, and none shortens"
         )
+    if job.settings.bptt is not None and any(hasattr(head, "fits") for head in model.heads):
+        raise ValueError("train.bptt cuts targets along with the states, and a text has no place among them")
     if job.evaluation is None and (job.settings.early_stopping or job.settings.schedule.name == "plateau"):
         raise ValueError("train.early_stopping and the plateau schedule need a dev split to watch")

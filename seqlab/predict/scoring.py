@@ -19,12 +19,12 @@ BATCH = Budget(tokens=16_384)
 LOSS = "loss"
 """Name of the loss among the figures; the sum over heads where there are several."""
 
-OF_ONE_LABEL = (".precision", ".recall", ".f1")
-"""How figures of single labels end: `NOUN.f1`, or `upos.NOUN.f1` with several heads."""
+OF_ONE_LABEL = (".precision", ".recall", ".f1", ".speaker_wer", ".speaker_cer")
+"""How figures of single labels and speakers end: `NOUN.f1`, or `upos.NOUN.f1` with several heads."""
 
 
 def overall(names: Iterable[str]) -> list[str]:
-    """Return the figures to show at a glance: all but those of single labels."""
+    """Return the figures to show at a glance: all but those of single labels and speakers."""
     return [name for name in names if not name.endswith(OF_ONE_LABEL)]
 
 

@@ -19,6 +19,12 @@ def test_without_cuda_auto_is_the_cpu_and_cuda_an_error() -> None:
         pick_device("cuda")
 
 
+@pytest.mark.parametrize("name", ["banana", "cuda:0", "CPU", ""])
+def test_other_devices_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"^unknown device '{name}'.*auto, cpu, cuda"):
+        pick_device(name)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_with_cuda_auto_takes_it_and_cpu_does_not() -> None:
     assert pick_device("auto").type == pick_device("cuda").type == "cuda"

@@ -131,7 +131,7 @@ def test_chunks_of_accumulated_batches_step_together() -> None:
 
 
 def test_bptt_needs_an_encoder_that_reads_forwards() -> None:
-    message = "^train.bptt needs an encoder that reads forwards only; this one cannot carry a state$"
+    message = "^train.bptt needs encoders that carry a state: they read forwards only, and none shortens$"
     with pytest.raises(ValueError, match=message):
         trainer(model(bidirectional=True), dataset(), settings(bptt=3))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from contract import Configs, registered, rows
+from contract import Configs, registered
 from torch import Tensor, nn
 
 from seqlab.api import Component, Config, EncoderContext, Sequences, State
@@ -29,6 +29,16 @@ BIASED: list[dict[str, Any]] = [
     {"hidden_size": 4, "forget_bias": None},
     {"hidden_size": 4, "forget_bias": 2.0},
 ]
+CONVOLUTIONS: list[dict[str, Any]] = [
+    {"channels": 3, "hidden_size": 4},
+    {"factor": 2, "channels": 3, "hidden_size": 4, "activation": "gelu", "dropout": 0.4},
+    {"channels": 3, "hidden_size": 4, "kernel_size": 7, "activation": "tanh"},
+]
+PYRAMIDS: list[dict[str, Any]] = [
+    {"hidden_size": 3},
+    {"hidden_size": 3, "cell": "gru", "factors": (3, 2), "dropout": 0.4, "locked_dropout": True},
+    {"hidden_size": 3, "cell": "rnn", "factors": (2,), "bidirectional": False, "output_dropout": 0.3},
+]
 TABLE: Configs = {
     "rnn": SIMPLE + RELU,
     "birnn": SIMPLE + RELU,
@@ -36,16 +46,28 @@ TABLE: Configs = {
     "bilstm": SIMPLE + BIASED,
     "gru": SIMPLE,
     "bigru": SIMPLE,
+    "conv_subsample": CONVOLUTIONS,
+    "pyramid": PYRAMIDS,
+    "norm": [{}, {"kind": "batch"}],
+    "linear": [{"hidden_size": 4}, {"hidden_size": 4, "activation": "silu", "dropout": 0.4}],
 }
+BUILT_IN = registered("encoder")
 
 
 def test_every_built_in_encoder_stands_in_the_table() -> None:
-    assert registered("encoder").keys() == TABLE.keys()
+    assert BUILT_IN.keys() == TABLE.keys()
 
 
-@pytest.mark.parametrize(("component", "config"), rows("encoder", TABLE))
-def test_built_in_encoders_keep_the_contract(component: Component[Any], config: dict[str, Any]) -> None:
-    check_encoder(component, **config)
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        pytest.param(name, each, id=f"{name}-{n}")
+        for name, rows in TABLE.items()
+        for n, each in enumerate(rows)
+    ],
+)
+def test_built_in_encoders_keep_the_contract(name: str, config: dict[str, Any]) -> None:
+    check_encoder(BUILT_IN[name], **config)
 
 
 class Good(nn.Module):
@@ -109,6 +131,28 @@ class LiesAboutItsLengths(Good):
         return lengths - 1
 
 
+class LiesAboutOddLengths(Good):
+    """Joins two rows into one and says nothing of the one that may be left."""
+
+    def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
+        states, final = super().forward(inputs, state)
+        return Sequences.from_list([each[::2] for each in states.to_list()]), final
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        return lengths // 2
+
+
+class PromisesFractions(Good):
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        return lengths / 1
+
+
+class FailsWithoutRows(Good):
+    def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
+        inputs.data[0]
+        return super().forward(inputs, state)
+
+
 class Noisy(Good):
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
         states, final = super().forward(inputs, state)
@@ -158,6 +202,20 @@ class HidesWeights(Good):
         return states.with_data(states.data + self.hidden), final
 
 
+class HidesStatistics(Good):
+    """Keeps what it has learned in training outside its state dict."""
+
+    def __init__(self, input_size: int) -> None:
+        super().__init__(input_size)
+        self.mean = torch.zeros(4)
+
+    def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
+        states, final = super().forward(inputs, state)
+        if self.training:
+            self.mean = states.data.mean(0)
+        return states.with_data(states.data - self.mean), final
+
+
 class ForgetsItsState(Good):
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
         return super().forward(inputs, None)
@@ -181,16 +239,32 @@ def test_an_encoder_that_keeps_the_contract_passes() -> None:
         (Pads, "sequence 0 alone and in a batch: the states: differs by up to "),
         (DependsOnTheOrder, "with the batch in another order the states: differs by up to "),
         (LiesAboutItsSize, "rows have size 4, but output_size is 5"),
-        (LiesAboutItsLengths, "lengths [9, 4, 12, 7] come out, but output_lengths promises [8, 3, 11, 6]"),
+        (
+            LiesAboutItsLengths,
+            "of lengths 0 to 12 come [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], but output_lengths promises"
+            " [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]",
+        ),
+        (
+            LiesAboutOddLengths,
+            "of lengths 0 to 12 come [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6], but output_lengths promises"
+            " [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6]",
+        ),
+        (PromisesFractions, "output_lengths promises torch.float32, not torch.int64"),
         (Noisy, "asked twice, the encoder's states: differs by up to "),
         (DeadParameter, "no gradient reaches dead"),
         (ZeroGradient, "the gradient of useless is zero everywhere"),
         (InfiniteGradient, "the gradient of root is not finite"),
         (CutsTheGradient, "no gradient reaches the input"),
         (HidesWeights, "after a round trip through the state dict the answer: differs by up to "),
+        (HidesStatistics, "after a round trip through the state dict the answer: differs by up to "),
         (ForgetsItsState, "sequence 0 in chunks and as a whole: the states: differs by up to "),
     ],
 )
 def test_a_broken_encoder_is_told_what_is_broken(broken: type[Good], message: str) -> None:
     with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
         check_encoder(component(broken))
+
+
+def test_an_encoder_must_take_a_sequence_without_rows() -> None:
+    with pytest.raises(IndexError, match="index 0 is out of bounds"):
+        check_encoder(component(FailsWithoutRows))

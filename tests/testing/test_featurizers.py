@@ -25,6 +25,13 @@ TABLE: Configs = {
         {"embedding_dim": 3, "hidden_size": 4, "cache_words": 0, "char_dropout": 0.0, "min_count": 2},
         {"embedding_dim": 3, "hidden_size": 4, "cache_words": 4},
     ],
+    "mfcc": [{}, {"deltas": 2, "normalize": "utterance", "n_mfcc": 20}, {"stack": 3, "stride": 3}],
+    "log_mel": [
+        {},
+        {"sample_rate": 8_000, "normalize": "none", "dither": 1e-4, "stack": 2},
+        {"backend": "librosa", "n_mels": 64, "n_fft": 1024, "cache": False},
+    ],
+    "spectrogram": [{}, {"window": 32.0, "power": 1, "log": False}, {"stride": 4, "normalize": "none"}],
 }
 
 
@@ -121,8 +128,8 @@ HidesWeights = with_module(
 DiffersInPrediction = with_module(in_prediction)
 
 
-def component(made: type[Good]) -> Component[Any]:
-    def build(config: Config, context: FeaturizerContext) -> Good:
+def component(made: type[Any]) -> Component[Any]:
+    def build(config: Config, context: FeaturizerContext) -> Any:
         return made()
 
     return Component(name="mine", config=Config, build=build, summary="for the tests")
@@ -135,7 +142,7 @@ def test_a_featurizer_that_keeps_the_contract_passes() -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (ForgetsItsVocabulary, "after a round trip of the vocabulary the features: differs by up to "),
+        (ForgetsItsVocabulary, "after a round trip of what was learned the features: differs by up to "),
         (DropsUnknownWords, "features have shape (0, 3), not (6, 3)"),
         (Noisy, "asked twice, the features: differs by up to "),
         (SumsOverTheBatch, "sentence 0 alone and in a batch: the features: differs by up to "),
@@ -162,3 +169,58 @@ def test_a_vocabulary_that_is_no_json_is_no_vocabulary() -> None:
 
     with pytest.raises(TypeError, match="not JSON serializable"):
         check_featurizer(component(Binary))
+
+
+class Loudness:
+    """Of sound: the mean square of every tenth of a second, and of what is left."""
+
+    field = "audio"
+
+    def fit(self, values: Iterable[Any]) -> None:
+        self.levels = [float(self.encode([value]).values.mean()) for value in values]
+
+    def state(self) -> dict[str, Any]:
+        return {"level": sum(self.levels) / len(self.levels)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.levels = [state["level"]]
+
+    def encode(self, values: Sequence[Any]) -> Column:
+        frames = [torch.tensor(self.frames(value)) for value in values]
+        return Column(torch.cat(frames)[:, None], torch.tensor([len(each) for each in frames]))
+
+    def frames(self, value: Any) -> list[float]:
+        samples, size = value.samples(), value.sample_rate // 10
+        return [float((samples[at : at + size] ** 2).mean()) for at in range(0, len(samples), size)]
+
+    def module(self) -> nn.Module:
+        module = nn.Identity()
+        module.output_size = 1
+        return module
+
+
+class LouderAmongOthers(Loudness):
+    def encode(self, values: Sequence[Any]) -> Column:
+        column = super().encode(values)
+        return Column(column.values / column.values.max(), column.lengths)
+
+
+class DropsWhatIsShort(Loudness):
+    def frames(self, value: Any) -> list[float]:
+        return super().frames(value)[: len(value.samples()) * 10 // value.sample_rate]
+
+
+def test_a_featurizer_of_sound_that_keeps_the_contract_passes() -> None:
+    check_featurizer(component(Loudness))
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (LouderAmongOthers, "sound 1 alone and in a batch: the features: differs by up to "),
+        (DropsWhatIsShort, "features have shape (0, 1), not (1, 1)"),
+    ],
+)
+def test_a_broken_featurizer_of_sound_is_told_what_is_broken(broken: type[Loudness], message: str) -> None:
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        check_featurizer(component(broken))

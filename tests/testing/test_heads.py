@@ -10,6 +10,8 @@ from contract import Configs, registered, rows
 from torch import Tensor, nn
 
 from seqlab.api import Column, Component, Config, HeadContext, Sequences
+from seqlab.builtin.heads.ctc import CTC, CTCHead
+from seqlab.builtin.heads.units import Characters
 from seqlab.testing import check_head
 
 TABLE: Configs = {
@@ -19,7 +21,8 @@ TABLE: Configs = {
         {"label_smoothing": 0.1},
         {"class_weights": "balanced"},
         {"class_weights": {"NOUN": 3.0}, "label_smoothing": 0.2},
-    ]
+    ],
+    "ctc": [{}, {"units": {"name": "bpe", "vocab_size": 12}}],
 }
 
 
@@ -192,3 +195,75 @@ def test_a_broken_head_is_told_what_is_broken(broken: type[Module], message: str
 def test_a_head_that_forgets_its_labels_is_told_so() -> None:
     with pytest.raises(AssertionError, match=re.escape("labels ('DET', 'NOUN', 'VERB') come back as ")):
         check_head(component(ForgetsItsLabels))
+
+
+# --- heads that answer with a text -----------------------------------------------------------------------
+
+
+class InfiniteWithoutRoom(CTC):
+    def fits(self, lengths: Tensor, target: Sequences) -> Tensor:
+        return (target.data >= 0).all().expand(len(target))
+
+
+class DecodesBesideTheAnswer(CTC):
+    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
+        ids, probabilities = super().predict(states)
+        return ids, Sequences.from_list([*probabilities.to_list()[1:], probabilities.to_list()[0]])
+
+
+class TextHead(CTCHead):
+    make: type[CTC] = CTC
+
+    def module(self, input_size: int) -> nn.Module:
+        return self.make(input_size, len(self.units.names))
+
+
+class NeedsOneStatePerUnit(TextHead):
+    """Forgets the blank between equal units."""
+
+    def shortest(self, values: Sequence[str]) -> list[int]:
+        return [len(value) for value in values]
+
+
+class NeedsTooMuch(TextHead):
+    def shortest(self, values: Sequence[str]) -> list[int]:
+        return [2 * len(value) for value in values]
+
+
+class AnswersBackwards(TextHead):
+    def decode(self, ids: Sequence[int]) -> str:
+        return super().decode(ids)[::-1]
+
+
+def text_component(made: type[TextHead] = TextHead, module: type[CTC] = CTC) -> Component[Any]:
+    def build(config: Config, context: HeadContext) -> TextHead:
+        head = made("text", Characters())
+        head.make = module
+        return head
+
+    return Component(name="mine", config=Config, build=build, summary="for the tests")
+
+
+def test_a_head_of_texts_that_keeps_the_contract_passes() -> None:
+    check_head(text_component())
+
+
+@pytest.mark.parametrize(
+    ("component", "message"),
+    [
+        (
+            text_component(module=InfiniteWithoutRoom),
+            "with fewer than the 7 states that 'one two' needs, the",
+        ),
+        (text_component(module=DecodesBesideTheAnswer), "there is not one probability per answer"),
+        (
+            text_component(NeedsOneStatePerUnit),
+            "with the 13 states that 'three one one' needs, the loss is 0",
+        ),
+        (text_component(NeedsTooMuch), "with fewer than the 14 states that 'one two' needs, the loss is "),
+        (text_component(AnswersBackwards), "units one two come back as owt eno"),
+    ],
+)
+def test_a_broken_head_of_texts_is_told_what_is_broken(component: Component[Any], message: str) -> None:
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        check_head(component)

@@ -13,8 +13,10 @@ from seqlab.testing import check_metric
 TABLE: Configs = {
     "accuracy": [{}],
     "accuracy_unknown": [{}],
+    "cer": [{"target": "text"}],
     "label_scores": [{}],
     "sentence_accuracy": [{}],
+    "wer": [{"target": "text"}],
 }
 
 

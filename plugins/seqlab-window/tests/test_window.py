@@ -34,4 +34,4 @@ def test_it_computes_what_a_loop_over_steps_computes(size: int) -> None:
 
 
 def test_its_recipe_has_no_problems() -> None:
-    assert Lab().check(RECIPE).encoder.name == "window"
+    assert Lab().check(RECIPE).encoders[0].name == "window"

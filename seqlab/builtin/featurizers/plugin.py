@@ -39,17 +39,22 @@ class EmbeddingConfig(WordConfig):
     """Probability with which a word is read as unknown in training."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout on the vectors."""
-    unknown: Literal["learned", "zero"] = "learned"
-    """Vector of unknown words: learned, or zeros."""
+    unknown: Literal["learned", "zero"] | None = None
+    """Vector of unknown words; null: learned where `min_count` or `word_dropout` shows some, else zeros."""
 
     @model_validator(mode="after")
     def _unknown_is_trained(self) -> Self:
-        if self.unknown == "learned" and self.min_count == 1 and not self.word_dropout:
+        if self.unknown == "learned" and not self.shows_unknown:
             raise ValueError(
-                "unknown: learned would never be trained; set min_count above 1 or word_dropout above 0,"
-                " or say unknown: zero"
+                "a learned vector of unknown words would never be trained, as training knows all words; set"
+                " min_count above 1 or word_dropout above 0, or leave unknown out"
             )
         return self
+
+    @property
+    def shows_unknown(self) -> bool:
+        """Whether training reads any word as unknown."""
+        return self.min_count > 1 or self.word_dropout > 0
 
 
 class CharLSTMConfig(Config):
@@ -88,7 +93,7 @@ def _embedding(config: EmbeddingConfig, context: FeaturizerContext) -> Featurize
             config.embedding_dim,
             word_dropout=config.word_dropout,
             dropout=config.dropout,
-            zero_unknown=config.unknown == "zero",
+            zero_unknown=config.unknown == "zero" or not config.shows_unknown,
         )
 
     return WordFeaturizer(config.field, make, min_count=config.min_count, lowercase=config.lowercase)

@@ -21,7 +21,7 @@ class TaggingConfig(Config):
     target: str | None = None
     """Label field to learn; the reader's only one when null."""
     loss_weight: float = Field(default=1.0, gt=0)
-    """Factor on this head's loss, to balance several heads."""
+    """Factor on this head's loss, in training and in the figures, to balance several heads."""
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     """Share of the probability that is spread evenly over all labels (Szegedy et al. 2016)."""
     class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None

@@ -23,6 +23,7 @@ class TaggingHead:
     """The label set of a `tagging` head, sorted by name."""
 
     default_metrics: tuple[str, ...] = ("accuracy", "accuracy_unknown", "sentence_accuracy", "label_scores")
+    one_state_per_label = True
 
     def __init__(
         self,
@@ -40,19 +41,28 @@ class TaggingHead:
         self.weights: list[float] = []
 
     def fit(self, values: Iterable[Sequence[str]]) -> None:
-        """Learn the labels and, from their counts, the class weights."""
+        """Learn the labels and, from their counts, the class weights; SeqlabError with fewer than two."""
         counts = Counter(label for value in values for label in value)
+        if len(counts) == 1:
+            (only,) = counts
+            raise SeqlabError(
+                f"head tagging: every {self.target!r} of the training split is {only!r}: nothing to learn;"
+                " is the field the right one?"
+            )
         self.labels = sorted(counts)
         self.weights = _class_weights(self.class_weights, counts)
 
     def state(self) -> dict[str, Any]:
-        """Return the labels."""
-        return {"labels": self.labels}
+        """Return the labels and their weights."""
+        return {"labels": self.labels, "weights": self.weights}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back what `state` returned; class weights matter in training only."""
+        """Take back what `state` returned."""
         self.labels = list(state["labels"])
-        self.weights = [1.0] * len(self.labels)
+        # Packages of before the weights were kept have none.
+        self.weights = list(state.get("weights", [1.0] * len(self.labels)))
+        if len(self.weights) != len(self.labels):
+            raise ValueError(f"{len(self.weights)} weights for {len(self.labels)} labels")
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
         """Return label ids, `UNSEEN` for a label that training does not know."""

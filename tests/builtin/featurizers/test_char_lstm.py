@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqlab.api import FeaturizerContext, Indexed
+from seqlab.api import FeaturizerContext, Indexed, Sequences, State
 from seqlab.builtin.featurizers.char_lstm import CharLSTM, CharLSTMFeaturizer
 from seqlab.builtin.featurizers.plugin import CharLSTMConfig, seqlab_register_featurizers
 from seqlab.engine.optim import make_optimizer
@@ -70,7 +70,13 @@ def test_a_vector_is_that_of_the_word_alone() -> None:
 def test_held_vectors_are_not_computed_again_and_never_too_many() -> None:
     featurizer, module = made(cache_words=5)
     encoded: list[int] = []
-    module.stack.register_forward_hook(lambda _module, inputs, _output: encoded.append(len(inputs[0])))
+    final_state = module.stack.final_state
+
+    def counting(inputs: Sequences) -> State:
+        encoded.append(len(inputs))
+        return final_state(inputs)
+
+    module.stack.final_state = counting  # type: ignore[method-assign]
     for sentences in (
         [["the", "dog"]],
         [["dog", "the"]],

@@ -6,9 +6,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seqlab.api import Sequences
+from seqlab.api import FeaturizerContext, Sequences
 from seqlab.builtin.featurizers.embedding import WordEmbedding
-from seqlab.builtin.featurizers.plugin import EmbeddingConfig
+from seqlab.builtin.featurizers.plugin import EmbeddingConfig, seqlab_register_featurizers
 from seqlab.builtin.featurizers.words import WordFeaturizer
 from seqlab.builtin.vocabulary import UNKNOWN
 from seqlab.engine.seeding import seeded
@@ -57,12 +57,21 @@ def test_nothing_is_dropped_in_evaluation() -> None:
 
 
 def test_an_unknown_vector_that_nothing_would_train_is_refused() -> None:
-    with pytest.raises(
-        ValidationError, match="unknown: learned would never be trained; set min_count above 1"
-    ):
-        EmbeddingConfig()
-    for fine in ({"min_count": 2}, {"word_dropout": 0.1}, {"unknown": "zero"}):
-        EmbeddingConfig.model_validate(fine)
+    message = "vector of unknown words would never be trained.*; set min_count above 1"
+    with pytest.raises(ValidationError, match=message):
+        EmbeddingConfig(unknown="learned")
+    for fine in ({"min_count": 2}, {"word_dropout": 0.1}):
+        assert EmbeddingConfig.model_validate(fine | {"unknown": "learned"}).shows_unknown
+
+
+@pytest.mark.parametrize(("settings", "learned"), [({}, False), ({"min_count": 2}, True)])
+def test_unknown_words_have_zeros_where_nothing_would_train_their_vector(
+    settings: dict[str, Any], *, learned: bool
+) -> None:
+    (component,) = (each for each in seqlab_register_featurizers() if each.name == "embedding")
+    featurizer = component.build(EmbeddingConfig(**settings), FeaturizerContext({"tokens": "tokens"}))
+    featurizer.fit([["a", "b", "a"]])
+    assert bool(featurizer.module().table.weight[UNKNOWN].any()) == learned
 
 
 def test_words_are_read_in_lower_case_where_asked() -> None:
