@@ -136,9 +136,11 @@ def _manifest(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise PackageError(f"{folder}: not a model package (there is no {MANIFEST} in it)") from None
-    except (OSError, ValueError) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        raise PackageError(f"{folder}: {_no_package(folder)}") from None
+    except OSError as error:
+        raise PackageError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise PackageError(f"{path}: cannot be read: {error}") from error
     number = manifest.get("format") if isinstance(manifest, dict) else None
     if type(number) is not int or number < 1:  # a bool is an int, too
@@ -152,6 +154,17 @@ def _manifest(folder: Path) -> dict[str, Any]:
         if not isinstance(manifest.get(key), dict):
             raise PackageError(f"{path}: damaged: {key!r} is missing")
     return dict(manifest)
+
+
+def _no_package(folder: Path) -> str:
+    """Say what stands where a package was expected."""
+    if not folder.exists():
+        return "does not exist"
+    if not folder.is_dir():
+        return "not a model package but a file; give the folder that holds it"
+    if (folder / "model" / MANIFEST).exists():
+        return f"not a model package but the folder of a run; its model is {folder / 'model'}"
+    return f"not a model package (there is no {MANIFEST} in it)"
 
 
 def _checked(folder: Path, manifest: Mapping[str, Any]) -> bytes:

@@ -10,6 +10,7 @@ import shutil
 import signal
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -209,3 +210,77 @@ def test_evaluate_says_when_the_data_has_changed(
     assert caplog.messages == []
     lab.evaluate(tmp_path / "run/model", device="cpu")
     assert caplog.messages == [f"the test data is not that of the training any more: {changed}"]
+
+
+def test_trainings_in_two_threads_end_as_each_alone(toy: Path, tmp_path: Path) -> None:
+    def weights(name: str) -> bytes:
+        options = RunOptions(out=tmp_path / name, device="cpu", threads=1)
+        Lab(entry_points=False).run(toy, ["train.epochs=2"], options)
+        return (tmp_path / name / "model" / "model.safetensors").read_bytes()
+
+    alone = weights("alone")
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(weights, ("one", "other"))) == [alone, alone]
+
+
+def test_an_opened_package_judges_as_the_run_did(toy: Path, tmp_path: Path) -> None:
+    lab = Lab(entry_points=False)
+    options = RunOptions(out=tmp_path / "run", device="cpu")
+    report = lab.run(toy, ["head.class_weights=balanced", "train.epochs=1"], options)
+    found = lab.evaluate(tmp_path / "run" / "model", split="dev", device="cpu")
+    assert found == pytest.approx(report["metrics"]["dev"])
+
+
+def test_labels_that_training_never_saw_are_told(
+    toy: Path, package: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    strange = tmp_path / "strange.conllu"
+    strange.write_text((tmp_path / "dev.conllu").read_text().replace("\tDET\t", "\tNOTHING\t"))
+    Lab(entry_points=False).evaluate(package, [strange], device="cpu")
+    assert "targets upos of the data are not among those that training saw" in caplog.text
+
+
+def test_a_label_that_is_everywhere_the_same_is_refused(toy: Path, tmp_path: Path) -> None:
+    overrides = ["data.reader.label=misc.Rolle"]
+    with pytest.raises(
+        RecipeError, match=r"every 'misc.Rolle' of the training split is '_': nothing to learn"
+    ):
+        Lab(entry_points=False).run(toy, overrides, RunOptions(out=tmp_path / "run", device="cpu"))
+
+
+def test_a_layer_that_no_memory_holds_is_a_mistake_of_the_recipe(toy: Path, tmp_path: Path) -> None:
+    overrides = ["encoder.hidden_size=999999999"]
+    with pytest.raises(RecipeError, match="needs more memory than there is"):
+        Lab(entry_points=False).run(toy, overrides, RunOptions(out=tmp_path / "run", device="cpu"))
+
+
+def test_paths_may_be_strings(toy: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "feat.py"
+    plugin.write_text(
+        "from seqlab.api import hookimpl\n@hookimpl\ndef seqlab_register_heads():\n    return []\n"
+    )
+    lab = Lab(plugin_files=[str(plugin)], entry_points=False)
+    lab.run(toy, ["train.epochs=1"], RunOptions(out=str(tmp_path / "run"), device="cpu", threads=1))
+    model = str(tmp_path / "run/model")
+    test = tmp_path / "test.conllu"
+    assert lab.evaluate(model, [str(test)], device="cpu") == lab.evaluate(model, [test], device="cpu")
+
+
+def test_one_string_is_no_list(lab: Lab, toy: Path, package: Path) -> None:
+    with pytest.raises(TypeError, match=r"^overrides is the string 'train.epochs=1'; give a list: "):
+        lab.check(toy, "train.epochs=1")
+    with pytest.raises(TypeError, match=r"^data is the string 'x.conllu'; give a list: "):
+        lab.evaluate(package, "x.conllu", device="cpu")
+    with pytest.raises(TypeError, match=r"^plugin_files is the string 'feat.py'; give a list: "):
+        Lab(plugin_files="feat.py")
+
+
+def test_what_is_no_recipe_is_refused(lab: Lab) -> None:
+    with pytest.raises(TypeError, match=r"^a recipe is a path or a mapping, not NoneType$"):
+        lab.check(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_threads_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match=f"^threads must be at least 1, .* got {count}$"):
+        RunOptions(threads=count)

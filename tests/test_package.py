@@ -126,7 +126,28 @@ def test_a_missing_file_is_named(missing: str, message: str, lab: Lab, copy: Pat
 
 
 def test_a_folder_that_is_not_there(lab: Lab, tmp_path: Path) -> None:
-    assert "not a model package" in complaint(lab, tmp_path / "gone")
+    assert complaint(lab, tmp_path / "gone") == f"{tmp_path}/gone: does not exist"
+
+
+def test_a_run_folder_is_told_where_its_model_is(lab: Lab, finished: Path) -> None:
+    assert complaint(lab, finished) == (
+        f"{finished}: not a model package but the folder of a run; its model is {finished}/model"
+    )
+
+
+def test_a_file_in_the_place_of_a_package(lab: Lab, package: Path) -> None:
+    file = package / "package.json"
+    assert complaint(lab, file) == f"{file}: not a model package but a file; give the folder that holds it"
+
+
+@pytest.mark.parametrize("depth", [100, 900, 100_000])
+@pytest.mark.parametrize("key", ["", "recipe", "learned", "files"])
+def test_a_manifest_nested_too_deep(key: str, depth: int, lab: Lab, copy: Path) -> None:
+    nested = '{"a":' * depth + "1" + "}" * depth
+    manifest = json.loads((copy / "package.json").read_text())
+    rest = json.dumps({name: value for name, value in manifest.items() if name != key})[1:]
+    (copy / "package.json").write_text(f'{{"{key}": {nested}, {rest}' if key else nested)
+    assert complaint(lab, copy).startswith(str(copy))
 
 
 def set_format(number: object) -> Edit:

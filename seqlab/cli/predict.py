@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -34,8 +33,9 @@ STANDARD_INPUT = Path("-")
     type=click.Choice(["auto", "text", "data"]),
     default="auto",
     show_default=True,
-    help="text: one sentence a line, tokens between spaces; data: the format that the model was trained on"
-    " (CoNLL-U); auto: by each file's ending, text for standard input.",
+    help="text: one sentence a line, tokens between white space; data: the format that the model was trained"
+    " on; auto: data for files with that format's ending (.conllu and .conllu.gz for CoNLL-U), text for all"
+    " others and for standard input.",
 )
 @click.option(
     "--to",
@@ -43,7 +43,9 @@ STANDARD_INPUT = Path("-")
     type=click.Choice(["tsv", "jsonl", "conllu"]),
     default="tsv",
     show_default=True,
-    help="Format of the output.",
+    help="tsv: a line per token, the token and then one column per head in the recipe's order, an empty line"
+    " after each sentence; jsonl: an object per sentence, its key tokens and one key per head, named by its"
+    " target, each with a list; conllu: CoNLL-U, each head's labels in the column of its target.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this new file, not standard output.")
 @device_option
@@ -69,7 +71,7 @@ def predict(
     predictor = lab.open(model, device=device, precision=precision)
     reader = predictor.assembly.reader
     examples = (example for file in files for example in read(reader, file, source))
-    with limited(threads), written(out) as stream:
+    with limited(threads), opened(out) as stream:
         for example, labels, _ in predictor.label(examples):
             stream.write(writer_for(example, target, reader)(example, labels).encode())
 
@@ -81,18 +83,17 @@ def read(reader: Reader, file: Path, source: str) -> Iterator[Example]:
     known = file != STANDARD_INPUT and file.name.endswith(tuple(reader.suffixes))
     if source == "data" or (source == "auto" and known):
         yield from reader.read(file, labelled=False)
-    elif file == STANDARD_INPUT:
-        yield from read_text(sys.stdin.buffer, "<stdin>")
     else:
-        yield from read_text(lines_of(file), str(file))
+        yield from read_text(lines_of(file), "<stdin>" if file == STANDARD_INPUT else str(file))
 
 
 def lines_of(file: Path) -> Iterable[bytes]:
-    """Yield a file's lines; DataError where it cannot be read."""
+    """Yield the lines of a file, or of standard input; DataError where it cannot be read."""
     from seqlab.api import DataError, Place
+    from seqlab.builtin.readers.conllu import opened as opened_input
 
     try:
-        with file.open("rb") as stream:
+        with opened_input(file) as stream:
             yield from stream
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}", place=Place(str(file))) from error
@@ -108,25 +109,14 @@ def writer_for(example: Example, target: str, reader: Reader) -> Writer:
 
 
 @contextmanager
-def written(out: Path | None) -> Iterator[BinaryIO]:
-    """Open the output and see that all of it arrives; SeqlabError where it cannot, on a full disk say."""
-    with opened(out) as stream:
-        try:
-            yield stream
-            stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:  # of the output only: readers turn theirs into DataError
-            # What is still buffered would raise again when the stream is closed.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            target = out or "standard output"
-            raise SeqlabError(f"{target}: cannot be written: {error.strerror}") from error
-
-
-@contextmanager
 def opened(out: Path | None) -> Iterator[BinaryIO]:
-    """Open a new file, or standard output; the file is new, and has its name when it is whole."""
+    """Open a new file, or standard output; the file is new, and has its name when it is whole.
+
+    SeqlabError where not all of it can be written, on a full disk say; of standard output, `main` says so.
+    """
     if out is None:
+        if sys.stdout is None:
+            raise SeqlabError("standard output: cannot be written: it is closed")
         yield sys.stdout.buffer
         return
     if out.exists():
@@ -139,7 +129,11 @@ def opened(out: Path | None) -> Iterator[BinaryIO]:
     try:
         with stream:
             yield stream
+            stream.flush()
         partial.rename(out)
+    except OSError as error:  # of the output only: readers turn theirs into DataError
+        partial.unlink(missing_ok=True)
+        raise SeqlabError(f"{out}: cannot be written: {error.strerror}") from error
     except BaseException:
         partial.unlink(missing_ok=True)
         raise

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqlab.cli.options import device_option, pass_lab, plugin_option, session_of, threads_option
+from seqlab.cli.options import device_option, pass_lab, plugin_option, session_of, tell, threads_option
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -57,7 +57,7 @@ def run(
     folder = out or default_folder(checked.name)
     saves = CHECKPOINTS in {observer.name for observer in checked.observers}
     if resume and not RunFolder(folder).resumable:
-        click.echo(f"nothing to resume in {folder} yet: starting from the beginning", err=True)
+        tell(f"nothing to resume in {folder} yet: starting from the beginning")
     with cancelled_by_interrupt(saves=saves) as cancelled:
         options = RunOptions(out=folder, resume=resume, device=device, threads=threads, cancelled=cancelled)
         try:
@@ -79,7 +79,7 @@ def cancelled_by_interrupt(*, saves: bool) -> Iterator[Callable[[], bool]]:
         if asked.is_set():
             raise KeyboardInterrupt
         asked.set()
-        click.echo(f"stopping after this step, {state} (again: stop at once)", err=True)
+        tell(f"stopping after this step, {state} (again: stop at once)")
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

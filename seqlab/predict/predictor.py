@@ -73,14 +73,20 @@ class Predictor:
     def stream(
         self, sequences: Iterable[Tokens], *, window_tokens: int = WINDOW_TOKENS
     ) -> Iterator[Prediction]:
-        """Label a stream of any length in bounded memory, one prediction per sequence, in order."""
+        """Label a stream of any length in bounded memory, one prediction per sequence, in order.
+
+        `window_tokens`, at least 1, are collected before they are predicted; ValueError where it is less.
+        """
         examples = (_example(sequence, number) for number, sequence in enumerate(sequences))
         for example, answers, probabilities in self.label(examples, window_tokens=window_tokens):
             labels = {name: tuple(answer) for name, answer in answers.items()}
             yield Prediction(tuple(example.fields["tokens"]), labels, probabilities)
 
     def label(self, examples: Iterable[Example], *, window_tokens: int = WINDOW_TOKENS) -> Iterator[Answered]:
-        """Label a reader's examples; yields each with what the heads answer, and how sure they are."""
+        """Label a reader's examples; yields each with what the heads answer, and how sure they are.
+
+        `window_tokens` as in `stream`.
+        """
         for window in _windows(examples, window_tokens):
             yield from self._label_window(window)
 
@@ -105,6 +111,8 @@ def _example(sequence: Tokens, number: int) -> Example:
 
 
 def _windows(examples: Iterable[Example], tokens: int) -> Iterator[list[Example]]:
+    if tokens < 1:
+        raise ValueError(f"window_tokens must be at least 1, got {tokens}")
     window: list[Example] = []
     room = tokens
     for example in examples:

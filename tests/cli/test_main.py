@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,13 +114,54 @@ def test_ctrl_c_exits_with_130_and_no_traceback(deeds: str, seqlab_process: Proc
     assert "Traceback" not in done.stderr
 
 
-def test_a_closed_pipe_is_quiet(deeds: str, seqlab_process: Process) -> None:
-    script = 'import subprocess, sys; sys.exit(subprocess.run(["sh", "-c", sys.argv[1]]).returncode)'
-    command = """python3 -c 'import sys; from seqlab.cli.main import main; sys.exit(main())'"""
-    done = seqlab_process(
-        f"{command.replace('python3', os.sys.executable)} --plugin {deeds} deed pipe | head -n 1", code=script
+def shell(command: str, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run a line of bash in which `seqlab` is the command line, buffered as in a user's shell."""
+    prelude = 'set -o pipefail; seqlab() { "$PYTHON" -c "$CODE" "$@"; }; '
+    environment = os.environ | {
+        "PYTHON": sys.executable,
+        "CODE": "import sys; from seqlab.cli.main import main; sys.exit(main())",
+        "PYTHONPATH": str(Path(main.__code__.co_filename).parents[2]),
+        "SEQLAB_DISABLE_PLUGINS": "all",
+    }
+    return subprocess.run(
+        ["bash", "-c", prelude + command, "bash", *args],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env=environment,
     )
-    assert (done.stdout, done.stderr) == ("line\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["schema", "--help", "plugins"])
+def test_a_full_disk_is_said_by_every_command(command: str, unbuffered: str) -> None:
+    done = shell('PYTHONUNBUFFERED="$2" seqlab "$1" > /dev/full', command, unbuffered)
+    assert done.stderr == "error: standard output: cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+def test_an_error_of_another_file_keeps_its_traceback(tmp_path: Path) -> None:
+    source = COMMAND_PLUGIN.replace("raise LookupError", "raise OSError").format(name="deed")
+    with pytest.raises(OSError, match="a mistake"):
+        main(["--plugin", str(write_module(tmp_path / "deeds.py", source)), "deed", "bug"])
+
+
+def test_closed_standard_output_is_no_fault() -> None:
+    done = shell("seqlab plugins >&-")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_reader_that_has_had_enough_is_no_error(deeds: str) -> None:
+    done = shell('seqlab --plugin "$1" deed pipe | head -n 1', deeds)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "line\n", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_an_error_keeps_its_exit_code_where_it_cannot_be_said(deeds: str) -> None:
+    assert shell('seqlab --plugin "$1" deed data 2> /dev/full', deeds).returncode == 4
+    assert shell("seqlab nonsense 2> /dev/full").returncode == 2
 
 
 # --- plugins on the command line -----------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -189,7 +191,37 @@ def test_a_pipe_that_closes_early_is_no_error(seqlab_command: Command, package: 
         done = seqlab_command("predict", package, tmp_path / "in", stdout=writing, stderr=subprocess.PIPE)
         os.close(writing)
         assert head.communicate()[0] == b"la\tDET\n"
-    assert done.stderr == b""
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_closed_standard_streams_are_named(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").write_text(TEXT)
+    for line, code, message in (
+        ("- <&-", 4, "<stdin>: cannot be read: standard input is closed"),
+        ("- --from data <&-", 4, "<stdin>: cannot be read: standard input is closed"),
+        (f"{tmp_path}/in >&-", 1, "standard output: cannot be written: it is closed"),
+    ):
+        command = f"{sys.executable} -m seqlab predict {package} {line}"
+        source = str(Path(main.__code__.co_filename).parents[2])
+        done = subprocess.run(
+            ["sh", "-c", command], check=False, capture_output=True, env=os.environ | {"PYTHONPATH": source}
+        )
+        assert (done.returncode, done.stderr.decode()) == (code, f"error: {message}\n")
+
+
+@pytest.mark.parametrize("limit", [0, 10])
+def test_a_full_disk_under_out_leaves_nothing(
+    limit: int, seqlab_command: Command, package: Path, tmp_path: Path
+) -> None:
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    (tmp_path / "in").write_text(TEXT)
+    args = ("predict", package, tmp_path / "in", "--out", tmp_path / "out")
+    done = seqlab_command(*args, preexec_fn=no_room)
+    assert done.stderr.decode() == f"error: {tmp_path}/out: cannot be written: File too large\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
@@ -244,6 +276,12 @@ def test_an_empty_sentence_cannot_be_conllu(
 def test_no_package_is_exit_code_five(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(tmp_path), "-"]) == 5
     assert capsys.readouterr().err.startswith(f"error: {tmp_path}: not a model package")
+
+
+def test_help_names_endings_and_output_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert all(word in told for word in (".conllu.gz", "white space", "column per head", "key tokens"))
 
 
 # --- memory --------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -52,6 +53,30 @@ def test_from_a_recipe_to_a_model_that_predicts(
     (tmp_path / "in").write_text("la luma luma\n")
     assert main(["predict", str(tmp_path / "runs/toy/model"), str(tmp_path / "in")]) == 0
     assert capsys.readouterr().out == "la\tDET\nluma\tNOUN\nluma\tVERB\n\n"
+
+
+def test_training_goes_on_when_nobody_reads_its_progress(
+    toy: Path, tmp_path: Path, seqlab_command: Command
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = seqlab_command(
+        "run", toy, OBSERVED, "--resume", cwd=tmp_path, stdout=writing, stderr=subprocess.STDOUT
+    )
+    os.close(writing)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "runs/toy/report.json").read_text())["epochs"] == 8
+    assert (tmp_path / "runs/toy/model/package.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_training_goes_on_when_its_progress_cannot_be_written(
+    toy: Path, tmp_path: Path, seqlab_command: Command
+) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = seqlab_command("run", toy, OBSERVED, cwd=tmp_path, stdout=subprocess.PIPE, stderr=full)
+    assert done.returncode == 0
+    assert done.stdout.startswith(b"dev: loss")
 
 
 def test_resume_says_when_there_is_nothing_to_resume(

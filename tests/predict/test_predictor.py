@@ -200,3 +200,11 @@ def test_what_is_no_list_of_tokens_is_a_type_error(
     with pytest.raises(TypeError) as caught:
         tagger.predict(wrong)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("tokens", [0, -1])
+def test_a_window_without_tokens_is_refused(tokens: int, tagger: Predictor) -> None:
+    with pytest.raises(ValueError, match=f"^window_tokens must be at least 1, got {tokens}$"):
+        next(tagger.stream([["la"]], window_tokens=tokens))
+    with pytest.raises(ValueError, match=r"^window_tokens must be"):
+        next(tagger.label([], window_tokens=tokens))

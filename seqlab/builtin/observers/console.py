@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console as RichConsole
@@ -13,11 +14,38 @@ from seqlab.engine import Observer, StepRecord, Trainer
 __all__ = ["Console"]
 
 
+class StandardError(RichConsole):
+    """Standard error as rich prints to it; where nobody can read it any more, it falls silent."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, highlight=False, soft_wrap=True)
+
+    def on_broken_pipe(self) -> None:
+        """Fall silent; rich would end the program."""
+        self.quiet = True
+
+    def say(self, text: str) -> None:
+        """Print a line as it is."""
+        with self.lenient():
+            self.print(text, markup=False)
+
+    @contextmanager
+    def lenient(self) -> Iterator[None]:
+        """Fall silent where the block cannot write, on a full disk or a terminal that is gone."""
+        try:
+            yield
+        except OSError:
+            self.quiet = True
+
+
 class Console(Observer):
-    """A live bar with loss, speed and time left on a terminal; one plain line per epoch everywhere."""
+    """A live bar with loss, speed and time left on a terminal; one plain line per epoch everywhere.
+
+    A reader of standard error that goes away does not end the training: it goes on in silence.
+    """
 
     def __init__(self, *, bar: bool = True) -> None:
-        self.console = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self.console = StandardError()
         self.bar: Progress | None = None
         self.task = TaskID(0)
         self.live = bar and self.console.is_terminal
@@ -26,10 +54,9 @@ class Console(Observer):
         """Say what will be trained on; start the bar."""
         size = sum(each.numel() for each in trainer.model.parameters())
         data = trainer.job.data
-        self.console.print(
+        self.console.say(
             f"training: {len(data):,} sequences, {int(data.lengths.sum()):,} rows, {size:,} parameters,"
-            f" {trainer.steps_per_epoch:,} steps an epoch, on {trainer.device}",
-            markup=False,
+            f" {trainer.steps_per_epoch:,} steps an epoch, on {trainer.device}"
         )
         if self.live:
             self._start_bar(trainer)
@@ -52,17 +79,18 @@ class Console(Observer):
             shown += ["best so far"] if trainer.improved else []
         shown.append(f"{record['tokens_per_second']:,.0f} tokens/s")
         shown += [f"{record['skipped']} steps skipped"] if record["skipped"] else []
-        self.console.print("  ".join(shown), markup=False)
+        self.console.say("  ".join(shown))
 
     def training_finished(self, trainer: Trainer) -> None:
         """Say where training stopped early."""
         if trainer.progress.epoch < trainer.settings.epochs:
-            self.console.print(f"stopped early after epoch {trainer.progress.epoch}", markup=False)
+            self.console.say(f"stopped early after epoch {trainer.progress.epoch}")
 
     def close(self, trainer: Trainer) -> None:
         """Remove the bar and give the cursor back."""
         if self.bar:
-            self.bar.stop()
+            with self.console.lenient():
+                self.bar.stop()
 
     def _start_bar(self, trainer: Trainer) -> None:
         self.bar = Progress(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import reprlib
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,10 @@ SPACELESS = tuple(index for index in range(len(COLUMNS)) if index not in (FORM, 
 
 BOM = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
+
+MAX_DIGITS = 9
+"""More than any id needs; Python refuses to read numbers of thousands of digits."""
+
 EMPTY_LINES = (b"\n", b"\r\n")
 
 
@@ -176,8 +181,10 @@ def byte_lines(path: Path, file: str) -> Iterator[bytes]:
 
 
 def opened(path: Path) -> AbstractContextManager[io.BufferedReader]:
-    """Open a file; standard input is lent and stays open."""
+    """Open a file; standard input is lent and stays open, DataError where it was closed before."""
     if str(path) == "-":
+        if sys.stdin is None:
+            raise DataError("cannot be read: standard input is closed", place=Place("<stdin>"))
         return nullcontext(cast("io.BufferedReader", sys.stdin.buffer))
     return path.open("rb")
 
@@ -323,7 +330,8 @@ class Between:
         sign = next((sign for sign in "-." if sign in written), "")
         left, right = (number(part) for part in written.split(sign, 1)) if sign else (number(written), 0)
         if left is None or right is None:
-            return f"bad id {written!r}; words count 1, 2, ..., ranges are written 1-2, empty nodes 1.1"
+            shown = reprlib.repr(written)
+            return f"bad id {shown}; words count 1, 2, ..., ranges are written 1-2, empty nodes 1.1"
         if sign == "-":
             return self._range_problem(left, right, last, line)
         if sign == ".":
@@ -350,6 +358,8 @@ class Between:
 
 
 def number(written: str) -> int | None:
-    """Return a number written in plain digits without leading zeros, else None."""
+    """Return a number of at most MAX_DIGITS plain digits without leading zeros, else None."""
+    if len(written) > MAX_DIGITS:
+        return None
     plain = written.isascii() and written.isdigit() and (written == "0" or not written.startswith("0"))
     return int(written) if plain else None

@@ -275,6 +275,7 @@ ERRORS = {
     "gap": (sentence(1, 3), 4, "id 3 where 2 is expected" + STEP),
     "repeated id": (sentence(1, 1), 4, "id 1 where 2 is expected" + STEP),
     "no empty line between": (sentence(1, 2, 1), 5, "id 1 where 3 is expected" + STEP),
+    "endless id": (sentence("1" * 5000), 3, f"bad id '{'1' * 12}...{'1' * 13}'" + BAD_ID),
     "bad id": (sentence("one"), 3, "bad id 'one'" + BAD_ID),
     "id with zero": (sentence("01"), 3, "bad id '01'" + BAD_ID),
     "id in other digits": (sentence("\u0661"), 3, "bad id '\u0661'" + BAD_ID),
