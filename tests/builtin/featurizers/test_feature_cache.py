@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import logging
-import resource
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -149,21 +148,26 @@ def test_a_cache_that_cannot_be_written_warns_once(own_cache: Path, caplog: pyte
     assert message.startswith(f"features are not kept: {blocked.folder} cannot be written: ")
 
 
-@pytest.fixture
-def full_disk() -> Iterator[None]:
-    """Let no file grow beyond 4 KiB, as a full disk would not."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+FULL_DISK = """
+import resource
+import numpy as np
+from seqlab.builtin.featurizers.feature_cache import FeatureCache
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (4_096, 4_096))
+large = {"a": np.ones((5_000, 3), dtype=np.float32)}
+assert np.array_equal(FeatureCache({}, 3).add(large)["a"], large["a"])
+"""
 
 
-@pytest.mark.usefixtures("full_disk")
-def test_a_full_disk_leaves_nothing_half_written(own_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
-    large = {"a": np.ones((5_000, 3), dtype=np.float32)}
-    full = cache()
-    assert_same(full.add(large), large)
-    assert caplog.messages == [f"features are not kept: {full.folder} cannot be written: File too large"]
+def test_a_full_disk_leaves_nothing_half_written(own_cache: Path) -> None:
+    """In a process of its own: the limit would be that of this one's output, too."""
+    environment = {"SEQLAB_CACHE": str(own_cache.parent), "PYTHONPATH": str(Path(seqlab.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK], capture_output=True, check=True, env=environment, text=True
+    )
+    folder = cache_folder()
+    assert done.stderr.startswith(f"features are not kept: {folder}")
+    assert done.stderr.endswith(" cannot be written: File too large\n")
     assert list(own_cache.glob("*/*")) == []
 
 
