@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from seqlab.api import (
-    Component,
-    Config,
-    FieldKind,
-    HeadContext,
-    ObserverContext,
-    SeqlabError,
-    did_you_mean,
-    hookimpl,
-    one_of,
-)
+from seqlab.api import Component, Config, HeadContext, ObserverContext, hookimpl
+from seqlab.builtin.heads.targets import target_field
 
 if TYPE_CHECKING:
     from seqlab.api import Head, Observer
@@ -91,7 +82,7 @@ def _ctc(config: CTCConfig, context: HeadContext) -> Head:
     from seqlab.builtin.heads.ctc import CTCHead
 
     return CTCHead(
-        _text_field(config.target, context.fields),
+        target_field("ctc", config.target, "text", context.fields),
         _units(config.units),
         dropout=config.dropout,
         loss_weight=config.loss_weight,
@@ -109,19 +100,6 @@ def _units(config: CharacterUnits | BytePairUnits | PhoneUnits) -> Units:
             return BytePairs(config.vocab_size)
         case PhoneUnits():
             return Phones(config.lexicon)
-
-
-def _text_field(target: str | None, fields: Mapping[str, FieldKind]) -> str:
-    texts = [name for name, kind in fields.items() if kind == "text"]
-    if target is None and len(texts) == 1:
-        return texts[0]
-    if target is None:
-        raise SeqlabError(
-            f"head ctc needs a target, as the reader has {len(texts)} text fields; {one_of(texts)}"
-        )
-    if target not in texts:
-        raise SeqlabError(f"head ctc: no text field {target!r}{did_you_mean(target, texts)}; {one_of(texts)}")
-    return target
 
 
 def _ctc_hints(config: CTCHintsConfig, context: ObserverContext) -> Observer:

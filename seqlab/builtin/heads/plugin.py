@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from seqlab.api import Component, Config, FieldKind, HeadContext, SeqlabError, did_you_mean, hookimpl, one_of
+from seqlab.api import Component, Config, HeadContext, hookimpl
+from seqlab.builtin.heads.targets import target_field
 
 if TYPE_CHECKING:
     from seqlab.api import Head
@@ -32,26 +33,11 @@ def _tagging(config: TaggingConfig, context: HeadContext) -> Head:
     from seqlab.builtin.heads.tagging import TaggingHead
 
     return TaggingHead(
-        _label_field(config.target, context.fields),
+        target_field("tagging", config.target, "token_labels", context.fields),
         class_weights=config.class_weights,
         label_smoothing=config.label_smoothing,
         loss_weight=config.loss_weight,
     )
-
-
-def _label_field(target: str | None, fields: Mapping[str, FieldKind]) -> str:
-    labels = [name for name, kind in fields.items() if kind == "token_labels"]
-    if target is None and len(labels) == 1:
-        return labels[0]
-    if target is None:
-        raise SeqlabError(
-            f"head tagging needs a target, as the reader has {len(labels)} label fields; {one_of(labels)}"
-        )
-    if target not in labels:
-        raise SeqlabError(
-            f"head tagging: no label field {target!r}{did_you_mean(target, labels)}; {one_of(labels)}"
-        )
-    return target
 
 
 @hookimpl
