@@ -64,10 +64,13 @@ WITHOUT_DOCSTRING = {"hookimpl": "Marks a function or a method as the implementa
 DETAILED = (
     "seqlab.lab.Lab",
     "seqlab.run.RunOptions",
+    "seqlab.predict.trained.TrainedModel",
     "seqlab.predict.predictor.Predictor",
+    "seqlab.predict.recognizer.Recognizer",
+    "seqlab.predict.transcript.Transcript",
     *(
         f"seqlab.plugin.kinds.{name}"
-        for name in ("Reader", "Featurizer", "Encoder", "Head", "Metric", "Audio")
+        for name in ("Reader", "Featurizer", "Augmenter", "Encoder", "Head", "Metric", "Audio")
     ),
     "seqlab.engine.progress.Observer",
     "seqlab.engine.model.FeaturizerModule",

@@ -5,6 +5,9 @@
     tagger = seqlab.open("runs/pos/model")
     tagger.predict([["The", "dog", "barks"]])[0].tags
 
+    recognizer = seqlab.open("runs/asr/model")
+    recognizer("sound.wav").text
+
 Importing seqlab loads neither torch nor numpy.
 """
 
@@ -21,6 +24,7 @@ from seqlab.settings import Precision
 
 if TYPE_CHECKING:
     from seqlab.predict.predictor import Predictor
+    from seqlab.predict.recognizer import Recognizer
 
 __all__ = [
     "Component",
@@ -38,6 +42,6 @@ __all__ = [
 ]
 
 
-def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
+def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor | Recognizer:
     """Open a model package with the installed plugins; see `Lab.open`."""
     return Lab().open(path, device=device, precision=precision)

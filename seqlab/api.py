@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from seqlab.datasets import DatasetEntry, Download, unpack
 from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, RecipeError, SeqlabError
+from seqlab.filepath import FilePath
 from seqlab.plugin.component import Component
 from seqlab.plugin.hookspecs import hookimpl
 from seqlab.plugin.kinds import (
     Audio,
+    Augmenter,
+    AugmenterContext,
     Encoder,
     EncoderContext,
     Example,
@@ -29,6 +32,7 @@ from seqlab.plugin.kinds import (
     Reader,
     ReaderContext,
     RunInfo,
+    Sound,
 )
 from seqlab.settings import Config
 from seqlab.suggest import did_you_mean, one_of
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Audio",
+    "Augmenter",
+    "AugmenterContext",
     "Column",
     "Component",
     "Config",
@@ -50,6 +56,7 @@ __all__ = [
     "Featurizer",
     "FeaturizerContext",
     "FieldKind",
+    "FilePath",
     "Head",
     "HeadContext",
     "Indexed",
@@ -68,6 +75,7 @@ __all__ = [
     "RunInfo",
     "SeqlabError",
     "Sequences",
+    "Sound",
     "State",
     "StepRecord",
     "Trainer",

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.api import (
+    Augmenter,
+    AugmenterContext,
     DataError,
     Encoder,
     EncoderContext,
@@ -41,6 +43,7 @@ LEARNS = ("fit", "state", "restore")
 REQUIRED: Mapping[str, Sequence[str]] = {
     "reader": ("suffixes", "fields", "read"),
     "featurizer": ("field", *LEARNS, "encode", "module"),
+    "augmenter": ("stage", "keeps_length", "__call__"),
     "encoder": ("output_size", "carries_state", "forward", "output_lengths", "state_dict"),
     "head": ("target", "default_metrics", *LEARNS, "encode", "module", "decode"),
     "metric": ("higher_is_better", *LEARNS, "reset", "update", "compute"),
@@ -101,6 +104,9 @@ class Assembly:
         fields = self.reader.fields
         self.featurizers: list[Featurizer] = [
             self._build(ref, FeaturizerContext(fields)) for ref in recipe.features
+        ]
+        self.augmenters: list[Augmenter] = [
+            self._build(ref, AugmenterContext(fields)) for ref in recipe.augmenters
         ]
         heads: list[Head] = [self._build(ref, HeadContext(fields)) for ref in recipe.heads]
         self.heads: dict[str, Head] = {head.target: head for head in heads}
@@ -164,21 +170,19 @@ class Assembly:
         targets = {target: head.encode(_values(examples, target)) for target, head in heads}
         return Dataset(features, targets, Places(examples))
 
-    def with_room(self, model: SequenceModel, examples: Sequence[Example], data: Dataset) -> Dataset:
-        """Return the training data without the examples that have fewer states than their targets need.
+    def with_room(
+        self, model: SequenceModel, examples: list[Example], data: Dataset
+    ) -> tuple[list[Example], Dataset]:
+        """Return training examples and data without those that have fewer states than their targets need.
 
         They are refused by name: DataError, unless the recipe says `on_error: skip`. RecipeError where a head
         needs one state per label and the encoder changes the lengths.
         """
         lengths = cast("Encoder", model.encoder).output_lengths(data.lengths)
         self._check_aligned(data, lengths)
-        needs = {target: shortest for target, head in self.heads.items() if (shortest := _shortest(head))}
-        if not needs:
-            return data
         kept = torch.ones(len(data), dtype=torch.bool)
         with self._noting("train"):
-            for target, shortest in needs.items():
-                needed = torch.tensor(shortest(_values(examples, target)))
+            for target, needed in self.states_needed(examples).items():
                 for index in (lengths < needed).nonzero().flatten().tolist():
                     message = (
                         f"{target} needs at least {needed[index]} states, but the encoder makes"
@@ -188,7 +192,17 @@ class Assembly:
                     kept[index] = False
         if not kept.any():
             raise DataError("no training example has as many states as its target needs")
-        return data if kept.all() else data.select(kept.nonzero().flatten())
+        if kept.all():
+            return examples, data
+        indices = kept.nonzero().flatten()
+        return [examples[index] for index in indices.tolist()], data.select(indices)
+
+    def states_needed(self, examples: Sequence[Example]) -> dict[str, Tensor]:
+        """Return how many states each example needs, by the target of each head that needs a least number."""
+        needs = {target: shortest for target, head in self.heads.items() if (shortest := _shortest(head))}
+        return {
+            target: torch.tensor(shortest(_values(examples, target))) for target, shortest in needs.items()
+        }
 
     def model(self) -> SequenceModel:
         """Make the model for the fitted parts; sizes are inferred from part to part."""

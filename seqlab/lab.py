@@ -24,6 +24,9 @@ from seqlab.settings import Precision
 if TYPE_CHECKING:
     from seqlab.datasets.fetching import Progress
     from seqlab.predict.predictor import Predictor
+    from seqlab.predict.recognizer import Recognizer
+    from seqlab.predict.scoring import ErrorListing, Scorer
+    from seqlab.predict.trained import TrainedModel
     from seqlab.run import RunOptions
 
 __all__ = ["BUILT_IN", "Lab"]
@@ -33,8 +36,10 @@ Many = TypeVar("Many", bound=Iterable[object])
 BUILT_IN = (
     "seqlab.builtin.readers.plugin",
     "seqlab.builtin.readers.speech_plugin",
+    "seqlab.builtin.readers.made_speech_plugin",
     "seqlab.builtin.featurizers.plugin",
     "seqlab.builtin.featurizers.speech_plugin",
+    "seqlab.builtin.augmenters.plugin",
     "seqlab.builtin.encoders.plugin",
     "seqlab.builtin.encoders.subsampling_plugin",
     "seqlab.builtin.heads.plugin",
@@ -105,18 +110,27 @@ class Lab:
         recipe = source if isinstance(source, Recipe) else self.check(source, overrides)
         return Run(recipe, self.plugins, options or RunOptions()).execute()
 
-    def open(self, path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
+    def open(
+        self, path: Path | str, *, device: str = "auto", precision: Precision = "fp32"
+    ) -> Predictor | Recognizer:
         """Open a model package for prediction; PackageError where it cannot be used.
 
-        `precision` is that of the matrix products: fp32, bf16, or auto, which is bf16 where the device
-        computes it in hardware.
+        A model that reads sound becomes a Recognizer, any other a Predictor. `precision` is that of the
+        matrix products: fp32, bf16, or auto, which is bf16 where the device computes it in hardware.
         """
         from seqlab.engine.device import pick_device
         from seqlab.package import open_package
-        from seqlab.predict.predictor import Predictor
+        from seqlab.predict.trained import hears
 
         opened = open_package(Path(path), self.registry, pick_device(device))
-        return Predictor(opened.assembly, opened.model, opened.manifest, precision=precision)
+        parts = opened.assembly, opened.model, opened.manifest
+        if hears(opened.assembly):
+            from seqlab.predict.recognizer import Recognizer
+
+            return Recognizer(*parts, precision=precision)
+        from seqlab.predict.predictor import Predictor
+
+        return Predictor(*parts, precision=precision)
 
     def evaluate(
         self,
@@ -131,17 +145,32 @@ class Lab:
 
         Files of the recipe that have changed since the training are named in a warning of the log.
         """
-        from seqlab.predict.scoring import BATCH, Scorer
+        predictor = self.open(path, device=device, precision=precision)
+        return self._scorer(predictor, data, split)(predictor.model)
+
+    def list_errors(
+        self,
+        path: Path | str,
+        data: Sequence[Path | str] = (),
+        *,
+        split: str = "test",
+        device: str = "auto",
+        precision: Precision = "fp32",
+    ) -> ErrorListing:
+        """Return the figures as `evaluate` does, and what the metrics list of the errors, as one text.
+
+        RecipeError, before any data is read, where no metric of the package lists them.
+        """
+        from seqlab.predict.scoring import ErrorListing
 
         predictor = self.open(path, device=device, precision=precision)
         assembly = predictor.assembly
-        files = [Path(file) for file in several("data", data)] or self._split_of(predictor.info, split)
-        examples = assembly.read(files, split)
-        encoded = assembly.encode(examples, labelled=True)
-        for target, count in encoded.unseen().items():
-            message = "%d targets %s of the data are not among those that training saw: no loss counts them"
-            logging.getLogger(__name__).warning(message, count, target)
-        return Scorer(assembly, examples, encoded, BATCH, predictor.precision)(predictor.model)
+        metrics = {name: metric for each in assembly.metrics.values() for name, metric in each.items()}
+        if not any(hasattr(metric, "listing") for metric in metrics.values()):
+            message = f"none of the metrics lists errors: {', '.join(metrics) or 'there is none'}"
+            raise RecipeError([assembly.recipe.problem("metrics", message)])
+        scorer = self._scorer(predictor, data, split)
+        return ErrorListing(scorer(predictor.model), scorer.listing())
 
     def get_dataset(self, name: str, progress: Progress | None = None) -> Path:
         """Return the folder of a data set of the catalogue, checked; what is not here is fetched first.
@@ -161,11 +190,23 @@ class Lab:
             message = f"getting data set {name!r} raised {raised(error)}"
             raise PluginError(message, plugin=owner, hook="seqlab_register_datasets") from error
 
+    def _scorer(self, predictor: TrainedModel, data: Sequence[Path | str], split: str) -> Scorer:
+        from seqlab.predict.scoring import BATCH, Scorer
+
+        assembly = predictor.assembly
+        files = [Path(file) for file in several("data", data)] or self._split_of(predictor.info, split)
+        examples = assembly.read(files, split)
+        encoded = assembly.encode(examples, labelled=True)
+        for target, count in encoded.unseen().items():
+            message = "%d targets %s of the data are not among those that training saw: no loss counts them"
+            logging.getLogger(__name__).warning(message, count, target)
+        return Scorer(assembly, examples, encoded, BATCH, predictor.precision)
+
     def _split_of(self, manifest: Mapping[str, Any], split: str) -> Sequence[Path]:
         from seqlab.package import without_training
         from seqlab.runfolder import RunFolder
 
-        recipe = self._load(without_training(manifest["recipe"]), ())
+        recipe = self._load(without_training(manifest["recipe"]), (), check_files=False)
         if split not in recipe.paths:
             there = ", ".join(recipe.paths)
             message = f"the recipe has no {split} split, only: {there}; name one with --split, or data files"
@@ -179,7 +220,13 @@ class Lab:
             logging.getLogger(__name__).warning(message, split, ", ".join(changed))
         return files
 
-    def _load(self, source: Path | str | Mapping[str, Any], overrides: Sequence[str]) -> Recipe:
+    def _load(
+        self,
+        source: Path | str | Mapping[str, Any],
+        overrides: Sequence[str],
+        *,
+        check_files: bool = True,
+    ) -> Recipe:
         located: dict[Path, Located] = {}
 
         def locate(uri: str, base: Path) -> Path | None:
@@ -196,7 +243,7 @@ class Lab:
             datasets=self.registry.datasets(),
         )
         source = Path(source) if isinstance(source, str) else source
-        recipe = load_recipe(source, surroundings, overrides=overrides)
+        recipe = load_recipe(source, surroundings, overrides=overrides, check_files=check_files)
         notices = (found.notice for found in located.values() if found.notice)
         return replace(recipe, notices=tuple(dict.fromkeys(notices)))
 

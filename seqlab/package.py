@@ -104,7 +104,7 @@ def _swap(new: Path, folder: Path) -> None:
 def without_training(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """Return a packaged recipe without what only training needs, which may be missing where it is used."""
     # A resolved recipe has no base: none is looked for.
-    return {**recipe, "requires": [], "observers": [], "extends": None}
+    return {**recipe, "requires": [], "augment": [], "observers": [], "extends": None}
 
 
 def open_package(folder: Path, registry: Registry, device: torch.device) -> OpenPackage:
@@ -116,7 +116,7 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     manifest = _manifest(folder)
     try:
         needed = without_training(manifest["recipe"])
-        recipe = load_recipe(needed, Surroundings(registry.catalogue()), check_data=False)
+        recipe = load_recipe(needed, Surroundings(registry.catalogue()), check_data=False, check_files=False)
     except RecipeError as error:
         raise PackageError(f"{folder}: {_missing_plugins(manifest, registry)}{error}") from error
     try:

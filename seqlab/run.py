@@ -14,7 +14,8 @@ import torch
 
 from seqlab.api import Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
 from seqlab.assembly import Assembly, build_component
-from seqlab.engine import CheckpointFolder, Dataset, Evaluation, SequenceModel, Trainer, TrainingJob
+from seqlab.augmentation import Augmentation, check_augmenters
+from seqlab.engine import CheckpointFolder, Evaluation, SequenceModel, Trainer, TrainingJob
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
 from seqlab.observing import blaming
@@ -108,6 +109,7 @@ class Run:
 
     def _execute(self, info: RunInfo) -> dict[str, Any]:
         assembly = Assembly(self.recipe, self.plugins.registry)
+        check_augmenters(assembly)
         examples = assembly.read(self.recipe.paths["train"], "train")
         assembly.fit(examples)
         data = assembly.encode(examples, labelled=True)
@@ -115,8 +117,17 @@ class Run:
         dev, test = self._scorer(assembly, "dev"), self._scorer(assembly, "test")
         with seeded(derived_seed(self.recipe.train.seed, "weights")):
             model = assembly.model().to(self.device)
-        data = assembly.with_room(model, examples, data)
-        trainer = self._trainer(model, data, dev, self._observers(info))
+        examples, data = assembly.with_room(model, examples, data)
+        vary = Augmentation(assembly, model, examples, data) if assembly.augmenters else None
+        job = TrainingJob(
+            data=data,
+            vary=vary,
+            settings=self.recipe.train,
+            evaluation=self._evaluation(dev) if dev else None,
+            observers=self._observers(info),
+            cancelled=self.options.cancelled,
+        )
+        trainer = self._trainer(model, job)
         before = self._resume(trainer) if info.resumed else 0.0
         self.training = True
         trainer.fit()
@@ -140,16 +151,7 @@ class Run:
             observers[ref.name] = observer if owner == PROJECT else blaming(observer, ref.name, owner)
         return observers | dict(self.options.observers)
 
-    def _trainer(
-        self, model: SequenceModel, data: Dataset, dev: Scorer | None, observers: Mapping[str, Observer]
-    ) -> Trainer:
-        job = TrainingJob(
-            data=data,
-            settings=self.recipe.train,
-            evaluation=self._evaluation(dev) if dev else None,
-            observers=observers,
-            cancelled=self.options.cancelled,
-        )
+    def _trainer(self, model: SequenceModel, job: TrainingJob) -> Trainer:
         try:
             return Trainer(model, job)
         except ValueError as error:

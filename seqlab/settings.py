@@ -188,7 +188,7 @@ class TrainSettings(Config):
     precision: Precision = "fp32"
     """Arithmetic of the matrix products; weights and optimizer stay fp32. `auto`: bf16 where in hardware."""
     seed: int = Field(default=1, ge=0, lt=2**63)
-    """Seed of initial weights, data order and dropout."""
+    """Seed of initial weights, data order, dropout and augmentation."""
     deterministic: bool = False
     """Refuse operations without a deterministic implementation (matters on a GPU; CPU runs repeat anyway)."""
     nonfinite: Literal["stop", "skip"] = "stop"

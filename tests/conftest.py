@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from processes import Warm
 from toy_language import write_toy
+from toy_speech import write_toy_speech
 
 import seqlab
 from seqlab import Lab
 from seqlab.predict.predictor import Predictor
+from seqlab.predict.recognizer import Recognizer
 
 SOURCES = str(Path(seqlab.__file__).parents[1])
 
@@ -63,6 +65,22 @@ def package(finished: Path) -> Path:
 @pytest.fixture
 def tagger(lab: Lab, package: Path) -> Predictor:
     return lab.open(package, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def hearing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a complete run (`run`) of the recipe of toy speech, beside its data, for reading only."""
+    from seqlab.run import RunOptions
+
+    folder = tmp_path_factory.mktemp("speech")
+    options = RunOptions(out=folder / "run", device="cpu", threads=1)
+    Lab(entry_points=False).run(write_toy_speech(folder), options=options)
+    return folder
+
+
+@pytest.fixture
+def recognizer(lab: Lab, hearing: Path) -> Recognizer:
+    return lab.open(hearing / "run/model", device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -258,6 +258,7 @@ def test_a_builder_that_fails_is_named_with_its_plugin(toy: Path, tmp_path: Path
     [
         ("reader", "data.reader=clumsy", "suffixes, fields, read"),
         ("featurizer", "features=[clumsy]", "field, fit, state, restore, encode, module"),
+        ("augmenter", "augment=[clumsy]", "stage, keeps_length, __call__"),
         ("encoder", "encoder=clumsy", "output_size, carries_state, forward, output_lengths, state_dict"),
         ("head", "head=clumsy", "target, default_metrics, fit, state, restore, encode, module, decode"),
         ("metric", "metrics=[clumsy]", "higher_is_better, fit, state, restore, reset, update, compute"),

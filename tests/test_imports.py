@@ -20,7 +20,7 @@ import seqlab, seqlab.api, seqlab.errors, seqlab.lab, seqlab.plugin, seqlab.reci
 import seqlab.suggest, seqlab.cli.main
 from seqlab import *
 lab = Lab()
-for name in ("reader", "featurizer", "encoder", "head", "metric", "observer"):
+for name in ("reader", "featurizer", "augmenter", "encoder", "head", "metric", "observer"):
     assert lab.registry.names(name), name
 heavy = {"torch", "numpy", "rich", "librosa", "torchaudio", "safetensors"} & set(sys.modules)
 assert not heavy, heavy

@@ -19,7 +19,8 @@ import torch
 
 import seqlab
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
-from seqlab.api import Observer, StepRecord, Trainer
+from seqlab.api import Example, Observer, StepRecord, Trainer
+from seqlab.builtin.metrics.learns_nothing import LearnsNothing
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -37,6 +38,29 @@ class Brings:
     @hookimpl
     def seqlab_register_encoders(self) -> list[Component[Any]]:
         return [Component(name=self.name, config=Settings, build=lambda config, context: None, summary="")]
+
+
+class Count(LearnsNothing):
+    """A metric that counts examples and lists nothing."""
+
+    higher_is_better = True
+
+    def reset(self) -> None:
+        self.examples = 0
+
+    def update(self, example: Example, gold: Any, predicted: Any) -> None:
+        self.examples += 1
+
+    def compute(self) -> dict[str, float]:
+        return {"count": self.examples}
+
+
+class BringsCount:
+    """Registers one metric."""
+
+    @hookimpl
+    def seqlab_register_metrics(self) -> list[Component[Any]]:
+        return [Component(name="count", config=Settings, build=lambda config, context: Count(), summary="")]
 
 
 def options(folder: Path, **more: Any) -> RunOptions:
@@ -108,6 +132,21 @@ def test_evaluate_gives_the_figures_of_the_report(lab: Lab, finished: Path) -> N
     assert figures == again == pytest.approx(manifest["metrics"]["test"], abs=1e-6)
     dev = lab.evaluate(finished / "model", split="dev", device="cpu")
     assert dev == pytest.approx(manifest["metrics"]["dev"], abs=1e-6)
+
+
+def test_errors_are_listed_beside_the_figures(lab: Lab, finished: Path) -> None:
+    listed = lab.list_errors(finished / "model", split="dev", device="cpu")
+    assert listed.figures == lab.evaluate(finished / "model", split="dev", device="cpu")
+    assert listed.text.startswith("accuracy, sentence_accuracy, label_scores\n")
+
+
+def test_metrics_that_list_no_errors_are_named(toy: Path, tmp_path: Path) -> None:
+    lab = Lab([BringsCount()], entry_points=False)
+    lab.run(toy, ["train.epochs=1", "metrics=[count]"], options(tmp_path / "run"))
+    with pytest.raises(RecipeError, match=r"metrics: none of the metrics lists errors: count$"):
+        lab.list_errors(tmp_path / "run/model", [tmp_path / "not-read.conllu"], device="cpu")
+    lab.run(toy, ["train.epochs=1", "metrics=[count, accuracy]"], options(tmp_path / "both"))
+    assert lab.list_errors(tmp_path / "both/model", device="cpu").text.startswith("accuracy\n====")
 
 
 def test_evaluate_on_a_split_that_the_recipe_lacks(lab: Lab, toy: Path, tmp_path: Path) -> None:

@@ -119,10 +119,9 @@ def trainer(
     train: TrainSettings,
     *,
     observers: Mapping[str, Observer] | None = None,
-    evaluation: Evaluation | None = None,
+    **job: Any,
 ) -> Trainer:
-    job = TrainingJob(data=data, settings=train, observers=observers or {}, evaluation=evaluation)
-    return Trainer(subject, job)
+    return Trainer(subject, TrainingJob(data=data, settings=train, observers=observers or {}, **job))
 
 
 def trained(train: TrainSettings, subject: SequenceModel | None = None, **job: Any) -> dict[str, Tensor]:

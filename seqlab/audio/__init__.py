@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seqlab.audio.decoding import Encoded, Header, Source
     from seqlab.audio.files import AudioFile
     from seqlab.audio.resampling import resample
+    from seqlab.audio.segments import Piece, pieces
 
 __all__ = [
     "UNLIMITED",
@@ -26,7 +27,9 @@ __all__ = [
     "Encoded",
     "Header",
     "Limits",
+    "Piece",
     "Source",
+    "pieces",
     "resample",
 ]
 
@@ -35,7 +38,9 @@ MODULES = {
     "AudioSamples": "arrays",
     "Encoded": "decoding",
     "Header": "decoding",
+    "Piece": "segments",
     "Source": "decoding",
+    "pieces": "segments",
     "resample": "resampling",
 }
 """Where the names live that need numpy or soundfile."""

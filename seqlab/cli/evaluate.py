@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli.newfile import new_file
 from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 
 if TYPE_CHECKING:
@@ -28,6 +29,13 @@ __all__ = ["evaluate"]
     help="Split of the model's own recipe to use where no DATA is given.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--errors",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the errors to this new text file: totals, frequent confusions, and every sentence or"
+    " utterance that holds errors.",
+)
 @device_option
 @precision_option
 @threads_option
@@ -40,6 +48,7 @@ def evaluate(
     *,
     split: str,
     as_json: bool,
+    errors: Path | None,
     device: str,
     precision: Precision,
     threads: int | None,
@@ -48,7 +57,12 @@ def evaluate(
     from seqlab.engine.device import threads as limited
 
     with limited(threads):
-        figures = lab.evaluate(model, data, split=split, device=device, precision=precision)
+        if errors is None:
+            figures = lab.evaluate(model, data, split=split, device=device, precision=precision)
+        else:
+            with new_file(errors, "--errors") as stream:
+                figures, text = lab.list_errors(model, data, split=split, device=device, precision=precision)
+                stream.write(text.encode(errors="surrogateescape"))  # of paths that are not UTF-8
     if as_json:
         click.echo(json.dumps(figures, indent=2))
         return

@@ -33,7 +33,7 @@ COMMANDS = {
     "run": Entry("seqlab.cli.run:run", "Train the model of a recipe, evaluate and save it."),
     "check": Entry("seqlab.cli.check:check", "Report every problem of a recipe, without reading data."),
     "evaluate": Entry("seqlab.cli.evaluate:evaluate", "Measure a saved model on data with gold answers."),
-    "predict": Entry("seqlab.cli.predict:predict", "Label files or standard input with a saved model."),
+    "predict": Entry("seqlab.cli.predict:predict", "Label text or transcribe sound with a saved model."),
     "data": Entry("seqlab.cli.data:data", "List and fetch data sets; look at the cache of features."),
     "plugins": Entry("seqlab.cli.plugins:plugins", "List plugins, what each registers and which failed."),
     "components": Entry("seqlab.cli.components:components", "List components, or document one of them."),

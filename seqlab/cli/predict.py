@@ -1,27 +1,24 @@
-"""`seqlab predict`: labels for files or standard input, in bounded memory, in the order of the input."""
+"""`seqlab predict`: labels of text or text of sound, in bounded memory, in the order of the input."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from seqlab.cli.newfile import new_file
 from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 from seqlab.errors import SeqlabError
 
 if TYPE_CHECKING:
-    from seqlab.api import Example, Reader
     from seqlab.lab import Lab
-    from seqlab.predict.formats import Writer
     from seqlab.settings import Precision
 
 __all__ = ["predict"]
-
-STANDARD_INPUT = Path("-")
 
 
 @click.command
@@ -34,8 +31,8 @@ STANDARD_INPUT = Path("-")
     default="auto",
     show_default=True,
     help="text: one sentence a line, tokens between white space; data: the format that the model was trained"
-    " on; auto: data for files with that format's ending (.conllu and .conllu.gz for CoNLL-U), text for all"
-    " others and for standard input.",
+    " on; auto: data for files with that format's ending (.conllu and .conllu.gz for CoNLL-U); all others and"
+    " standard input are text, or sound and lists of it where the model reads sound.",
 )
 @click.option(
     "--to",
@@ -45,9 +42,24 @@ STANDARD_INPUT = Path("-")
     show_default=True,
     help="tsv: a line per token, the token and then one column per head in the recipe's order, an empty line"
     " after each sentence; jsonl: an object per sentence, its key tokens and one key per head, named by its"
-    " target, each with a list; conllu: CoNLL-U, each head's labels in the column of its target.",
+    " target, each with a list; conllu: CoNLL-U, each head's labels in the column of its target. Of sound,"
+    " tsv: a line per sound, its path and then one column per head; jsonl: an object per sound, what its"
+    " manifest says of it and then path, text, probability, duration and segments.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this new file, not standard output.")
+@click.option(
+    "--max-segment",
+    type=click.FloatRange(min=1.0),
+    metavar="SECONDS",
+    help="Sound that is longer is cut, where it is quiet, into pieces of at most so many seconds; 20 by"
+    " default.",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    help="What to do with a sound that cannot be used: stop there (default), or name it and go on with the"
+    " next; then the exit code is 4.",
+)
 @device_option
 @precision_option
 @threads_option
@@ -61,79 +73,55 @@ def predict(
     source: str,
     target: str,
     out: Path | None,
+    max_segment: float | None,
+    on_error: str | None,
     device: str,
     precision: Precision,
     threads: int | None,
-) -> None:
-    """Label FILES (or `-`, standard input) with MODEL."""
+) -> int:
+    """Label the text, or transcribe the sound, of FILES with MODEL.
+
+    Text: files, or `-`, standard input. Sound: files, folders, or lists of paths, which are JSON Lines with
+    the key audio (a.jsonl, paths relative to it; `-`, relative to the current folder), or manifests of the
+    kind that the model was trained on.
+    """
+    from seqlab.cli.labelling import check_files, label
+    from seqlab.cli.transcribing import Transcribing
     from seqlab.engine.device import threads as limited
+    from seqlab.predict.predictor import Predictor
 
-    predictor = lab.open(model, device=device, precision=precision)
-    reader = predictor.assembly.reader
-    examples = (example for file in files for example in read(reader, file, source))
+    trained = lab.open(model, device=device, precision=precision)
+    if isinstance(trained, Predictor):
+        unfit({"--max-segment": max_segment is not None, "--on-error": on_error is not None}, "reads text")
+        check_files(trained.assembly.reader, files, source)
+        with limited(threads), opened(out) as stream:
+            label(trained, files, source, target, stream)
+        return 0
+    unfit({"--from text": source == "text", "--to conllu": target == "conllu"}, "reads sound")
+    transcribe = Transcribing(
+        data=source == "data", target=target, max_segment=max_segment, skip=on_error == "skip"
+    )
     with limited(threads), opened(out) as stream:
-        for example, labels, _ in predictor.label(examples):
-            stream.write(writer_for(example, target, reader)(example, labels).encode())
+        return transcribe(trained, files, stream)
 
 
-def read(reader: Reader, file: Path, source: str) -> Iterator[Example]:
-    """Yield the examples of one file in the format asked for."""
-    from seqlab.predict.formats import read_text
-
-    known = file != STANDARD_INPUT and file.name.endswith(tuple(reader.suffixes))
-    if source == "data" or (source == "auto" and known):
-        yield from reader.read(file, labelled=False)
-    else:
-        yield from read_text(lines_of(file), "<stdin>" if file == STANDARD_INPUT else str(file))
-
-
-def lines_of(file: Path) -> Iterable[bytes]:
-    """Yield the lines of a file, or of standard input; DataError where it cannot be read."""
-    from seqlab.api import DataError, Place
-    from seqlab.builtin.readers.conllu import opened as opened_input
-
-    try:
-        with opened_input(file) as stream:
-            yield from stream
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", place=Place(str(file))) from error
-
-
-def writer_for(example: Example, target: str, reader: Reader) -> Writer:
-    """Return the function that writes the example; what came from the reader goes back through it."""
-    from seqlab.predict.formats import WRITERS
-
-    if target == "conllu" and example.origin is not None:
-        return reader.write
-    return WRITERS[target]
+def unfit(options: Mapping[str, bool], why: str) -> None:
+    """Refuse an option that was given and has no meaning for the model."""
+    for option, given in options.items():
+        if given:
+            raise click.UsageError(f"{option} makes no sense here: the model {why}")
 
 
 @contextmanager
 def opened(out: Path | None) -> Iterator[BinaryIO]:
-    """Open a new file, or standard output; the file is new, and has its name when it is whole.
+    """Open a new file, or standard output; SeqlabError where not all of it can be written.
 
-    SeqlabError where not all of it can be written, on a full disk say; of standard output, `main` says so.
+    Of standard output, `main` says so.
     """
-    if out is None:
-        if sys.stdout is None:
-            raise SeqlabError("standard output: cannot be written: it is closed")
-        yield sys.stdout.buffer
-        return
-    if out.exists():
-        raise click.UsageError(f"--out {out}: exists already; choose another name or remove it")
-    partial = out.with_name(out.name + ".partial")
-    try:
-        stream = partial.open("wb")
-    except OSError as error:
-        raise click.UsageError(f"--out {out}: cannot be written: {error.strerror}") from error
-    try:
-        with stream:
+    if out is not None:
+        with new_file(out, "--out") as stream:
             yield stream
-            stream.flush()
-        partial.rename(out)
-    except OSError as error:  # of the output only: readers turn theirs into DataError
-        partial.unlink(missing_ok=True)
-        raise SeqlabError(f"{out}: cannot be written: {error.strerror}") from error
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    elif sys.stdout is None:
+        raise SeqlabError("standard output: cannot be written: it is closed")
+    else:
+        yield sys.stdout.buffer

@@ -50,7 +50,9 @@ def run(
     KEY=VALUE changes the recipe, for example train.epochs=3 or encoder.hidden_size=64.
     """
     checked = lab.check(recipe, overrides)
+    from seqlab.assembly import Assembly
     from seqlab.engine import Cancelled
+    from seqlab.predict.trained import hears
     from seqlab.run import RunOptions
     from seqlab.runfolder import RunFolder, default_folder
 
@@ -65,7 +67,7 @@ def run(
         except Cancelled as error:
             command = resume_command(click.get_current_context())
             raise Cancelled(f"{error}; {f'continue with: {command}' if saves else UNSAVED}") from error
-    for line in summary(report, folder):
+    for line in summary(report, folder, sound=hears(Assembly(checked, lab.registry))):
         click.echo(line)
 
 
@@ -102,21 +104,30 @@ def resume_command(context: click.Context) -> str:
     )
 
 
-def summary(report: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    """Yield what a user wants to see at the end: figures, notices and what to do next."""
+def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator[str]:
+    """Yield what a user wants to see at the end: figures, notices and what to do next.
+
+    `sound`: the model reads sound, not tokens.
+    """
     from seqlab.predict.scoring import overall
 
     for split, metrics in report["metrics"].items():
         yield f"{split}: " + "  ".join(f"{name} {metrics[name]:.4f}" for name in overall(metrics))
     for split, labels in report["unseen_labels"].items():
         for target, count in labels.items():
-            yield f"{split}: {count} tokens carry a {target} label that training never saw"
+            what = f"units of {target} are ones" if sound else f"tokens carry a {target} label"
+            yield f"{split}: {count} {what} that training never saw"
     if report["skipped_steps"]:
         yield f"{report['skipped_steps']} steps were skipped because loss or gradient was not finite"
     yield (
-        f"{report['epochs']} epochs in {report['seconds']:.0f} s, {report['tokens_per_second']:,.0f} tokens/s"
-        f" in training, peak memory {report['peak_memory_mb']:,.0f} MB"
+        f"{report['epochs']} epochs in {report['seconds']:.0f} s,"
+        f" {report['tokens_per_second']:,.0f} {'frames' if sound else 'tokens'}/s in training, peak memory"
+        f" {report['peak_memory_mb']:,.0f} MB"
     )
     yield from report["notices"]
     yield f"model: {folder / 'model'}    report: {folder / 'report.json'}"
-    yield f'try it: echo "The dog barks" | seqlab predict {shlex.quote(str(folder / "model"))} -'
+    model = shlex.quote(str(folder / "model"))
+    predict = (
+        f"seqlab predict {model} sound.wav" if sound else f'echo "The dog barks" | seqlab predict {model} -'
+    )
+    yield f"try it: {predict}"

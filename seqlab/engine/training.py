@@ -52,9 +52,15 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingJob:
-    """What a Trainer is to do: data, settings, evaluation, who watches, and a switch to cancel it."""
+    """What a Trainer is to do: data, settings, evaluation, who watches, and a switch to cancel it.
+
+    `vary(indices, epoch)` makes the batch of these examples as they are in that epoch, where they are not in
+    every one as `data` holds them; it must answer the same whenever it is asked. Batches are planned, and
+    steps counted, by the lengths in `data`; with truncated BPTT it must keep these.
+    """
 
     data: Dataset
+    vary: Callable[[Tensor, int], Batch] | None = None
     settings: TrainSettings = field(default_factory=TrainSettings)
     evaluation: Evaluation | None = None
     observers: Mapping[str, Observer] = field(default_factory=dict)
@@ -148,13 +154,18 @@ class Trainer:
     def _window(self, window: Sequence[Tensor]) -> None:
         """One optimizer step; with truncated BPTT, one per chunk, the states carried over without graph."""
         started = time.perf_counter()
-        batches = [self.job.data.gather(indices).to(self.device) for indices in window]
+        batches = [self._batch(indices).to(self.device) for indices in window]
         states: list[State | None] = [None] * len(batches)
         for parts in zip_longest(*(batch.chunks(self.settings.bptt) for batch in batches)):
             record = self._step(parts, states)
             self._count(record, time.perf_counter() - started)
             self._tell("step_finished", record)
             started = time.perf_counter()
+
+    def _batch(self, indices: Tensor) -> Batch:
+        if self.job.vary is None:
+            return self.job.data.gather(indices)
+        return self.job.vary(indices, self.progress.epoch)
 
     def _step(self, parts: Sequence[Batch | None], states: list[State | None]) -> StepRecord:
         """Backpropagate the mean loss over all parts, divided once by their common count; clip; step."""

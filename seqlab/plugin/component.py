@@ -12,7 +12,7 @@ __all__ = ["KINDS", "Component"]
 
 C = TypeVar("C", bound=Config)
 
-KINDS = ("reader", "featurizer", "encoder", "head", "metric", "observer")
+KINDS = ("reader", "featurizer", "augmenter", "encoder", "head", "metric", "observer")
 """Every kind of component, in the order in which a run uses them; hook `seqlab_register_<kind>s` each."""
 
 

@@ -41,6 +41,12 @@ def seqlab_register_featurizers() -> Iterable[Component[Any]]:
 
 
 @hookspec
+def seqlab_register_augmenters() -> Iterable[Component[Any]]:
+    """Return components of kind augmenter: training examples to changed ones, at random."""
+    return ()
+
+
+@hookspec
 def seqlab_register_encoders() -> Iterable[Component[Any]]:
     """Return components of kind encoder: features to states."""
     return ()

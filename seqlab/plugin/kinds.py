@@ -15,6 +15,7 @@ from seqlab.errors import DataError, Place
 
 if TYPE_CHECKING:
     from numpy import float32
+    from numpy.random import Generator
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Audio",
+    "Augmenter",
+    "AugmenterContext",
     "Encoder",
     "EncoderContext",
     "Example",
@@ -37,6 +40,7 @@ __all__ = [
     "Reader",
     "ReaderContext",
     "RunInfo",
+    "Sound",
 ]
 
 FieldKind = Literal["tokens", "token_labels", "audio", "text"]
@@ -60,8 +64,11 @@ class Audio(Protocol):
         ...
 
     @property
-    def fingerprint(self) -> str:
-        """What names the samples: equal for the same stretch of the same content, and for nothing else."""
+    def fingerprint(self) -> str | None:
+        """What names the samples: equal for the same stretch of the same content, and for nothing else.
+
+        None for sound that is drawn anew each time: what is computed of it is not worth keeping.
+        """
         ...
 
     def samples(self) -> NDArray[float32]:
@@ -70,6 +77,28 @@ class Audio(Protocol):
         DataError where they cannot be read or are no sound.
         """
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """An `Audio` of samples that an augmenter has made, float32 of shape (time,), full scale at -1 and 1."""
+
+    wave: NDArray[float32]
+    sample_rate: int
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.wave) / self.sample_rate
+
+    @property
+    def fingerprint(self) -> None:
+        """None: nothing keeps what is computed of it."""
+        return
+
+    def samples(self) -> NDArray[float32]:
+        """Return the samples."""
+        return self.wave
 
 
 def _raised(error: DataError) -> None:
@@ -125,7 +154,9 @@ class ReaderContext:
 class Reader(Protocol):
     """Reads files into examples; bad input raises DataError with file and line, nothing is dropped.
 
-    One example that cannot be used goes to the context's `refuse`.
+    One example that cannot be used goes to the context's `refuse`. A reader of sound that can take in a sound
+    that no data lists has a method `recording(sound, sample_rate=None)` besides: the example of a path,
+    bytes or a binary file object, or of an array of samples (time,) or (time, channels) at that rate in Hz.
     """
 
     suffixes: tuple[str, ...]
@@ -176,6 +207,44 @@ class Featurizer(Protocol):
 
     def module(self) -> nn.Module:
         """Make the module for the fitted vocabulary, a `seqlab.engine.FeaturizerModule`."""
+        ...
+
+
+# --- augmenters ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AugmenterContext:
+    """What an augmenter's builder knows: the fields that the reader delivers."""
+
+    fields: Mapping[str, FieldKind]
+
+
+class Augmenter(Protocol):
+    """Changes training examples at random, another way in every epoch; never in evaluation or prediction.
+
+    All that it draws comes from the generator that it is given, which follows from seed, epoch and example:
+    an augmenter that keeps no state of its own makes a run repeat and resume exactly.
+    """
+
+    @property
+    def stage(self) -> Literal["audio", "features"]:
+        """What it changes: an `Audio`, before featurizers read it, or the frames that they made."""
+        ...
+
+    @property
+    def keeps_length(self) -> bool:
+        """Whether a sequence always stays as long as it was."""
+        ...
+
+    def __call__(self, value: Any, generator: Generator) -> Any:
+        """Return the changed value, or `value` itself where it stays as it is; never change it in place.
+
+        An `Audio` becomes one of the same sample rate (`Sound` holds new samples). Frames, float32 of shape
+        (time, features), become others with as many features. Every sound of an example, and every
+        featurizer's frames, come with an equal generator: they stay aligned where a change of length follows
+        from that alone.
+        """
         ...
 
 
@@ -268,7 +337,11 @@ class MetricContext:
 
 
 class Metric(Protocol):
-    """Compares predicted with gold answers, example by example."""
+    """Compares predicted with gold answers, example by example.
+
+    One that can show the errors has a method `listing()` besides: all that was counted since `reset`, as a
+    text to read, line end included (`seqlab evaluate --errors`).
+    """
 
     higher_is_better: bool
 

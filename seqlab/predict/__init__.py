@@ -1,1 +1,1 @@
-"""Trained models in use: predictor, scoring, input and output formats."""
+"""Trained models in use: predictor, recognizer, scoring, input and output formats."""

@@ -14,7 +14,16 @@ from seqlab.builtin.readers.conllu import BOM, COLUMNS, NO_VALUE, Source, decode
 from seqlab.errors import DataError, Place
 from seqlab.plugin.kinds import Example
 
-__all__ = ["WRITERS", "Labels", "Writer", "read_text", "write_conllu", "write_jsonl", "write_tsv"]
+__all__ = [
+    "WRITERS",
+    "Labels",
+    "Writer",
+    "read_text",
+    "tsv_line",
+    "write_conllu",
+    "write_jsonl",
+    "write_tsv",
+]
 
 Labels = Mapping[str, Sequence[str]]
 """One label for each token, per label field."""
@@ -37,13 +46,7 @@ def read_text(lines: Iterable[bytes], name: str) -> Iterator[Example]:
 
 def write_tsv(example: Example, labels: Labels) -> str:
     """Write token TAB label lines, one column per label field, and an empty line after each sentence."""
-    rows = rows_of(example, labels)
-    for row in rows:
-        for value in row:
-            if any(sign in value for sign in "\t\n\r"):
-                message = f"{value!r} holds a tab or a line end and cannot be written as TSV; choose jsonl"
-                raise DataError(message, place=example.place)
-    return "".join("\t".join(row) + "\n" for row in rows) + "\n"
+    return "".join(tsv_line(row, example) for row in rows_of(example, labels)) + "\n"
 
 
 def write_jsonl(example: Example, labels: Labels) -> str:
@@ -75,6 +78,15 @@ WRITERS: Mapping[str, Writer] = MappingProxyType(
     {"conllu": write_conllu, "jsonl": write_jsonl, "tsv": write_tsv}
 )
 """Output formats by the name that users give."""
+
+
+def tsv_line(row: Sequence[str], example: Example) -> str:
+    """Return a line of values separated by tabs; DataError where a value holds one, or a line end."""
+    for value in row:
+        if any(sign in value for sign in "\t\n\r"):
+            message = f"{value!r} holds a tab or a line end and cannot be written as TSV; choose jsonl"
+            raise DataError(message, place=example.place)
+    return "\t".join(row) + "\n"
 
 
 def conllu_line(index: int, row: Sequence[str], sources: Sequence[Source]) -> str:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from seqlab.api import Example, Place
-from seqlab.assembly import Assembly
-from seqlab.engine import SequenceModel, answer
-from seqlab.engine.precision import resolve
-from seqlab.predict.scoring import BATCH
-from seqlab.settings import Precision
+from seqlab.predict.trained import Answered, TrainedModel, windows
 
 __all__ = ["Prediction", "Predictor"]
 
@@ -19,9 +14,6 @@ WINDOW_TOKENS = 65_536
 """Tokens that a stream collects before it predicts them: several full batches, some 30 MB."""
 
 Tokens = Sequence[str]
-
-Answered: TypeAlias = tuple[Example, dict[str, Any], dict[str, tuple[float, ...]]]
-"""An example, what each head answers, and the probabilities of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +32,11 @@ class Prediction:
         return next(iter(self.labels.values()))
 
 
-class Predictor:
-    """A model package ready for use, safe to share between threads.
+class Predictor(TrainedModel):
+    """A trained model that reads tokens: lists of them in, labels out; threads may share it.
 
-    Answers depend on the sequence alone, never on what else is predicted with it, up to rounding. `info` is
-    the package's manifest: recipe, metrics, versions. `precision` is that of all matrix products, fp32 or
-    bf16; it stays, since the model keeps what it has computed from one call to the next.
+    Answers depend on the sequence alone, never on what else is predicted with it, up to rounding.
     """
-
-    def __init__(
-        self,
-        assembly: Assembly,
-        model: SequenceModel,
-        info: Mapping[str, Any],
-        *,
-        precision: Precision = "fp32",
-    ) -> None:
-        self.assembly = assembly
-        self.model = model.eval()
-        self.info = info
-        self.precision = resolve(precision, next(self.model.parameters()).device)
 
     def predict(self, sequences: Sequence[Tokens]) -> list[Prediction]:
         """Label sequences of tokens; an empty sequence gives an empty prediction.
@@ -87,17 +64,14 @@ class Predictor:
 
         `window_tokens` as in `stream`.
         """
-        for window in _windows(examples, window_tokens):
-            yield from self._label_window(window)
+        if window_tokens < 1:
+            raise ValueError(f"window_tokens must be at least 1, got {window_tokens}")
+        for window in windows(examples, _size, window_tokens, window_tokens):
+            yield from self.answer(window)
 
-    def _label_window(self, window: Sequence[Example]) -> Iterator[Answered]:
-        data = self.assembly.encode(window, labelled=False)
-        answers = answer(self.model, data, BATCH, precision=self.precision)
-        heads = self.assembly.heads
-        for number, example in enumerate(window):
-            decoded = {name: head.decode(answers[name].ids[number]) for name, head in heads.items()}
-            sure = {name: tuple(answers[name].probabilities[number]) for name in heads}
-            yield example, decoded, sure
+
+def _size(example: Example) -> int:
+    return len(example.fields["tokens"])
 
 
 def _example(sequence: Tokens, number: int) -> Example:
@@ -108,19 +82,3 @@ def _example(sequence: Tokens, number: int) -> Example:
             token = next(each for each in sequence if type(each) is kind)
             raise TypeError(f"sequence {number} holds {token!r} ({type(token).__name__}); tokens are strings")
     return Example({"tokens": sequence}, Place(f"sequence {number}"))
-
-
-def _windows(examples: Iterable[Example], tokens: int) -> Iterator[list[Example]]:
-    if tokens < 1:
-        raise ValueError(f"window_tokens must be at least 1, got {tokens}")
-    window: list[Example] = []
-    room = tokens
-    for example in examples:
-        window.append(example)
-        room -= len(example.fields["tokens"])
-        # Empty sequences cost memory, too, so the window is also bounded by their number.
-        if room <= 0 or len(window) >= tokens:
-            yield window
-            window, room = [], tokens
-    if window:
-        yield window

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqlab.api import Example, Metric
 from seqlab.assembly import Assembly
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
 from seqlab.engine.precision import Arithmetic
 
-__all__ = ["BATCH", "Scorer", "overall"]
+__all__ = ["BATCH", "ErrorListing", "Scorer", "overall"]
 
 BATCH = Budget(tokens=16_384)
 """The batches of prediction and evaluation; the longer they are, the better the matrix products."""
@@ -26,6 +26,13 @@ OF_ONE_LABEL = (".precision", ".recall", ".f1", ".speaker_wer", ".speaker_cer")
 def overall(names: Iterable[str]) -> list[str]:
     """Return the figures to show at a glance: all but those of single labels and speakers."""
     return [name for name in names if not name.endswith(OF_ONE_LABEL)]
+
+
+class ErrorListing(NamedTuple):
+    """A model's figures, and the errors behind them as a text to read."""
+
+    figures: dict[str, float]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -63,9 +70,25 @@ class Scorer:
                 names |= dict.fromkeys(self._measure(target, metric, gold), metric.higher_is_better)
         return names | {self.assembly.prefix(target) + LOSS: False for target in self.assembly.heads}
 
+    def listing(self) -> str:
+        """Return what metrics list of the answers that were scored last, each part below their names.
+
+        Metrics that list the same stand together; empty where none lists anything.
+        """
+        parts: dict[str, list[str]] = {}
+        for target, metrics in self.assembly.metrics.items():
+            for name, metric in metrics.items():
+                if listing := getattr(metric, "listing", None):
+                    parts.setdefault(listing(), []).append(self.assembly.prefix(target) + name)
+        return "\n".join(_headed(", ".join(names), text) for text, names in parts.items())
+
     def _measure(self, target: str, metric: Metric, predicted: Sequence[Any]) -> Mapping[str, float]:
         metric.reset()
         for example, found in zip(self.examples, predicted, strict=True):
             metric.update(example, example.fields[target], found)
         prefix = self.assembly.prefix(target)
         return {prefix + name: value for name, value in metric.compute().items()}
+
+
+def _headed(heading: str, text: str) -> str:
+    return f"{heading}\n{'=' * len(heading)}\n\n{text}"

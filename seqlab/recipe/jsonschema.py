@@ -57,6 +57,7 @@ def _properties(components: Components, datasets: list[str]) -> dict[str, Schema
         "requires": {"type": "array", "items": {"type": "string"}},
         "data": _data(_choice(components, "reader"), datasets),
         "features": {"type": "array", "items": _choice(components, "featurizer"), "minItems": 1},
+        "augment": {"type": "array", "items": _choice(components, "augmenter")},
         "encoder": _one_or_several(components, "encoder"),
         "head": _one_or_several(components, "head"),
         "metrics": {"type": "array", "items": _choice(components, "metric")},

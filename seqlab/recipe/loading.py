@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from seqlab.errors import Problem, RecipeError
 from seqlab.recipe.datasets import DATASET, laid_over_each_other, locating, on_this_machine
 from seqlab.recipe.overrides import apply_overrides, long_form, long_forms
-from seqlab.recipe.paths import DataString, anchor, find_files, path_beside
+from seqlab.recipe.paths import DataString, anchor, anchored_settings, find_files, path_beside
 from seqlab.recipe.problems import follow, key_problems, settings_problems, show, unlike
 from seqlab.recipe.reader import COMMAND_LINE, KeyPath, Node, Tree, dotted, plain, read_file, read_mapping
 from seqlab.recipe.schema import (
@@ -47,11 +47,13 @@ def load_recipe(
     *,
     overrides: Sequence[str] = (),
     check_data: bool = True,
+    check_files: bool = True,
 ) -> Recipe:
     """Read and check a recipe, `KEY=VALUE` overrides applied; RecipeError holds every problem found.
 
     With `check_data` off the data's paths are not looked at and `paths` stays empty: the recipe in a model
-    package has left its data behind.
+    package has left its data behind. With `check_files` off neither are the files that settings of components
+    name, which only training reads.
     """
     tree = read_mapping(source) if isinstance(source, Mapping) else read_file(source)
     problems = list(tree.problems)
@@ -64,7 +66,8 @@ def load_recipe(
     root = apply_overrides(root, [each for each in overrides if each not in chosen], problems)
     root = laid_over_each_other([root], surroundings.datasets, problems)
     path = None if isinstance(source, Mapping) else source
-    recipe = _Check(root, surroundings, problems).recipe(path, check_data=check_data)
+    check = _Check(root, surroundings, problems, check_files=check_files)
+    recipe = check.recipe(path, check_data=check_data)
     if recipe is None or problems:
         raise RecipeError(list(dict.fromkeys(problems)))
     return recipe
@@ -110,10 +113,13 @@ def _at(extends: Node, message: str) -> RecipeError:
 class _Check:
     """One walk over a recipe; what is wrong goes to `problems`, what is right into the Recipe."""
 
-    def __init__(self, root: Node, surroundings: Surroundings, problems: list[Problem]) -> None:
+    def __init__(
+        self, root: Node, surroundings: Surroundings, problems: list[Problem], *, check_files: bool
+    ) -> None:
         self.root = root
         self.surroundings = surroundings
         self.problems = problems
+        self.check_files = check_files
 
     def recipe(self, source: Path | None, *, check_data: bool) -> Recipe | None:
         """Check everything; None where too much is wrong to make a Recipe."""
@@ -123,6 +129,7 @@ class _Check:
         reader, strings = self._data()
         on_error = self._on_error()
         features = self._components("featurizer", "features")
+        augmenters = self._augmenters()
         encoders = self._one_or_several("encoder")
         heads = self._one_or_several("head")
         metrics = self._optional_components("metric", "metrics")
@@ -143,6 +150,7 @@ class _Check:
             anchored=_by_split((string.split, anchor(string.text, string.place)) for string in strings),
             paths=paths,
             features=features,
+            augmenters=augmenters,
             encoders=encoders,
             heads=heads,
             metrics=metrics,
@@ -247,6 +255,13 @@ class _Check:
             self._report(node, (key,), f"expected at least one {kind}, got an empty list")
         return () if node is None else self._items(kind, node, (key,))
 
+    def _augmenters(self) -> tuple[ComponentRef, ...]:
+        """Check a list in which a name may stand twice, as noises of two kinds do; none where absent."""
+        node = self._child(self.root, "augment")
+        if node is None or node.content is None:
+            return ()
+        return self._items("augmenter", node, ("augment",))
+
     def _optional_components(self, kind: str, key: str) -> tuple[ComponentRef, ...] | None:
         """Check a list in which every name stands once; None where the choice is left open."""
         node = self._child(self.root, key)
@@ -289,7 +304,10 @@ class _Check:
             return None
         rest = replace(node, content={key: child for key, child in node.content.items() if key != "name"})
         config = self._settings(known[name.content], rest, path)
-        return None if config is None else ComponentRef(kind, name.content, config, node.place)
+        if config is None:
+            return None
+        config = anchored_settings(config, rest, path, self.problems, check=self.check_files)
+        return ComponentRef(kind, name.content, config, node.place)
 
     def _train(self) -> TrainSettings | None:
         node = self._child(self.root, "train")

@@ -13,7 +13,7 @@ __all__ = ["apply_overrides", "long_form", "long_forms", "merge"]
 COMPONENT_KEYS = ("encoder", "head")
 """Top-level keys that hold one component, or a list as well."""
 
-COMPONENT_LIST_KEYS = ("features", "encoder", "head", "metrics", "observers")
+COMPONENT_LIST_KEYS = ("features", "augment", "encoder", "head", "metrics", "observers")
 """Top-level keys that hold lists of components."""
 
 

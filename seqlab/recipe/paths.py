@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import glob
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from seqlab.errors import Place, Problem
-from seqlab.recipe.reader import COMMAND_LINE, MAPPING_SOURCE
+from seqlab.filepath import VARIABLE, FilePath, expand
+from seqlab.recipe.reader import COMMAND_LINE, MAPPING_SOURCE, KeyPath, Node, dotted
+from seqlab.settings import Config
 
-__all__ = ["DataString", "Locate", "anchor", "find_files", "folder_of", "path_beside"]
+__all__ = ["DataString", "Locate", "anchor", "anchored_settings", "find_files", "folder_of", "path_beside"]
+
+C = TypeVar("C", bound=Config)
 
 Locate: TypeAlias = Callable[[str, Path], Path | None]
 """Turns (URI, folder of the recipe) into a local path, or returns None for a strange scheme."""
 
-VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 URI = re.compile(r"[a-z][a-z0-9+.-]+:")
 """Two letters at least before the colon, so that `C:\\corpus` is a path."""
 MAGIC = re.compile(r"[*?\[]")
@@ -53,14 +55,65 @@ def anchor(text: str, place: Place) -> str:
     """Make a relative path or glob absolute; URIs and strings that begin with `${NAME}` stay as written."""
     if URI.match(text) or VARIABLE.match(text) or Path(text).is_absolute():
         return text
-    folder = folder_of(place)
+    folder, rest = _climbed(folder_of(place), text)
+    # The folder's own name must mean itself when this string is read again.
+    literal = glob.escape(str(folder)).replace("${", "[$]{")
+    return str(Path(literal) / rest)
+
+
+def _climbed(folder: Path, text: str) -> tuple[Path, str]:
+    """Return the folder that the leading `./` and `../` of a path lead to, and the rest of the path."""
     while text.startswith(("./", "../")):  # exact, since the folder has no links
         first, _, text = text.partition("/")
         folder = folder.parent if first == ".." else folder
         text = text.lstrip("/")
-    # The folder's own name must mean itself when this string is read again.
-    literal = glob.escape(str(folder)).replace("${", "[$]{")
-    return str(Path(literal) / text)
+    return folder, text
+
+
+def anchored_settings(config: C, node: Node, path: KeyPath, problems: list[Problem], *, check: bool) -> C:
+    """Return a component's settings with every relative `FilePath` made absolute, as `anchor` does for data.
+
+    `node` is what the recipe says of the component, at `path`. With `check`, a path that leads nowhere goes
+    to `problems`.
+    """
+    anchored: C = _anchored(config, node, path, problems if check else None)
+    return anchored
+
+
+def _anchored(value: Any, node: Node, path: KeyPath, problems: list[Problem] | None) -> Any:
+    """Walk the settings side by side with the tree; what is not written has the place of what holds it."""
+    if isinstance(value, FilePath):
+        return _anchored_path(value, node, path, problems)
+    if isinstance(value, Config):
+        children = node.content if isinstance(node.content, dict) else {}
+        changes: dict[str, Any] = {}
+        for name, field in type(value).model_fields.items():
+            before, key = getattr(value, name), field.alias or name
+            after = _anchored(before, children.get(key, node), (*path, key), problems)
+            changes |= {name: after} if after != before else {}
+        return value.model_copy(update=changes) if changes else value
+    if isinstance(value, tuple | list):
+        written = node.content if isinstance(node.content, tuple) else ()
+        items = written if len(written) == len(value) else (node,) * len(value)
+        pairs = enumerate(zip(value, items, strict=True))
+        return type(value)(_anchored(each, item, (*path, i), problems) for i, (each, item) in pairs)
+    return value
+
+
+def _anchored_path(value: FilePath, node: Node, path: KeyPath, problems: list[Problem] | None) -> FilePath:
+    if not (VARIABLE.match(value) or Path(value).is_absolute()):
+        folder, rest = _climbed(folder_of(node.place), value)
+        value = FilePath(folder / rest)
+    if problems is None:
+        return value
+    try:
+        local = Path(expand(value))
+        reason = "" if local.exists() else f"no such file or folder: {local}"
+    except ValueError as error:
+        reason = str(error)
+    if reason:
+        problems.append(Problem(node.place, dotted(path), reason))
+    return value
 
 
 def path_beside(text: str, place: Place) -> Path:
@@ -71,24 +124,6 @@ def path_beside(text: str, place: Place) -> Path:
     if VARIABLE.match(text) or place.file in (COMMAND_LINE.file, MAPPING_SOURCE.file):
         return Path(expand(text))
     return Path(place.file).parent / expand(text)
-
-
-def expand(text: str, *, pattern: bool = False) -> str:
-    """Put environment variables in for `${NAME}`; ValueError where one is unset or empty.
-
-    In a `pattern` their values are escaped: only what the recipe itself says is a glob.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if name not in os.environ:
-            hint = f"set it to the path meant, e.g. export {name}=/path/to/folder"
-            raise ValueError(f"environment variable {name} is not set; {hint}")
-        if not os.environ[name]:
-            raise ValueError(f"environment variable {name} is empty; set it to the path meant")
-        return glob.escape(os.environ[name]) if pattern else os.environ[name]
-
-    return VARIABLE.sub(value, text)
 
 
 def find_files(

@@ -38,6 +38,7 @@ RECIPE_KEYS = {
     "requires": "Distributions of plugins that must be installed.",
     "data": "Where the data is and how it is read.",
     "features": "Featurizers whose outputs are concatenated.",
+    "augment": "Augmenters that change the training examples at random, one after another; none when absent.",
     "encoder": "The network from features to states: one encoder, or several, each reading the one before.",
     "head": "What is predicted from the states: one head, or several.",
     "metrics": "Metrics to report beside the losses; those of the heads when absent, none when empty.",
@@ -113,6 +114,7 @@ class Recipe:
     anchored: Mapping[str, tuple[str, ...]]
     paths: Mapping[str, tuple[Path, ...]]
     features: tuple[ComponentRef, ...]
+    augmenters: tuple[ComponentRef, ...]
     encoders: tuple[ComponentRef, ...]
     heads: tuple[ComponentRef, ...]
     metrics: tuple[ComponentRef, ...] | None
@@ -132,6 +134,7 @@ class Recipe:
             "data": {"reader": self.reader.plain(), "on_error": self.on_error}
             | {split: texts[0] if len(texts) == 1 else list(texts) for split, texts in self.anchored.items()},
             "features": [feature.plain() for feature in self.features],
+            "augment": [augmenter.plain() for augmenter in self.augmenters] or None,
             "encoder": _plain(self.encoders),
             "head": _plain(self.heads),
             "metrics": None if self.metrics is None else [metric.plain() for metric in self.metrics],
@@ -139,6 +142,7 @@ class Recipe:
             "train": self.train.model_dump(mode="json"),
         }
         # Only the built heads know their own metrics: a recipe that leaves the choice to them still does.
+        # Runs that began before there were augmenters have no such key, and must find nothing changed.
         return {key: value for key, value in resolved.items() if value is not None}
 
     def place(self, path: str) -> Place:

@@ -8,9 +8,10 @@
 Each check builds the component with the given configuration and raises AssertionError with what is broken.
 """
 
+from seqlab.testing.augmenters import check_augmenter
 from seqlab.testing.encoders import check_encoder
 from seqlab.testing.featurizers import check_featurizer
 from seqlab.testing.heads import check_head
 from seqlab.testing.metrics import check_metric
 
-__all__ = ["check_encoder", "check_featurizer", "check_head", "check_metric"]
+__all__ = ["check_augmenter", "check_encoder", "check_featurizer", "check_head", "check_metric"]

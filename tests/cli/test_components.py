@@ -126,7 +126,7 @@ def test_json_of_one_and_of_all(plugin: str, capsys: pytest.CaptureFixture[str])
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["encodr"], "unknown kind 'encodr'; did you mean 'encoder'?; one of: encoder, "),
+        (["encodr"], "unknown kind 'encodr'; did you mean 'encoder'?; one of: augmenter, "),
         (["encoder", "fakes"], "unknown encoder 'fakes'; did you mean 'fake'?; one of: "),
     ],
 )

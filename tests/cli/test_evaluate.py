@@ -70,3 +70,40 @@ def test_bad_data_is_exit_code_four(
     code, _, errors = evaluate(file)
     assert code == 4
     assert errors.startswith("error: " + message.format(file))
+
+
+# --- errors ----------------------------------------------------------------------------------------------
+
+GOLD = "1\tla\t_\tDET" + "\t_" * 6 + "\n2\tkatos\t_\tPUNCT" + "\t_" * 6 + "\n\n"
+"""A sentence whose second label no model that has learned anything gives."""
+
+
+def test_errors_are_written_beside_the_figures(
+    evaluate: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    data, out = tmp_path / "wrong.conllu", tmp_path / "errors.txt"
+    data.write_text(GOLD)
+    assert evaluate(data, "--errors", out) == evaluate(data)
+    text = out.read_text()
+    assert "1 of 2 labels are wrong (50.00%), in 1 of 1 sentences\n" in text
+    assert f"\n{data}:1  1 of 2 labels wrong\nla katos\n     2  katos  PUNCT -> NOUN\n" in text
+    assert text.endswith("\n")
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_an_old_file_of_errors_is_kept(evaluate: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    out = tmp_path / "errors.txt"
+    out.write_text("precious")
+    code, _, errors = evaluate("--errors", out)
+    assert code == 2
+    assert f"--errors {out}: exists already; choose another name or remove it" in errors
+    assert out.read_text() == "precious"
+
+
+def test_errors_that_cannot_be_listed_leave_no_file(
+    evaluate: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    out = tmp_path / "errors.txt"
+    code, _, errors = evaluate(tmp_path / "none.conllu", "--errors", out)
+    assert (code, list(tmp_path.iterdir())) == (4, [])
+    assert errors == f"error: {tmp_path}/none.conllu: cannot read: No such file or directory\n"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from memory import peak_kib
 from toy_language import sentences
 
 from seqlab.cli.main import main
@@ -287,19 +288,6 @@ def test_help_names_endings_and_output_keys(capsys: pytest.CaptureFixture[str]) 
 # --- memory --------------------------------------------------------------------------------------------
 
 
-def peak_kib(args: list[str], environment: dict[str, str]) -> int:
-    """Run a command in a process of its own; return its largest resident memory."""
-    code = (
-        "import resource, subprocess, sys\n"
-        "subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)\n"
-        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, *args], check=True, capture_output=True, text=True, env=environment
-    )
-    return int(done.stdout)
-
-
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS counts in other units")
 def test_ten_times_the_input_takes_no_more_memory(package: Path, tmp_path: Path) -> None:
     some = sentences(2_000, seed=8)
@@ -311,8 +299,6 @@ def test_ten_times_the_input_takes_no_more_memory(package: Path, tmp_path: Path)
             for start in range(0, size, 10):
                 first = start % (len(words) - 10)
                 stream.write(" ".join(words[first : first + 10]) + "\n")
-        command = [sys.executable, "-m", "seqlab", "predict", str(package), str(file), "--threads", "1"]
-        source = str(Path(main.__code__.co_filename).parents[2])
-        peaks.append(peak_kib(command, os.environ | {"PYTHONPATH": source}))
+        peaks.append(peak_kib("predict", package, file, "--threads", 1))
     assert peaks[1] <= MAX_GROWTH * peaks[0]
     assert peaks[1] - peaks[0] <= MAX_GROWTH_KIB

@@ -55,6 +55,22 @@ def test_from_a_recipe_to_a_model_that_predicts(
     assert capsys.readouterr().out == "la\tDET\nluma\tNOUN\nluma\tVERB\n\n"
 
 
+def test_what_to_try_fits_a_model_that_reads_sound(
+    hearing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe, folder = hearing / "toy-speech.yaml", tmp_path / "a run"
+    # A text of the test split that holds a letter which training does not.
+    text = (hearing / "test.jsonl").read_text().replace('"text": "', '"text": "x', 1)
+    (tmp_path / "test.jsonl").write_text(text.replace('"audio": "', f'"audio": "{hearing}/'))
+    assert run(recipe, folder, "train.epochs=1", f"data.test={tmp_path}/test.jsonl") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1] == "test: 1 units of text are ones that training never saw"
+    assert re.match(r"1 epochs in \d+ s, [\d,]+ frames/s in training", said[2])
+    assert said[-1] == f"try it: seqlab predict '{folder}/model' sound.wav"
+    command = shlex.split(said[-1].removeprefix("try it: seqlab "))
+    assert main([*command[:-1], str(hearing / "test-00.wav")]) == 0
+
+
 def test_training_goes_on_when_nobody_reads_its_progress(
     toy: Path, tmp_path: Path, seqlab_command: Command
 ) -> None:

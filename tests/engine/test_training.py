@@ -26,6 +26,8 @@ from toy_models import (
 )
 
 from seqlab.engine import (
+    Batch,
+    Budget,
     Column,
     Dataset,
     Observer,
@@ -33,6 +35,7 @@ from seqlab.engine import (
     RecurrentStack,
     SequenceModel,
     Trainer,
+    plan_batches,
 )
 from seqlab.engine.seeding import seeded
 from seqlab.settings import SGD, Adam, EarlyStopping, LinearSchedule, OneCycleSchedule, PlateauSchedule
@@ -94,6 +97,29 @@ def test_empty_sequences_cost_nothing() -> None:
     assert distance(found, expected) < EXACT
     only = trained(settings(), data=dataset([0, 0]))
     assert identical(only, model().state_dict())
+
+
+# --- batches that are not as the data holds them -------------------------------------------------------
+
+
+def test_batches_are_planned_by_the_data_and_made_by_vary() -> None:
+    """Every example is doubled: the plan stays, the rows trained and counted are twice as many."""
+    data, asked = dataset(), []
+    doubled = dataset([2 * length for length in LENGTHS])
+
+    def vary(indices: Tensor, epoch: int) -> Batch:
+        asked.append((epoch, sorted(indices.tolist())))
+        return doubled.gather(indices)
+
+    plain, recorder = Recorder(), Recorder()
+    train = settings(epochs=2, batch_tokens=9)
+    trained(train, data=data, observers={"r": plain})
+    found = trained(train, data=data, vary=vary, observers={"r": recorder})
+    assert [record.tokens for record in recorder.records] == [2 * record.tokens for record in plain.records]
+    for epoch in (0, 1):
+        batches = plan_batches(data.lengths, Budget(9), seed=train.seed, epoch=epoch)
+        assert [indices for at, indices in asked if at == epoch] == [sorted(b.tolist()) for b in batches]
+    assert distance(found, trained(train, data=data)) > 1e-6
 
 
 # --- truncated backpropagation through time ----------------------------------------------------------------

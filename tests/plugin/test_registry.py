@@ -59,7 +59,7 @@ def test_unknown_name_is_an_error_with_the_nearest_and_the_allowed_ones() -> Non
     assert str(caught.value) == "unknown encoder 'lsmt'; did you mean 'lstm'?; one of: gru, lstm"
     with pytest.raises(SeqlabError, match=r"^unknown head 'crf'; none is there$"):
         registry.owner("head", "crf")
-    with pytest.raises(SeqlabError, match=r"^unknown kind 'heads'; did you mean 'head'\?; one of: encoder, "):
+    with pytest.raises(SeqlabError, match=r"^unknown kind 'heads'; did you mean 'head'\?; one of: augm"):
         registry.names("heads")
 
 

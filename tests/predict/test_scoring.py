@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,3 +86,34 @@ def test_labels_never_seen_in_training_are_wrong_but_cost_no_loss(
     figures = scorer_of(tagger.assembly, only)(tagger.model)
     assert figures["loss"] == 0
     assert figures["accuracy"] == 0
+
+
+def test_the_listing_is_of_the_last_answers_under_the_names_of_the_metrics(
+    tagger: Predictor, dev: Path
+) -> None:
+    scorer = scorer_of(tagger.assembly, dev)
+    wrong = round((1 - scorer(tagger.model)["accuracy"]) * int(scorer.data.lengths.sum()))
+    names, rule, _, totals, *_ = scorer.listing().splitlines()
+    assert names == "accuracy, sentence_accuracy, label_scores"
+    assert rule == "=" * len(names)
+    assert totals.startswith(f"{wrong} of {int(scorer.data.lengths.sum())} labels are wrong")
+    assert "\naccuracy_unknown\n================\n" in scorer.listing()
+    places = {str(example.place) for example in scorer.examples}
+    found = [line.split()[0] for line in scorer.listing().splitlines() if line.endswith(" labels wrong")]
+    assert set(found) <= places
+    scorer.figures()
+    assert "0 of " in scorer.listing().splitlines()[3]
+
+
+def test_several_heads_name_their_parts_of_the_listing(lab: Lab, toy: Path) -> None:
+    recipe = lab.check(toy, [*TWO_HEADS, "metrics=[accuracy]"])
+    assembly = Assembly(recipe, lab.registry)
+    assembly.fit(assembly.read(recipe.paths["train"], "train"))
+    scorer = scorer_of(assembly, recipe.paths["dev"][0])
+    with seeded(1):
+        scorer(assembly.model().eval())
+    lines = scorer.listing().splitlines()
+    assert [line for line, rule in pairwise(lines) if set(rule) == {"="}] == [
+        "upos.accuracy",
+        "xpos.accuracy",
+    ]

@@ -10,6 +10,7 @@ import pytest
 from pydantic import Field, model_validator
 
 from seqlab.errors import RecipeError
+from seqlab.filepath import FilePath
 from seqlab.recipe import Recipe, Surroundings, load_recipe
 from seqlab.settings import Config
 
@@ -72,10 +73,25 @@ class Plain(Config):
     pass
 
 
+class Room(Config):
+    response: FilePath
+    """A recording of it."""
+
+
+class Noise(Config):
+    snr: float = 10.0
+    """Decibels."""
+    files: Annotated[tuple[FilePath, ...], Field(strict=False)] = ()
+    """Recordings of noise."""
+    room: Room | None = None
+    """Where it sounds."""
+
+
 CATALOGUE: dict[str, dict[str, type[Config]]] = {
     "reader": {"conllu": Conllu},
     "featurizer": {"embedding": Embedding, "one_hot": Plain},
     "encoder": {"bilstm": Recurrent, "gru": Recurrent, "bounded": Bounded},
+    "augmenter": {"noise": Noise},
     "head": {"tagging": Plain},
     "metric": {"accuracy": Plain},
     "observer": {"console": Plain, "jsonl": Plain, "checkpoints": Plain},

@@ -76,7 +76,8 @@ def test_every_top_level_key_is_described_and_no_other_allowed(schema: Schema) -
 
 
 @pytest.mark.parametrize(
-    "key", ["extends", "name", "requires", "metrics", "observers", "train", "data.dev", "data.test"]
+    "key",
+    ["augment", "extends", "name", "requires", "metrics", "observers", "train", "data.dev", "data.test"],
 )
 def test_null_is_allowed_where_the_loader_takes_it_for_absent(key: str, schema: Schema) -> None:
     where = schema

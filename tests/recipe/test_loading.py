@@ -155,8 +155,8 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
             "head: tagging",
             "head: tagging\nzzz: 1",
             [
-                "8:1: unknown key 'zzz'; allowed keys: data, encoder, extends, features, head, metrics, name,"
-                " observers, requires, train"
+                "8:1: unknown key 'zzz'; allowed keys: augment, data, encoder, extends, features, head,"
+                " metrics, name, observers, requires, train"
             ],
         ),
         ("encoder: bilstm\n", "", ["1:1: missing required key 'encoder'"]),
@@ -210,6 +210,37 @@ def test_mistakes(lines: Lines, whole: str, old: str, new: str, expected: list[s
     assert old in whole
     found = lines(whole.replace(old, new), installed=["Other"])
     assert found == [f"recipes/pos.yaml:{line}" for line in expected]
+
+
+@pytest.mark.parametrize("absent", ["", "augment: null\n", "augment: []\n"])
+def test_without_augmenters_there_are_none_and_a_saved_recipe_is_as_before(
+    load: Load, whole: str, absent: str
+) -> None:
+    recipe = load(whole + absent)
+    assert recipe.augmenters == ()
+    assert "augment" not in recipe.resolved()
+
+
+def test_augmenters_are_a_list_in_which_a_name_may_stand_twice(load: Load, whole: str) -> None:
+    recipe = load(whole + "augment: [noise, {name: noise, snr: 3.0}]\n", "augment.0.snr=9.0")
+    assert [(ref.kind, ref.config.snr) for ref in recipe.augmenters] == [  # type: ignore[attr-defined]
+        ("augmenter", 9.0),
+        ("augmenter", 3.0),
+    ]
+    assert recipe.resolved()["augment"][1] == {"name": "noise", "snr": 3.0, "files": [], "room": None}
+
+
+@pytest.mark.parametrize(
+    ("augment", "problem"),
+    [
+        ("noise", "8:10: augment: expected a list of augmenters, got 'noise'"),
+        ("[nois]", "8:11: augment.0: unknown augmenter 'nois'; did you mean 'noise'?"),
+        ("[{name: noise, snr: x}]", "8:30: augment.0.snr: expected a number, got 'x'"),
+    ],
+)
+def test_mistakes_in_augmenters(lines: Lines, whole: str, augment: str, problem: str) -> None:
+    (found,) = lines(f"{whole}augment: {augment}\n")
+    assert found.startswith(f"recipes/pos.yaml:{problem}")
 
 
 NEEDS_DEV = """\
@@ -274,7 +305,7 @@ def test_a_mapping_has_dotted_paths_for_places(folder: Path, surroundings: Surro
     assert recipe.paths["train"] == (folder.resolve() / "recipes/train.conllu",)
     with pytest.raises(RecipeError) as caught:
         load_recipe(data | {"encoder": {"name": "bilstm", "dropout": 2}, "x": 1}, surroundings)
-    assert str(caught.value).splitlines()[0].startswith("<recipe>: unknown key 'x'; allowed keys: data,")
+    assert str(caught.value).splitlines()[0].startswith("<recipe>: unknown key 'x'; allowed keys: augment,")
     assert str(caught.value).splitlines()[1] == "<recipe>: encoder.dropout: must be below 1, got 2"
 
 

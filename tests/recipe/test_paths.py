@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqlab.errors import Place
-from seqlab.recipe import Recipe, Surroundings, load_recipe
+from seqlab.recipe import Recipe, Surroundings, dump_recipe, load_recipe
 from seqlab.recipe.paths import anchor, folder_of
 
 Load = Callable[..., Recipe]
@@ -196,3 +196,70 @@ def test_anchored_paths_have_no_dots_in_front(folder: Path) -> None:
     assert anchor("../.././/x/*.y", place) == str(root.parent / "x/*.y")
     for text in ("/a/../b", "${A}/b", "sample:b"):
         assert anchor(text, place) == text
+
+
+# --- paths in the settings of components -----------------------------------------------------------------
+
+
+@pytest.fixture
+def sounds(folder: Path) -> Path:
+    """`recipes/noise/rain.wav`, `room.wav` beside `recipes`, and a base recipe in `base/` with its own."""
+    for name in ("recipes/noise/rain.wav", "room.wav", "base/wind.wav", "base/train.conllu"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    return folder.resolve()
+
+
+AUGMENT = "augment: [{name: noise, files: [noise, ./noise/rain.wav], room: {response: ../room.wav}}]\n"
+
+
+def test_relative_paths_of_settings_start_from_the_recipe(
+    load: Load, whole: str, sounds: Path, surroundings: Surroundings
+) -> None:
+    recipe = load(whole + AUGMENT)
+    (noise,) = recipe.resolved()["augment"]
+    assert noise["files"] == [str(sounds / "recipes/noise"), str(sounds / "recipes/noise/rain.wav")]
+    assert noise["room"] == {"response": str(sounds / "room.wav")}
+    elsewhere = sounds / "runs/pos/recipe.yaml"
+    elsewhere.parent.mkdir(parents=True)
+    elsewhere.write_text(dump_recipe(recipe.resolved()))
+    again = load_recipe(elsewhere, surroundings)
+    assert again.resolved() == recipe.resolved()
+    assert again == recipe
+
+
+def test_a_path_of_a_base_starts_from_the_base_and_one_of_the_command_line_from_the_current_folder(
+    load: Load, whole: str, sounds: Path
+) -> None:
+    (sounds / "base/base.yaml").write_text(whole + "augment: [{name: noise, files: [wind.wav, wind.wav]}]\n")
+    recipe = load("extends: ../base/base.yaml\n", "augment.0.files.1=room.wav")
+    assert recipe.resolved()["augment"][0]["files"] == [
+        str(sounds / "base/wind.wav"),
+        str(sounds / "room.wav"),
+    ]
+
+
+def test_variables_stay_in_settings(
+    load: Load, whole: str, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOUNDS", str(sounds))
+    recipe = load(whole + "augment: [{name: noise, files: ['${SOUNDS}/room.wav']}]\n")
+    assert recipe.resolved()["augment"][0]["files"] == ["${SOUNDS}/room.wav"]
+
+
+def test_what_is_not_there_is_told_with_its_place(lines: Lines, whole: str, sounds: Path) -> None:
+    files, room = "{name: noise, files: [noise, snow.wav]}", "{name: noise, room: {response: '${X}/a'}}"
+    assert lines(f"{whole}augment:\n  - {files}\n  - {room}\n") == [
+        f"recipes/pos.yaml:9:34: augment.0.files.1: no such file or folder: {sounds}/recipes/snow.wav",
+        "recipes/pos.yaml:10:36: augment.1.room.response: environment variable X is not set; set it to the"
+        " path meant, e.g. export X=/path/to/folder",
+    ]
+
+
+def test_files_of_settings_are_not_looked_for_where_only_training_needs_them(
+    whole: str, sounds: Path, surroundings: Surroundings
+) -> None:
+    recipe = sounds / "recipes/gone.yaml"
+    recipe.write_text(whole + "augment: [{name: noise, files: [gone.wav]}]\n")
+    found = load_recipe(recipe, surroundings, check_files=False)
+    assert found.resolved()["augment"][0]["files"] == [str(sounds / "recipes/gone.wav")]

@@ -75,9 +75,10 @@ class AudioFeaturizer:
 
     def _spectra(self, values: Sequence[Audio]) -> list[Frames]:
         """Return the frames of each sound as they are before derivatives and normalisation."""
-        if self.cache is None:
+        names = [name for audio in values if (name := audio.fingerprint) is not None]
+        # Sound that an augmenter has drawn has no name, and comes with nothing else.
+        if self.cache is None or len(names) < len(values):
             return list(self._computed(values))
-        names = [audio.fingerprint for audio in values]
         found = self.cache.find(set(names))
         missing = {name: audio for name, audio in zip(names, values, strict=True) if name not in found}
         for pack in _packs(zip(missing, self._computed(missing.values()), strict=True)):

@@ -8,6 +8,7 @@ feature by more than the last bit of a float32.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
@@ -161,7 +162,9 @@ class Spectra:
     def _dithered(self, signal: Array, audio: Audio) -> Array:
         if not self.settings.dither:
             return signal
-        noise = np.random.default_rng(derived_seed(0, "dither", audio.fingerprint))
+        # Sound without a fingerprint is named by its samples here: no two get the same noise.
+        name = audio.fingerprint or hashlib.blake2b(signal.tobytes()).hexdigest()
+        noise = np.random.default_rng(derived_seed(0, "dither", name))
         return signal + self.settings.dither * noise.standard_normal(len(signal))
 
     def _emphasised(self, signal: Array) -> Array:

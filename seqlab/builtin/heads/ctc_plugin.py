@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from seqlab.api import Component, Config, HeadContext, ObserverContext, hookimpl
+from seqlab.api import Component, Config, FilePath, HeadContext, ObserverContext, hookimpl
 from seqlab.builtin.heads.targets import target_field
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ class PhoneUnits(Config):
 
     name: Literal["phones"] = "phones"
     """Selects these units."""
-    lexicon: str
-    """UTF-8 file with a word and its phones per line, as CMUdict; relative to the current folder."""
+    lexicon: FilePath
+    """UTF-8 file with a word and its phones per line, as CMUdict; relative to the recipe."""
 
 
 class CTCConfig(Config):

@@ -1,4 +1,4 @@
-"""Reference and answer side by side, by jiwer: edits, confusions, worst utterances, a listing of all."""
+"""Reference and answer side by side, by jiwer: edits, confusions, worst utterances, aligned texts."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Literal
 
-from seqlab.api import Example, SeqlabError
+from seqlab.api import Example, Place, SeqlabError
 
 __all__ = [
     "Alignment",
     "Confusion",
     "Edits",
+    "Of",
     "Utterance",
     "align",
     "alignments",
     "confusions",
-    "error_report",
     "import_jiwer",
-    "speaker_of",
     "worst",
 ]
 
 Of = Literal["words", "characters"]
+
+WIDTH = 100
+"""Columns of aligned texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +54,20 @@ class Edits:
 
 @dataclass(frozen=True, slots=True)
 class Utterance:
-    """One example and its answer; `place` is how messages name it."""
+    """One example and its answer; `id` and `speaker` are None where the reader tells none."""
 
-    place: str
+    place: Place
     reference: str
     answer: str
+    id: str | None = None
     speaker: str | None = None
 
     @classmethod
     def of(cls, example: Example, gold: str, predicted: str) -> Utterance:
         """Take what a metric's `update` takes."""
-        return cls(str(example.place), gold, predicted, speaker_of(example))
+        told = {name: getattr(example.origin, name, None) for name in ("id", "speaker")}
+        names = {name: str(value) for name, value in told.items() if value is not None}
+        return cls(example.place, gold, predicted, **names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +127,6 @@ def align(reference: str, answer: str, of: Of = "words") -> Alignment:
     return Alignment(process(" ".join(reference.split()), " ".join(answer.split())))
 
 
-def speaker_of(example: Example) -> str | None:
-    """Return the `speaker` of the example's origin, None where the reader tells none."""
-    speaker = getattr(example.origin, "speaker", None)
-    return None if speaker is None else str(speaker)
-
-
 def confusions(utterances: Iterable[Utterance], of: Of = "words") -> list[Confusion]:
     """Return every edit with its count, the most frequent first, equal counts by name."""
     counts = Counter(
@@ -142,35 +141,21 @@ def confusions(utterances: Iterable[Utterance], of: Of = "words") -> list[Confus
     ]
 
 
-def worst(utterances: Iterable[Utterance]) -> list[tuple[Utterance, Edits]]:
-    """Return the utterances that hold errors: most word errors first, equal numbers by their rate."""
-    judged = [(each, align(each.reference, each.answer).edits) for each in utterances]
+def worst(utterances: Iterable[Utterance], of: Of = "words") -> list[tuple[Utterance, Edits]]:
+    """Return the utterances that hold errors: most errors first, equal numbers by their rate."""
+    judged = [(each, align(each.reference, each.answer, of).edits) for each in utterances]
     wrong = [(each, edits) for each, edits in judged if edits.errors]
     return sorted(wrong, key=lambda pair: (-pair[1].errors, pair[1].size, pair[0].place))
 
 
-def alignments(utterances: Iterable[Utterance], *, width: int = 100) -> Iterator[str]:
-    """Yield a text block per utterance, `width` columns wide: place, word errors, alignment."""
+def alignments(utterances: Iterable[Utterance], of: Of = "words", *, width: int = WIDTH) -> Iterator[str]:
+    """Yield a text block per utterance, `width` columns wide: place, id, speaker, errors, alignment."""
     for each in utterances:
-        alignment = align(each.reference, each.answer)
+        alignment = align(each.reference, each.answer, of)
         edits = alignment.edits
-        heading = f"{each.place}  {edits.errors} errors, {edits.size} words"
-        speaker = f", speaker {each.speaker}" if each.speaker is not None else ""
-        yield f"{heading}{speaker}\n{alignment.lines(width)}\n"
-
-
-def error_report(utterances: Sequence[Utterance], *, most: int = 20, width: int = 100) -> Iterator[str]:
-    """Yield the blocks of a report as text.
-
-    First the `most` frequent confusions of words, then all utterances with errors, the worst first, aligned.
-    """
-    wrong = [each for each, _ in worst(utterances)]
-    yield f"{len(wrong)} of {len(utterances)} utterances hold errors\n"
-    frequent = confusions(wrong)[:most]
-    if frequent:
-        yield "most frequent confusions: times, reference, answer\n"
-        yield "".join(f"{each.count:6}  {each.reference or '-'}  {each.answer or '-'}\n" for each in frequent)
-    yield from alignments(wrong, width=width)
+        names = [str(each.place), each.id, each.speaker and f"speaker {each.speaker}"]
+        heading = "  ".join([*filter(None, names), f"errors {edits.errors}, {of} {edits.size}"])
+        yield f"{heading}\n{alignment.lines(width)}\n"
 
 
 def _filled(units: Sequence[str], size: int) -> list[str]:

@@ -25,14 +25,14 @@ def build_accuracy(config: NoConfig, context: MetricContext) -> Metric:
     """Make the share of right labels."""
     from seqlab.builtin.metrics.tagging import Share, right_tokens
 
-    return Share("accuracy", right_tokens)
+    return Share("accuracy", right_tokens, _words(context))
 
 
 def build_sentence_accuracy(config: NoConfig, context: MetricContext) -> Metric:
     """Make the share of sentences without a wrong label."""
     from seqlab.builtin.metrics.tagging import Share, right_sentences
 
-    return Share("sentence_accuracy", right_sentences)
+    return Share("sentence_accuracy", right_sentences, _words(context))
 
 
 def build_accuracy_unknown(config: AccuracyUnknownConfig, context: MetricContext) -> Metric:
@@ -52,7 +52,12 @@ def build_label_scores(config: NoConfig, context: MetricContext) -> Metric:
     """Make the scores of each label."""
     from seqlab.builtin.metrics.tagging import LabelScores
 
-    return LabelScores()
+    return LabelScores(_words(context))
+
+
+def _words(context: MetricContext) -> str | None:
+    """Return the first field of tokens, None where the reader has none."""
+    return next((name for name, kind in context.fields.items() if kind == "tokens"), None)
 
 
 @hookimpl

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
 
 from seqlab.api import Example
-from seqlab.builtin.metrics.alignment import Edits, align, speaker_of
+from seqlab.builtin.metrics.alignment import Edits, Of, Utterance, align
 from seqlab.builtin.metrics.bootstrap import interval
+from seqlab.builtin.metrics.error_report import error_report
+from seqlab.builtin.metrics.learns_nothing import LearnsNothing
 
 __all__ = ["Bootstrap", "ErrorRate"]
 
@@ -22,7 +22,7 @@ class Bootstrap:
     seed: int = 1
 
 
-class ErrorRate:
+class ErrorRate(LearnsNothing):
     """Edits over the size of the references, both summed over all utterances.
 
     Of words (`wer`) or of characters (`cer`), spaces among them. Whitespace counts as one space between
@@ -32,37 +32,29 @@ class ErrorRate:
 
     higher_is_better = False
 
-    def __init__(
-        self, of: Literal["words", "characters"], bootstrap: Bootstrap, *, per_speaker: bool = True
-    ) -> None:
+    def __init__(self, of: Of, bootstrap: Bootstrap, *, per_speaker: bool = True) -> None:
         self.of = of
         self.name = "wer" if of == "words" else "cer"
         self.bootstrap = bootstrap
         self.per_speaker = per_speaker
         self.reset()
 
-    def fit(self, examples: Iterable[Example]) -> None:
-        """Learn nothing; `examples` stays unread."""
-
-    def state(self) -> dict[str, Any]:
-        """Return nothing: nothing is learned."""
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back nothing."""
-
     def reset(self) -> None:
         """Forget all updates."""
         self.edits: list[Edits] = []
         self.speakers: dict[str, list[Edits]] = {}
+        self.wrong: list[Utterance] = []
         self.spoken = self.empty = 0
 
     def update(self, example: Example, gold: str, predicted: str) -> None:
         """Count the edits of one utterance."""
         edits = align(gold, predicted, self.of).edits
         self.edits.append(edits)
-        if (speaker := speaker_of(example)) is not None:
-            self.speakers.setdefault(speaker, []).append(edits)
+        utterance = Utterance.of(example, gold, predicted)
+        if utterance.speaker is not None:
+            self.speakers.setdefault(utterance.speaker, []).append(edits)
+        if edits.errors:
+            self.wrong.append(utterance)
         self.spoken += bool(gold.strip())
         self.empty += bool(gold.strip()) and not predicted.strip()
 
@@ -86,6 +78,23 @@ class ErrorRate:
             **self._by_speaker(),
         }
 
+    def listing(self) -> str:
+        """Return totals, speakers, frequent edits, the worst utterances and all with errors, aligned."""
+        return "\n".join([self._totals(), *error_report(self.wrong, self._several_speakers(), self.of)])
+
+    def _totals(self) -> str:
+        total, bounds = sum(self.edits, Edits()), self._bounds()
+        share = f"{total.errors / total.size:.2%}" if total.size else "has no value"
+        if bounds:
+            low, high = bounds.values()
+            share += f", {100 * self.bootstrap.confidence:g}% interval {low:.2%} to {high:.2%}"
+        return (
+            f"{self.name} {share}: {total.errors} errors in {total.size} {self.of}"
+            f" ({total.substitutions} substitutions, {total.deletions} deletions,"
+            f" {total.insertions} insertions)\n"
+            f"{len(self.wrong)} of {len(self.edits)} utterances hold errors\n"
+        )
+
     def _bounds(self) -> dict[str, float]:
         bounds = interval(
             [edits.errors for edits in self.edits],
@@ -97,11 +106,14 @@ class ErrorRate:
         return {f"{self.name}_low": bounds[0], f"{self.name}_high": bounds[1]} if bounds else {}
 
     def _by_speaker(self) -> dict[str, float]:
-        if not self.per_speaker or len(self.speakers) < 2:
-            return {}
-        totals = {speaker: sum(each, Edits()) for speaker, each in sorted(self.speakers.items())}
         return {
             f"{speaker}.speaker_{self.name}": total.errors / total.size
-            for speaker, total in totals.items()
+            for speaker, total in self._several_speakers().items()
             if total.size
         }
+
+    def _several_speakers(self) -> dict[str, Edits]:
+        """Return the edits of each speaker, sorted by name; none where they are not to be told apart."""
+        if not self.per_speaker or len(self.speakers) < 2:
+            return {}
+        return {speaker: sum(each, Edits()) for speaker, each in sorted(self.speakers.items())}

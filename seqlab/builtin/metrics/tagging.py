@@ -1,4 +1,8 @@
-"""Metrics of token labels: all count example by example and divide once, at the end."""
+"""Metrics of token labels: all count example by example and divide once, at the end.
+
+Each lists the mistakes among what it counts; `words` is the field of the tokens that such a list shows, None
+where the examples have no tokens.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from operator import eq
 from typing import Any
 
 from seqlab.api import Example
+from seqlab.builtin.metrics.learns_nothing import LearnsNothing
+from seqlab.builtin.metrics.mistakes import Mistakes
 
 __all__ = ["AccuracyUnknown", "LabelScores", "Share", "right_sentences", "right_tokens"]
 
@@ -25,29 +31,21 @@ def right_sentences(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int,
     return int(len(gold) > 0 and all(map(eq, gold, predicted))), int(len(gold) > 0)
 
 
-class Share:
+class Share(LearnsNothing):
     """The share of what is right among what `count` counts, under the figure's `name`."""
 
     higher_is_better = True
 
-    def __init__(self, name: str, count: Count) -> None:
+    def __init__(self, name: str, count: Count, words: str | None = None) -> None:
         self.name = name
         self.count = count
+        self.words = words
         self.reset()
-
-    def fit(self, examples: Iterable[Example]) -> None:
-        """Learn nothing; `examples` stays unread."""
-
-    def state(self) -> dict[str, Any]:
-        """Return nothing: nothing is learned."""
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back nothing."""
 
     def reset(self) -> None:
         """Forget all updates."""
         self.right = self.total = 0
+        self.mistakes = Mistakes(self.words)
 
     def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
         """Count one example; labels of unequal number are a ValueError."""
@@ -55,10 +53,15 @@ class Share:
         right, total = self.count(gold, predicted)
         self.right += right
         self.total += total
+        self.mistakes.add(example, gold, predicted)
 
     def compute(self) -> dict[str, float]:
         """Return the share, in 0..1."""
         return {self.name: self.right / self.total} if self.total else {}
+
+    def listing(self) -> str:
+        """Return the wrong labels: frequent confusions, then sentence by sentence."""
+        return self.mistakes.report()
 
 
 class AccuracyUnknown:
@@ -85,20 +88,24 @@ class AccuracyUnknown:
 
     def reset(self) -> None:
         """Forget all updates, not the known words."""
-        self.right = self.total = 0
+        self.mistakes = Mistakes(self.field)
 
     def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
         """Count the unknown words of one example; labels of unequal number are a ValueError."""
         check_lengths(example, gold, predicted)
         known = self._known()
-        for word, right in zip(example.fields[self.field], map(eq, gold, predicted), strict=True):
-            if word not in known:
-                self.right += right
-                self.total += 1
+        pairs = zip(example.fields[self.field], gold, strict=True)
+        unknown = [place for place, (word, _) in enumerate(pairs) if word not in known]
+        self.mistakes.add(example, gold, predicted, among=unknown)
 
     def compute(self) -> dict[str, float]:
         """Return the share, in 0..1; nothing where every word was known."""
-        return {"accuracy_unknown": self.right / self.total} if self.total else {}
+        wrong, total = self.mistakes.wrong, self.mistakes.labels
+        return {"accuracy_unknown": (total - wrong) / total} if total else {}
+
+    def listing(self) -> str:
+        """Return the wrong labels of unknown words: frequent confusions, then sentence by sentence."""
+        return f"among words that the training split does not hold:\n\n{self.mistakes.report()}"
 
     def _known(self) -> frozenset[str]:
         if self.known is None:
@@ -106,7 +113,7 @@ class AccuracyUnknown:
         return self.known
 
 
-class LabelScores:
+class LabelScores(LearnsNothing):
     """Precision, recall and F1 of each label that occurs as gold or as predicted, and the mean F1.
 
     A share whose denominator is 0 counts as 0: the precision of a label never predicted, the recall of one
@@ -115,24 +122,16 @@ class LabelScores:
 
     higher_is_better = True
 
-    def __init__(self) -> None:
+    def __init__(self, words: str | None = None) -> None:
+        self.words = words
         self.reset()
-
-    def fit(self, examples: Iterable[Example]) -> None:
-        """Learn nothing; `examples` stays unread."""
-
-    def state(self) -> dict[str, Any]:
-        """Return nothing: nothing is learned."""
-        return {}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back nothing."""
 
     def reset(self) -> None:
         """Forget all updates."""
         self.gold: Counter[str] = Counter()
         self.predicted: Counter[str] = Counter()
         self.right: Counter[str] = Counter()
+        self.mistakes = Mistakes(self.words)
 
     def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
         """Count one example; labels of unequal number are a ValueError."""
@@ -140,6 +139,7 @@ class LabelScores:
         self.gold.update(gold)
         self.predicted.update(predicted)
         self.right.update(label for label, answer in zip(gold, predicted, strict=True) if label == answer)
+        self.mistakes.add(example, gold, predicted)
 
     def compute(self) -> dict[str, float]:
         """Return `f1_macro`, then `LABEL.precision`, `LABEL.recall` and `LABEL.f1`, labels sorted."""
@@ -154,6 +154,10 @@ class LabelScores:
             scores[f"{label}.f1"] = 2 * right / (gold + predicted)
         f1_macro = sum(scores[f"{label}.f1"] for label in labels) / len(labels)
         return {"f1_macro": f1_macro, **scores}
+
+    def listing(self) -> str:
+        """Return the wrong labels: frequent confusions, then sentence by sentence."""
+        return self.mistakes.report()
 
 
 def check_lengths(example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ class SpeechConfig(Config):
     min_level: float | None = Field(default=LIMITS.min_level, le=0)
     """Level in dB of full scale below which sound is refused as silent; null lets silence pass."""
     max_clipped: float = Field(default=LIMITS.max_clipped, ge=0, le=1)
-    """Share of samples at full scale above which sound is refused as clipped."""
+    """Share of samples at full scale above which sound is refused as clipped in training."""
     min_file_rate: int = Field(default=LIMITS.min_sample_rate, ge=1)
     """Files of fewer samples a second are refused."""
     max_file_rate: int = Field(default=LIMITS.max_sample_rate, ge=1)

@@ -10,13 +10,18 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from seqlab.api import DataError, Example, FieldKind, Place
-from seqlab.audio import AudioFile, AudioSettings, Declared, Source
+from seqlab.audio import AudioFile, AudioSamples, AudioSettings, Declared, Source
 from seqlab.builtin.readers.transcripts import Normalizer
 
-__all__ = ["AUDIO", "TEXT", "Entry", "Layout", "SpeechReader", "Utterance"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from seqlab.audio import Encoded
+
+__all__ = ["AUDIO", "TEXT", "Entry", "Layout", "SpeechReader", "Utterance", "recording"]
 
 AUDIO = "audio"
 TEXT = "text"
@@ -92,7 +97,8 @@ class SpeechReader:
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield the utterances of one file in order.
 
-        Without labels nothing limits their length: who asks for text of an hour's sound shall have it.
+        Without labels nothing limits length or clipping: who asks for the text of an hour's sound, or of an
+        overdriven one, shall have it.
         """
         reading = _Reading(self, labelled=labelled)
         empty = True
@@ -106,6 +112,10 @@ class SpeechReader:
         if empty:
             raise DataError("no utterances", place=Place(str(path)))
 
+    def recording(self, sound: Encoded | NDArray[Any], sample_rate: int | None = None) -> Example:
+        """Return the example of a sound that no data lists; see `recording`."""
+        return recording(sound, sample_rate, self.settings)
+
     def write(self, example: Example, answers: Mapping[str, Any]) -> str:
         """Return the utterance's record as one line of JSON with the text that is answered."""
         origin = example.origin
@@ -114,12 +124,33 @@ class SpeechReader:
         return json.dumps({**origin.record, **told}, ensure_ascii=False) + "\n"
 
 
+def recording(sound: Encoded | NDArray[Any], sample_rate: int | None, settings: AudioSettings) -> Example:
+    """Return the example of a sound to recognise: encoded, or samples, which need their rate in Hz.
+
+    It is taken in as readers do without labels. A path is opened when its samples are asked for, and only a
+    path can be written back. DataError where samples are no array of them, or a file object cannot be read.
+    """
+    audio: AudioFile | AudioSamples
+    if sample_rate is None:
+        audio = AudioFile(cast("Encoded", sound), settings=unlabelled(settings))
+        name = audio.source.name
+    else:
+        audio = AudioSamples(cast("NDArray[Any]", sound), sample_rate, unlabelled(settings))
+        name = audio.name
+    origin = Utterance(name, record={AUDIO: name, TEXT: ""}) if isinstance(sound, str | Path) else None
+    return Example({AUDIO: audio}, Place(name), origin)
+
+
+def unlabelled(settings: AudioSettings) -> AudioSettings:
+    """Return the settings for sound to recognise: what is too long or clipped for training passes."""
+    return replace(settings, limits=replace(settings.limits, max_duration=None, max_clipped=1.0))
+
+
 class _Reading:
     """One pass over a file: what has been seen in it, and the files that several utterances share."""
 
     def __init__(self, reader: SpeechReader, *, labelled: bool) -> None:
-        limits = reader.settings.limits if labelled else replace(reader.settings.limits, max_duration=None)
-        self.settings = replace(reader.settings, limits=limits)
+        self.settings = reader.settings if labelled else unlabelled(reader.settings)
         self.reader = reader
         self.labelled = labelled
         self.seen: dict[str, Place] = {}

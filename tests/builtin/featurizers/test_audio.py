@@ -11,6 +11,7 @@ import torch
 from made_sounds import Sound, noise, speechlike
 
 from seqlab.api import Column, DataError, FeaturizerContext, SeqlabError, Sequences
+from seqlab.api import Sound as AugmentedSound
 from seqlab.builtin.featurizers import audio
 from seqlab.builtin.featurizers.audio import AudioFeaturizer
 from seqlab.builtin.featurizers.feature_cache import cache_info
@@ -163,3 +164,29 @@ def test_frames_cannot_be_normalised_before_the_statistics_are_known() -> None:
         SeqlabError, match="normalize: global has no statistics yet; fit the featurizer first"
     ):
         made().encode(sounds())
+
+
+# --- sound that an augmenter has made --------------------------------------------------------------------
+
+
+def drawn(sound: Sound) -> AugmentedSound:
+    return AugmentedSound(sound.wave, sound.sample_rate)
+
+
+def test_nothing_of_drawn_sound_is_kept() -> None:
+    featurizer = fitted(sounds())
+    kept = cache_info()
+    assert kept.entries == len(sounds())
+    found = featurizer.encode([drawn(sound) for sound in sounds()])
+    assert cache_info() == kept
+    torch.testing.assert_close(found.values, featurizer.encode(sounds()).values)
+    mixed = featurizer.encode([drawn(sounds()[0]), sounds()[1]])
+    torch.testing.assert_close(mixed.values, featurizer.encode(sounds()[:2]).values)
+
+
+def test_drawn_sounds_are_dithered_by_their_samples() -> None:
+    featurizer = made(normalize="none", dither=0.01)
+    silences = [AugmentedSound(np.full(800, level, dtype=np.float32), 16_000) for level in (0.0, 1e-9)]
+    one, other = rows(featurizer.encode(silences))
+    assert not torch.allclose(one, other, atol=0.1)
+    assert torch.equal(featurizer.encode(silences[:1]).values, one)

@@ -8,15 +8,19 @@ from seqlab.builtin.metrics.alignment import (
     align,
     alignments,
     confusions,
-    error_report,
     worst,
 )
 
+
+def utterance(line: int, reference: str, answer: str, **names: str) -> Utterance:
+    return Utterance(Place("t", line), reference, answer, **names)
+
+
 UTTERANCES = [
-    Utterance("t:1", "one two three", "one two three"),
-    Utterance("t:2", "four five", "for five", speaker="ann"),
-    Utterance("t:3", "four nine", "for", speaker="bob"),
-    Utterance("t:4", "seven", "seven eight eight"),
+    utterance(1, "one two three", "one two three"),
+    utterance(2, "four five", "for five", speaker="ann"),
+    utterance(3, "four nine", "for", id="n", speaker="bob"),
+    utterance(4, "seven", "seven eight eight"),
 ]
 
 
@@ -49,51 +53,44 @@ def test_confusions_are_sorted_by_frequency() -> None:
 
 
 def test_the_worst_come_first_and_right_ones_not_at_all() -> None:
-    assert [(each.place, edits.errors) for each, edits in worst(UTTERANCES)] == [
-        ("t:4", 2),
-        ("t:3", 2),
-        ("t:2", 1),
-    ]
+    assert [(each.place.line, edits.errors) for each, edits in worst(UTTERANCES)] == [(4, 2), (3, 2), (2, 1)]
+    by_characters = [(each.place.line, edits.errors) for each, edits in worst(UTTERANCES, "characters")]
+    assert by_characters == [(4, 12), (3, 6), (2, 1)]
 
 
 def test_alignments_show_every_utterance_with_its_place() -> None:
     blocks = list(alignments(UTTERANCES))
     assert len(blocks) == len(UTTERANCES)
-    assert blocks[0] == "t:1  0 errors, 3 words\nREF: one two three\nHYP: one two three\n"
+    assert blocks[0] == "t:1  errors 0, words 3\nREF: one two three\nHYP: one two three\n"
     heading, reference, answer, kinds = blocks[2].rstrip("\n").split("\n")
-    assert heading == "t:3  2 errors, 2 words, speaker bob"
+    assert heading == "t:3  n  speaker bob  errors 2, words 2"
     assert reference.split() == ["REF:", "four", "nine"]
     assert answer.split() == ["HYP:", "for", "****"]
     assert kinds.split() == ["S", "D"]
 
 
+def test_characters_are_aligned_below_each_other() -> None:
+    (block,) = alignments([utterance(1, "four", "for")], "characters")
+    assert block == "t:1  errors 1, characters 4\nREF: four\nHYP: fo*r\n       D\n"
+
+
 def test_alignments_keep_their_width() -> None:
-    long = Utterance("t:9", "word " * 50, "word " * 49 + "ward")
+    long = utterance(9, "word " * 50, "word " * 49 + "ward")
     (block,) = alignments([long], width=60)
     assert max(map(len, block.splitlines())) <= 60
     assert block.count("ward") == 1
 
 
 def test_an_utterance_without_words_is_listed() -> None:
-    (block,) = alignments([Utterance("t:1", "", "")])
-    assert block.startswith("t:1  0 errors, 0 words\n")
-
-
-def test_the_report_holds_confusions_and_the_worst_utterances() -> None:
-    blocks = list(error_report(UTTERANCES, most=2))
-    assert blocks[0] == "3 of 4 utterances hold errors\n"
-    assert blocks[2] == "     2  -  eight\n     2  four  for\n"
-    assert [block.split()[0] for block in blocks[3:]] == ["t:4", "t:3", "t:2"]
-
-
-def test_the_report_of_perfect_answers_is_one_line() -> None:
-    assert list(error_report(UTTERANCES[:1])) == ["0 of 1 utterances hold errors\n"]
+    (block,) = alignments([utterance(1, "", "")])
+    assert block.startswith("t:1  errors 0, words 0\n")
 
 
 def test_an_utterance_is_made_of_what_a_metric_is_told() -> None:
     class Origin:
+        id = "a1"
         speaker = 7
 
     made = Utterance.of(Example({}, Place("t", 3), Origin()), "a", "b")
-    assert made == Utterance("t:3", "a", "b", speaker="7")
-    assert Utterance.of(Example({}, Place("t", 3)), "a", "b").speaker is None
+    assert made == utterance(3, "a", "b", id="a1", speaker="7")
+    assert Utterance.of(Example({}, Place("t", 3)), "a", "b") == utterance(3, "a", "b")

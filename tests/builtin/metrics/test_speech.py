@@ -29,8 +29,8 @@ def metric(name: str, *, target: str = "text", **values: Any) -> Metric:
     return built
 
 
-def example(speaker: str | None = None) -> Example:
-    return Example({"audio": None}, Place("test.jsonl", 1), Origin(speaker))
+def example(speaker: str | None = None, line: int = 1) -> Example:
+    return Example({"audio": None}, Place("test.jsonl", line), Origin(speaker))
 
 
 def scored(name: str, *pairs: tuple[str, str], **values: Any) -> dict[str, float]:
@@ -160,6 +160,65 @@ def test_an_example_of_a_reader_that_knows_no_speakers_is_counted() -> None:
     made = metric("wer")
     made.update(Example({}, Place("x")), "one", "one")
     assert made.compute()["wer"] == 0
+
+
+# --- the listing -----------------------------------------------------------------------------------------
+
+
+def listed(name: str, *triples: tuple[str | None, str, str], **values: Any) -> str:
+    made = metric(name, **values)
+    for line, (speaker, gold, predicted) in enumerate(triples, 1):
+        made.update(example(speaker, line), gold, predicted)
+    listing = made.listing()  # type: ignore[attr-defined]
+    assert isinstance(listing, str)
+    return listing
+
+
+TRIPLES = [("ann", "one two", "one two"), ("bo", "four nine", "for"), ("ann", "one", "one um")]
+
+
+def test_the_listing_holds_totals_speakers_edits_and_alignments() -> None:
+    listing = listed("wer", *TRIPLES, resamples=0)
+    totals, errors, _, speakers, *_ = listing.splitlines()
+    assert totals == "wer 60.00%: 3 errors in 5 words (1 substitutions, 1 deletions, 1 insertions)"
+    assert errors == "2 of 3 utterances hold errors"
+    assert speakers.split()[0] == "speaker"
+    assert "\n     1  four  for\n" in listing
+    assert "\ntest.jsonl:2  speaker bo  errors 2, words 2\nREF: four nine\n" in listing
+    assert "REF: one two" not in listing
+
+
+def test_the_listing_of_characters_aligns_characters() -> None:
+    listing = listed("cer", *TRIPLES)
+    assert "errors 6, characters 9\nREF: four nine\nHYP: fo*r*****\n" in listing
+
+
+def test_the_listing_tells_the_interval_of_the_figures() -> None:
+    figures = scored("wer", *((gold, answer) for _, gold, answer in TRIPLES), confidence=0.5)
+    listing = listed("wer", *TRIPLES, confidence=0.5)
+    interval = f"50% interval {figures['wer_low']:.2%} to {figures['wer_high']:.2%}: "
+    assert listing.startswith(f"wer {figures['wer']:.2%}, {interval}")
+
+
+def test_the_listing_has_no_speakers_where_the_figures_have_none() -> None:
+    assert "speaker  " not in listed("wer", *TRIPLES, per_speaker=False)
+    assert "speaker  " not in listed("wer", TRIPLES[1])
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_the_listing_forgets_with_the_figures_and_changes_none(name: str) -> None:
+    made = metric(name)
+    made.update(example(), "one two", "one")
+    before = made.compute()
+    first = made.listing()  # type: ignore[attr-defined]
+    assert made.listing() == first  # type: ignore[attr-defined]
+    assert made.compute() == before
+    made.reset()
+    assert made.listing().splitlines()[-1] == "0 of 0 utterances hold errors"  # type: ignore[attr-defined]
+
+
+def test_the_listing_of_what_has_no_reference_has_no_rate() -> None:
+    assert listed("wer", (None, "", "um")).startswith("wer has no value: 1 errors in 0 words ")
 
 
 # --- as any metric ---------------------------------------------------------------------------------------

@@ -105,6 +105,41 @@ def test_label_scores_of_labels_never_gold_or_never_predicted_are_zero() -> None
     }
 
 
+@pytest.mark.parametrize("name", COMPONENTS)
+def test_every_metric_lists_what_was_wrong(name: str) -> None:
+    made = metric(name)
+    made.fit([example("the")])
+    made.update(example("the", "dog", "barks", line=3), ["D", "N", "V"], ["X", "N", "N"])
+    made.update(example("rain", line=7), ["N"], ["N"])
+    listing: str = made.listing()  # type: ignore[attr-defined]
+    unknown = name == "accuracy_unknown"
+    assert "among words that the training split does not hold" in listing or not unknown
+    assert ("D -> X" in listing) is not unknown
+    assert "     3  barks  V -> N\n" in listing
+    assert "t.conllu:3  " in listing
+    assert "t.conllu:7  " not in listing
+    assert ("1 of 3 labels are wrong" if unknown else "2 of 4 labels are wrong") in listing
+    made.reset()
+    assert "0 of 0 labels are wrong" in made.listing()  # type: ignore[attr-defined]
+
+
+def test_metrics_of_all_labels_list_the_same() -> None:
+    listings = set()
+    for name in COMPONENTS.keys() - {"accuracy_unknown"}:
+        made = metric(name)
+        made.update(example("the", "dog"), ["D", "N"], ["N", "N"])
+        listings.add(made.listing())  # type: ignore[attr-defined]
+    assert len(listings) == 1
+
+
+def test_labels_of_a_reader_without_tokens_are_listed_by_number() -> None:
+    for name in ("accuracy", "sentence_accuracy", "label_scores"):
+        component = COMPONENTS[name]
+        made = component.build(component.config(), MetricContext("phones", {"phones": "token_labels"}))
+        made.update(Example({}, Place("t", 1)), ["A", "B"], ["A", "A"])
+        assert made.listing().endswith("\n     2  B -> A\n")
+
+
 sentences = st.lists(
     st.lists(st.tuples(st.sampled_from("ABCD"), st.sampled_from("ABCD")), max_size=6), min_size=1, max_size=5
 )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from sounds import ALPHABET, DAMAGED, ENDLESS, ODD, damaged_folder, manifest, tone, write
 
 from seqlab.api import DataError, Example, Reader
@@ -80,6 +81,68 @@ def test_many_stretches_of_one_file(tmp_path: Path) -> None:
         part = samples[16_000 * start : 16_000 * (start + 1)]
         assert np.abs(example.fields["audio"].samples() - part).max() < 1e-4
     assert len({example.fields["audio"].fingerprint for example in examples}) == 5
+
+
+# --- sound that no data lists -------------------------------------------------------------------------------
+
+
+def test_a_recording_is_taken_in_as_a_line_without_labels_is(tmp_path: Path) -> None:
+    both = np.stack([tone(2.0, 44_100), np.zeros(88_200)], axis=1)
+    path = write(tmp_path / "a.wav", both, 44_100)
+    subject = reader(settings=AudioSettings(sample_rate=16_000, channel=0))
+    (listed,) = subject.read(manifest(tmp_path / "m.jsonl", [{"audio": "a.wav"}]), labelled=False)
+    samples = soundfile.read(path, dtype="int16")[0]
+    with path.open("rb") as stream:
+        given = [
+            (path, None),
+            (str(path), None),
+            (path.read_bytes(), None),
+            (stream, None),
+            (samples, 44_100),
+        ]
+        for sound, rate in given:
+            example = subject.recording(sound, rate)
+            assert set(example.fields) == {"audio"}
+            audio = example.fields["audio"]
+            assert (audio.sample_rate, audio.duration) == (16_000, 2.0)
+            assert np.array_equal(audio.samples(), listed.fields["audio"].samples())
+
+
+def test_a_recording_by_its_path_can_be_written_and_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", tone(1.0))
+    subject = reader()
+    example = subject.recording(path)
+    assert str(example.place) == str(path)
+    (tmp_path / "again.jsonl").write_text(subject.write(example, {"text": "yes"}))
+    (again,) = subject.read(tmp_path / "again.jsonl")
+    assert (again.fields["text"], again.origin.record["audio"]) == ("yes", str(path))
+    assert subject.recording(path.read_bytes()).origin is None
+
+
+def test_what_is_too_long_or_clipped_for_training_is_recognised_all_the_same(tmp_path: Path) -> None:
+    settings = AudioSettings(sample_rate=16_000, limits=Limits(max_duration=1.0))
+    subject = reader(settings=settings)
+    path = write(tmp_path / "a.wav", np.sign(tone(2.0)))
+    listed = manifest(tmp_path / "m.jsonl", [{"audio": "a.wav", "text": "x"}])
+    with pytest.raises(DataError, match="too long"):
+        list(subject.read(listed))
+    for example in (subject.recording(path), *subject.read(listed, labelled=False)):
+        assert len(example.fields["audio"].samples()) == 32_000
+
+
+@pytest.mark.parametrize(
+    ("sound", "message"),
+    [
+        (np.zeros(16_000), "<array>: silent: every sample is 0"),
+        (b"sound", "<bytes>: cannot be decoded: format not recognised; it holds text: 'sound'"),
+        ("gone.wav", "gone.wav: cannot be read: no such file or directory"),
+    ],
+)
+def test_a_recording_that_cannot_be_used(sound: Any, message: str) -> None:
+    example = reader().recording(sound, 16_000 if isinstance(sound, np.ndarray) else None)
+    with pytest.raises(DataError) as caught:
+        example.fields["audio"].samples()
+    assert str(caught.value) == message
 
 
 # --- the 12 kinds of damaged or odd input ------------------------------------------------------------------

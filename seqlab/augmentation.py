@@ -1,0 +1,326 @@
+"""Training examples as augmenters change them, another way in every epoch.
+
+What an example becomes follows from the seed, the epoch and its own number: neither the batch that it stands
+in, nor threads, nor where a run was resumed have a part in it, and nothing needs to be saved. Everything that
+is planned by length (batches, feasibility, the number of steps) goes by the examples as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy import float32
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seqlab.api import Audio, Augmenter, Encoder, Example, PluginError, RecipeError, SeqlabError, Sound
+from seqlab.assembly import Assembly
+from seqlab.engine import Batch, Column, Dataset, SequenceModel
+from seqlab.engine.seeding import derived_seed
+from seqlab.plugin import raised
+from seqlab.plugin.hookspecs import PROJECT
+
+__all__ = ["KEPT_BYTES", "Augmentation", "KeptSamples", "check_augmenters"]
+
+KEPT_BYTES = 1 << 30
+"""Decoded samples of the training split that are kept in memory: 4.6 hours at 16 kHz."""
+
+STAGES = ("audio", "features")
+
+
+class Augmentation:
+    """Makes batches of a recipe's training examples, augmented: the `vary` of a `TrainingJob`.
+
+    Sounds are changed and encoded anew, then frames are changed. An example that would be left with fewer
+    states than its target needs, or with columns of unequal lengths, stays in that epoch as it is.
+
+    RecipeError where no featurizer makes the frames that an augmenter is to change; PluginError, with plugin
+    and example, where an augmenter breaks its contract.
+    """
+
+    def __init__(
+        self, assembly: Assembly, model: SequenceModel, examples: Sequence[Example], data: Dataset
+    ) -> None:
+        self.seed = assembly.recipe.train.seed
+        self.examples = examples
+        self.data = data
+        self.featurizers = assembly.featurizers
+        self.encoder = cast("Encoder", model.encoder)
+        self.needed = _most(len(examples), assembly.states_needed(examples).values())
+        self.kept = KeptSamples(KEPT_BYTES)
+        steps = _steps(assembly)
+        self.sound_steps = [step for step in steps if step.augmenter.stage == "audio"]
+        self.frame_steps = [step for step in steps if step.augmenter.stage == "features"]
+        fields = {each.field for each in self.featurizers if assembly.reader.fields[each.field] == "audio"}
+        self.sound_fields = sorted(fields) if self.sound_steps else []
+        for step in steps:
+            _check_columns(step, assembly, data)
+
+    def __call__(self, indices: Tensor, epoch: int) -> Batch:
+        """Return the batch of these examples, in this order, as they are in this epoch."""
+        numbers = indices.tolist()
+        before = [column.select(indices) for column in self.data.features]
+        after = [_pieces(column) for column in before]
+        for field in self.sound_fields:
+            self._change_sounds(field, after, numbers, epoch)
+        if self.frame_steps:
+            self._change_frames(after, numbers, epoch)
+        self._give_room(after, before, indices)
+        features = tuple(map(_rejoined, after, before))
+        targets = {name: column.select(indices) for name, column in self.data.targets.items()}
+        batch = Dataset(features, targets).gather(torch.arange(len(numbers)))
+        return Batch(batch.features, batch.targets, indices)
+
+    def _change_sounds(self, field: str, after: list[list[Tensor]], numbers: list[int], epoch: int) -> None:
+        """Put the frames of changed sounds in the place of those that the data holds."""
+        sounds = ((place, self._sound(field, number, epoch)) for place, number in enumerate(numbers))
+        changed = {place: sound for place, sound in sounds if sound is not None}
+        for column, featurizer in zip(after, self.featurizers, strict=True):
+            if changed and featurizer.field == field:
+                encoded = _pieces(featurizer.encode(list(changed.values())))
+                for place, frames in zip(changed, encoded, strict=True):
+                    column[place] = frames
+
+    def _sound(self, field: str, number: int, epoch: int) -> Audio | None:
+        """Return an example's sound after all augmenters, None where each of them left it as it is."""
+        example = self.examples[number]
+        original: Audio = _KeptAudio(example.fields[field], (number, field), self.kept)
+        audio = original
+        for step in self.sound_steps:
+            audio = step.changed_sound(audio, self._generator(step, number, epoch), example)
+        return None if audio is original else audio
+
+    def _change_frames(self, after: list[list[Tensor]], numbers: list[int], epoch: int) -> None:
+        for column in (column for column in after if _are_frames(column[0])):
+            for place, number in enumerate(numbers):
+                frames = column[place].numpy()
+                for step in self.frame_steps:
+                    generator = self._generator(step, number, epoch)
+                    frames = step.changed_frames(frames, generator, self.examples[number])
+                column[place] = torch.from_numpy(frames)
+
+    def _give_room(self, after: list[list[Tensor]], before: list[Column], indices: Tensor) -> None:
+        """Take back what was changed of examples whose target or whose other columns it does not fit."""
+        lengths = torch.tensor([[len(piece) for piece in column] for column in after])
+        misfits = (lengths != lengths[0]).any(dim=0)
+        misfits |= self.encoder.output_lengths(lengths[0]) < self.needed[indices]
+        if misfits.any():
+            for column, original in zip(after, map(_pieces, before), strict=True):
+                for place in misfits.nonzero().flatten().tolist():
+                    column[place] = original[place]
+
+    def _generator(self, step: _Step, number: int, epoch: int) -> Generator:
+        return np.random.default_rng(derived_seed(self.seed, "augment", epoch, number, step.number))
+
+
+class KeptSamples:
+    """Decoded samples, kept until `limit` bytes are full, so that not every epoch decodes every file.
+
+    Once full it stays as it is: an epoch reads each sound once, so to make room for one sound by another
+    would save nothing.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self._samples: dict[tuple[int, str], NDArray[float32]] = {}
+
+    def samples(self, key: tuple[int, str], audio: Audio) -> NDArray[float32]:
+        """Return the sound's samples, read-only; those of the same key are read once where there is room."""
+        found = self._samples.get(key)
+        if found is None:
+            found = audio.samples().view()
+            found.flags.writeable = False
+            if self.size + found.nbytes <= self.limit:
+                self._samples[key] = found
+                self.size += found.nbytes
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class _KeptAudio:
+    """An `Audio` that is the same as another, but for where its samples come from."""
+
+    audio: Audio
+    key: tuple[int, str]
+    kept: KeptSamples
+
+    @property
+    def sample_rate(self) -> int:
+        return self.audio.sample_rate
+
+    @property
+    def duration(self) -> float:
+        return self.audio.duration
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self.audio.fingerprint
+
+    def samples(self) -> NDArray[float32]:
+        return self.kept.samples(self.key, self.audio)
+
+
+# --- one augmenter ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Step:
+    """An augmenter of a recipe: its number there, its name, and the plugin to name where it is at fault."""
+
+    number: int
+    name: str
+    owner: str
+    augmenter: Augmenter
+
+    def changed_sound(self, audio: Audio, generator: Generator, example: Example) -> Audio:
+        with self._blaming(example):
+            result: Audio = self.augmenter(audio, generator)
+            if result is audio:
+                return audio
+            given, rate = audio.samples(), audio.sample_rate
+            if not hasattr(result, "samples") or getattr(result, "sample_rate", None) != rate:
+                raise self._error(f"returned {_shown(result)} where an Audio of {rate} Hz is due", example)
+            samples = result.samples()
+        self._check(samples, given, (), example)
+        return Sound(samples, rate)
+
+    def changed_frames(
+        self, frames: NDArray[float32], generator: Generator, example: Example
+    ) -> NDArray[float32]:
+        given = frames.view()
+        given.flags.writeable = False  # they may be those of the data, for every epoch to come
+        with self._blaming(example):
+            result = self.augmenter(given, generator)
+        if result is given:
+            return frames
+        self._check(result, given, given.shape[1:], example)
+        # What torch takes over: no view that runs backwards, none that may not be written.
+        return np.require(result, requirements=["C", "W"])
+
+    def _check(
+        self, result: Any, given: NDArray[float32], features: tuple[int, ...], example: Example
+    ) -> None:
+        """Refuse what is no float32 array of finite numbers with these features and an allowed length."""
+        keeps = self.augmenter.keeps_length
+        sizes = ", ".join(map(str, (len(given) if keeps else "time", *features)))
+        wanted = f"an array of float32 and shape ({sizes})"
+        if not isinstance(result, np.ndarray):
+            raise self._error(f"returned {_shown(result)} where {wanted} is due", example)
+        fits = result.dtype == float32 and result.ndim == given.ndim and result.shape[1:] == features
+        if not fits or not len(result) or (keeps and len(result) != len(given)):
+            found = f"an array of {result.dtype} and shape ({', '.join(map(str, result.shape))})"
+            raise self._error(f"returned {found} where {wanted} is due", example)
+        if not np.isfinite(result).all():
+            raise self._error("returned numbers that are not finite", example)
+
+    @contextmanager
+    def _blaming(self, example: Example) -> Iterator[None]:
+        try:
+            yield
+        except SeqlabError:
+            raise
+        except Exception as error:
+            # A fault of our own is a programming mistake and keeps its traceback.
+            if self.owner == PROJECT:
+                raise
+            raise self._error(f"raised {raised(error)}", example) from error
+
+    def _error(self, reason: str, example: Example) -> PluginError:
+        return PluginError(f"augmenter {self.name!r} {reason} ({example.place})", plugin=self.owner)
+
+
+def _steps(assembly: Assembly) -> list[_Step]:
+    pairs = zip(assembly.recipe.augmenters, assembly.augmenters, strict=True)
+    owner = assembly.registry.owner
+    return [
+        _Step(number, ref.name, owner(ref.kind, ref.name), augmenter)
+        for number, (ref, augmenter) in enumerate(pairs)
+    ]
+
+
+def _shown(result: object) -> str:
+    rate = getattr(result, "sample_rate", None)
+    return f"{type(result).__name__}" + (f" of {rate} Hz" if rate is not None else "")
+
+
+# --- whether augmenters can do anything, and may -----------------------------------------------------------
+
+
+def check_augmenters(assembly: Assembly) -> None:
+    """Check all that is known before data is read: RecipeError where an augmenter has no place in the recipe.
+
+    PluginError where one does not say what it changes.
+    """
+    kinds = [assembly.reader.fields[each.field] for each in assembly.featurizers]
+    for step in _steps(assembly):
+        stage = step.augmenter.stage
+        if stage not in STAGES:
+            message = f"augmenter {step.name!r} has stage {stage!r}; allowed are {', '.join(STAGES)}"
+            raise PluginError(message, plugin=step.owner)
+        if stage == "audio" and "audio" not in kinds:
+            raise _misplaced(step, assembly, "changes sound, but no featurizer reads any")
+        if not step.augmenter.keeps_length:
+            _check_lengths(step, assembly)
+            if stage == "audio" and set(kinds) != {"audio"}:
+                other = next(number for number, kind in enumerate(kinds) if kind != "audio")
+                raise _misplaced(step, assembly, f"changes lengths, but not that of features.{other}")
+
+
+def _check_lengths(step: _Step, assembly: Assembly) -> None:
+    """Refuse an augmenter that changes lengths where something counts on them."""
+    if assembly.recipe.train.bptt is not None:
+        raise _misplaced(step, assembly, "changes lengths, but train.bptt counts its chunks by them")
+    for ref, head in zip(assembly.recipe.heads, assembly.heads.values(), strict=True):
+        if getattr(head, "one_state_per_label", False):
+            reason = f"changes lengths, but head {ref.name} needs one state for each label of {head.target!r}"
+            raise _misplaced(step, assembly, reason)
+
+
+def _check_columns(step: _Step, assembly: Assembly, data: Dataset) -> None:
+    """Refuse an augmenter of frames where there are none, or, if it changes lengths, not only those.
+
+    One of sound is refused where a column points into a table, which would have to change with it.
+    """
+    if step.augmenter.stage == "audio":
+        for number, (featurizer, column) in enumerate(zip(assembly.featurizers, data.features, strict=True)):
+            if assembly.reader.fields[featurizer.field] == "audio" and column.table is not None:
+                raise _misplaced(step, assembly, f"changes sound, but features.{number} keeps a table of it")
+        return
+    others = [number for number, column in enumerate(data.features) if not _are_frames(column.values)]
+    if len(others) == len(data.features):
+        raise _misplaced(step, assembly, "changes frames of features, but no featurizer makes any")
+    if others and not step.augmenter.keeps_length:
+        raise _misplaced(step, assembly, f"changes lengths, but not that of features.{others[0]}")
+
+
+def _misplaced(step: _Step, assembly: Assembly, reason: str) -> RecipeError:
+    message = f"augmenter {step.name} {reason}"
+    return RecipeError([assembly.recipe.problem(f"augment.{step.number}", message)])
+
+
+# --- columns of a batch, sequence by sequence ------------------------------------------------------------
+
+
+def _are_frames(values: Tensor) -> bool:
+    return values.dtype == torch.float32 and values.dim() == 2
+
+
+def _pieces(column: Column) -> list[Tensor]:
+    return list(torch.split(column.values, column.lengths.tolist()))
+
+
+def _rejoined(pieces: Sequence[Tensor], column: Column) -> Column:
+    lengths = torch.tensor([len(piece) for piece in pieces], dtype=torch.int64)
+    return Column(torch.cat(list(pieces)), lengths, column.table)
+
+
+def _most(count: int, needs: Iterable[Tensor]) -> Tensor:
+    """Return the largest of several numbers for each of `count` examples, 0 where there are none."""
+    return torch.stack([torch.zeros(count, dtype=torch.int64), *needs]).amax(dim=0)

@@ -1,0 +1,1 @@
+"""The built-in augmenters: changes of sound, and of frames of features."""

@@ -1,0 +1,37 @@
+"""Sound files that augmenters take noise and impulse responses from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqlab.api import FilePath, SeqlabError
+from seqlab.audio.decoding import Source
+
+__all__ = ["ENDINGS", "find_recordings"]
+
+ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".au")
+"""Files in a folder that are taken; one that is named itself may have any ending."""
+
+
+def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
+    """Return the files named, and those in folders with all below them, sorted.
+
+    `user` is who looks for them, in messages: SeqlabError where there are none, DataError where the first of
+    them is no sound.
+    """
+    found = [file for path in paths for file in _files(path.local)]
+    if not found:
+        endings = ", ".join(ENDINGS)
+        raise SeqlabError(f"{user}: no sound file in {', '.join(paths)}; in a folder these count: {endings}")
+    sources = [Source(file) for file in found]
+    for source in sources:
+        # Headers only, but of all: a run must not find out in its third hour that one is broken.
+        _ = source.header
+    return sources
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)

@@ -1,0 +1,70 @@
+"""What `seqlab predict` does with a model that reads tokens: files or standard input in, labels out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+if TYPE_CHECKING:
+    from seqlab.api import Example, Reader
+    from seqlab.predict.formats import Writer
+    from seqlab.predict.predictor import Predictor
+
+__all__ = ["check_files", "label"]
+
+STANDARD_INPUT = Path("-")
+
+
+def check_files(reader: Reader, files: Sequence[Path], source: str) -> None:
+    """Refuse sound, of which labels would be found as of any bytes."""
+    from seqlab.predict.sounds import is_sound
+
+    for file in files:
+        if source == "auto" and is_sound(file) and not _belongs_to(reader, file):
+            raise click.UsageError(f"{file}: this is named like sound, but the model reads text")
+
+
+def label(predictor: Predictor, files: Sequence[Path], source: str, target: str, stream: BinaryIO) -> None:
+    """Write the labels of all files to a stream."""
+    reader = predictor.assembly.reader
+    examples = (example for file in files for example in read(reader, file, source))
+    for example, labels, _ in predictor.label(examples):
+        stream.write(writer_for(example, target, reader)(example, labels).encode())
+
+
+def read(reader: Reader, file: Path, source: str) -> Iterator[Example]:
+    """Yield the examples of one file in the format asked for."""
+    from seqlab.predict.formats import read_text
+
+    if source == "data" or (source == "auto" and _belongs_to(reader, file)):
+        yield from reader.read(file, labelled=False)
+    else:
+        yield from read_text(lines_of(file), "<stdin>" if file == STANDARD_INPUT else str(file))
+
+
+def lines_of(file: Path) -> Iterable[bytes]:
+    """Yield the lines of a file, or of standard input; DataError where it cannot be read."""
+    from seqlab.api import DataError, Place
+    from seqlab.builtin.readers.conllu import opened
+
+    try:
+        with opened(file) as stream:
+            yield from stream
+    except OSError as error:
+        raise DataError(f"cannot be read: {error.strerror}", place=Place(str(file))) from error
+
+
+def writer_for(example: Example, target: str, reader: Reader) -> Writer:
+    """Return the function that writes the example; what came from the reader goes back through it."""
+    from seqlab.predict.formats import WRITERS
+
+    if target == "conllu" and example.origin is not None:
+        return reader.write
+    return WRITERS[target]
+
+
+def _belongs_to(reader: Reader, file: Path) -> bool:
+    return file != STANDARD_INPUT and file.name.endswith(tuple(reader.suffixes))

@@ -1,0 +1,65 @@
+"""Paths in the settings of components: a type of their own, so that recipes know them among other strings."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from seqlab.errors import SeqlabError
+
+__all__ = ["VARIABLE", "FilePath", "expand"]
+
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class FilePath(str):
+    """The path of a file or a folder, as the type of a setting.
+
+    In a recipe a relative one starts from the folder of the recipe, which is made part of it when the recipe
+    is read, and it must be there before anything runs; elsewhere it starts from the current folder. `${NAME}`
+    stands for an environment variable.
+    """
+
+    __slots__ = ()
+
+    @property
+    def local(self) -> Path:
+        """The path with its variables replaced; SeqlabError where one is unset or empty."""
+        try:
+            return Path(expand(self))
+        except ValueError as error:
+            raise SeqlabError(f"{str(self)!r}: {error}") from error
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Say how pydantic validates and writes it: as a string that is not empty."""
+        return core_schema.no_info_after_validator_function(
+            cls,
+            core_schema.str_schema(strict=True, min_length=1),
+            # YAML knows strings and no classes of them.
+            serialization=core_schema.plain_serializer_function_ser_schema(str.__str__),
+        )
+
+
+def expand(text: str, *, pattern: bool = False) -> str:
+    """Put environment variables in for `${NAME}`; ValueError where one is unset or empty.
+
+    In a `pattern` their values are escaped: only what the recipe itself says is a glob.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in os.environ:
+            hint = f"set it to the path meant, e.g. export {name}=/path/to/folder"
+            raise ValueError(f"environment variable {name} is not set; {hint}")
+        if not os.environ[name]:
+            raise ValueError(f"environment variable {name} is empty; set it to the path meant")
+        return glob.escape(os.environ[name]) if pattern else os.environ[name]
+
+    return VARIABLE.sub(value, text)

@@ -1,0 +1,240 @@
+"""A trained model in use that hears: sounds in, transcripts out, in the order of the input."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seqlab.api import Audio, DataError, Example, Place, SeqlabError
+from seqlab.audio import UNLIMITED, AudioFile, AudioSamples, AudioSettings, Piece, pieces
+from seqlab.predict.trained import TrainedModel, windows
+from seqlab.predict.transcript import Heard, Transcript, joined
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from seqlab.audio import Encoded
+
+__all__ = ["MAX_SEGMENT", "Recognizer", "Refuse", "Samples", "SoundSource"]
+
+MAX_SEGMENT = 20.0
+"""Seconds of the longest piece of sound that is recognised as a whole."""
+
+WINDOW_SECONDS = 300.0
+"""Seconds of sound that are collected before they are recognised: about two full batches."""
+
+WINDOW_PIECES = 4_096
+"""Pieces of sound that are collected at most, however short."""
+
+Samples: TypeAlias = "NDArray[Any] | Tensor"
+"""Samples (time,) or (time, channels); floating point with full scale at 1, or integers."""
+
+SoundSource: TypeAlias = "Encoded | tuple[Samples, int]"
+"""Where a sound comes from: a file, its path or its bytes; or samples and their rate in Hz."""
+
+Refuse: TypeAlias = Callable[[DataError], None]
+"""What is done with a sound that cannot be used: it raises the error, or takes note of it."""
+
+Part: TypeAlias = tuple[Example, Piece | DataError]
+"""A piece of an example's sound, or why there is none (any more)."""
+
+
+def _raised(error: DataError) -> None:
+    raise error
+
+
+class Recognizer(TrainedModel):
+    """A trained model that reads sound: sounds in, transcripts out; threads may share it.
+
+    What is heard depends on the sound alone, never on what else is recognised with it, up to rounding. Sound
+    is taken in as the recipe's reader does for training: its channel, its sample rate. What is longer than
+    `max_segment` seconds, at least 1, is cut where it is quiet, in bounded memory; pieces that are silent by
+    the reader's limits have no text. DataError where a sound cannot be read, or is silent as a whole;
+    SeqlabError where the recipe's parts cannot make text of single sounds.
+    """
+
+    def __call__(
+        self, sound: Encoded | Samples, sample_rate: int | None = None, *, max_segment: float = MAX_SEGMENT
+    ) -> Transcript:
+        """Recognise one sound; samples need their `sample_rate` in Hz, files have their own.
+
+        TypeError for what is no sound.
+        """
+        example = self.recording(sound, sample_rate)
+        ((_, transcript),) = self.transcribe([example], max_segment=max_segment)
+        return transcript
+
+    def predict(self, sounds: Sequence[SoundSource], *, max_segment: float = MAX_SEGMENT) -> list[Transcript]:
+        """Recognise many sounds, each encoded or a pair of samples and sample rate."""
+        return list(self.stream(sounds, max_segment=max_segment))
+
+    def stream(
+        self,
+        sounds: Iterable[SoundSource],
+        *,
+        max_segment: float = MAX_SEGMENT,
+        window_seconds: float = WINDOW_SECONDS,
+    ) -> Iterator[Transcript]:
+        """Recognise a stream of any length in bounded memory, one transcript per sound, in order.
+
+        `window_seconds`, more than 0, are collected before they are recognised, in batches by length.
+        """
+        if isinstance(sounds, str | os.PathLike | bytes | np.ndarray | Tensor) or hasattr(sounds, "read"):
+            raise TypeError("expected many sounds, got one; call the recognizer with it")
+        examples = (self._numbered(sound, number) for number, sound in enumerate(sounds))
+        for _, transcript in self.transcribe(
+            examples, max_segment=max_segment, window_seconds=window_seconds
+        ):
+            yield transcript
+
+    def recording(self, sound: Encoded | Samples, sample_rate: int | None = None) -> Example:
+        """Return the example that the recipe's reader makes of a sound; arguments as those of a call."""
+        make = getattr(self.assembly.reader, "recording", None)
+        if make is None:
+            name = self.assembly.recipe.reader.name
+            message = f"reader {name!r} takes in no single sound (it has no method recording)"
+            raise SeqlabError(f"{message}; give it data in its own format")
+        samples = isinstance(sound, np.ndarray | Tensor)
+        if samples and sample_rate is None:
+            raise TypeError("samples need their sample_rate")
+        if not samples and sample_rate is not None:
+            raise TypeError(f"sample_rate is for arrays; got {type(sound).__name__}")
+        example: Example = make(_taken_in(sound), sample_rate)
+        return example
+
+    def transcribe(
+        self,
+        examples: Iterable[Example],
+        *,
+        max_segment: float = MAX_SEGMENT,
+        window_seconds: float = WINDOW_SECONDS,
+        refuse: Refuse = _raised,
+    ) -> Iterator[tuple[Example, Transcript]]:
+        """Recognise a reader's examples, in order; the sound of each, as long as it may be, is decoded once.
+
+        One that cannot be used goes to `refuse`; where that does not raise, it has no transcript.
+        """
+        if not window_seconds > 0:
+            raise ValueError(f"window_seconds must be more than 0, got {window_seconds:g}")
+        heard: list[Heard] = []
+        for window in windows(self._parts(examples, max_segment), _seconds, window_seconds, WINDOW_PIECES):
+            for example, answer in self._answered(window):
+                if isinstance(answer, DataError):
+                    heard = []
+                    refuse(answer)
+                    continue
+                heard.append(answer)
+                if answer.last:
+                    yield example, joined(heard)
+                    heard = []
+
+    def _numbered(self, sound: SoundSource, number: int) -> Example:
+        """Return the example of a sound of many, which has a number where it has no path."""
+        if isinstance(sound, str | os.PathLike):
+            return self.recording(sound)
+        place = Place(f"sound {number}")
+        try:
+            samples, rate = sound if isinstance(sound, tuple) and len(sound) == 2 else (sound, None)
+            example = self.recording(samples, rate)
+        except DataError as error:
+            raise DataError(str(error), place=place) from error
+        except TypeError as error:
+            raise TypeError(f"{place}: {error}") from error
+        return replace(example, place=place)
+
+    def _parts(self, examples: Iterable[Example], max_segment: float) -> Iterator[Part]:
+        """Decode and cut the sounds one after another."""
+        for example in examples:
+            try:
+                for piece in pieces(_in_blocks(example.fields[self._field]), max_segment):
+                    yield example, piece
+            except DataError as error:
+                yield example, _placed(error, example.place)
+
+    def _answered(self, window: Sequence[Part]) -> Iterator[tuple[Example, Heard | DataError]]:
+        """Answer the pieces of many sounds; silent ones are not the model's business."""
+        field = self._field
+        answers = self.answer(
+            [
+                replace(example, fields={**example.fields, field: piece.audio})
+                for example, piece in window
+                if isinstance(piece, Piece) and not piece.silent
+            ]
+        )
+        for example, piece in window:
+            if isinstance(piece, DataError):
+                yield example, piece
+            elif piece.silent:
+                yield example, self._said(piece, {}, {})
+            else:
+                _, texts, units = next(answers)
+                yield example, self._said(piece, texts, units)
+
+    def _said(self, piece: Piece, texts: Mapping[str, Any], units: Mapping[str, Sequence[float]]) -> Heard:
+        return Heard(
+            piece.start,
+            piece.end,
+            {name: " ".join(texts.get(name, "").split()) for name in self._texts},
+            {name: units.get(name, ()) for name in self._texts},
+            piece.last,
+        )
+
+    @cached_property
+    def _field(self) -> str:
+        """The field that holds the sound; SeqlabError where the model reads others besides."""
+        fields = {featurizer.field for featurizer in self.assembly.featurizers}
+        if len(fields) > 1:
+            named = ", ".join(sorted(fields))
+            raise SeqlabError(f"the model reads several fields, which sounds alone do not have: {named}")
+        return fields.pop()
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """The targets of the heads that answer text; SeqlabError where there is none."""
+        kinds = self.assembly.reader.fields
+        texts = [target for target in self.assembly.heads if kinds[target] == "text"]
+        if not texts:
+            there = ", ".join(self.assembly.heads)
+            raise SeqlabError(f"no head of the model answers text; its heads answer: {there}")
+        return texts
+
+
+def _seconds(part: Part) -> float:
+    _, piece = part
+    return piece.end - piece.start if isinstance(piece, Piece) else 0.0
+
+
+def _taken_in(sound: Any) -> Any:
+    """Return a sound as readers take it; TypeError where it is none."""
+    if isinstance(sound, Tensor):
+        values = sound.detach().cpu()
+        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+    if isinstance(sound, os.PathLike):
+        return os.fspath(sound)
+    if isinstance(sound, bytearray | memoryview):
+        return bytes(sound)
+    if isinstance(sound, str | bytes | np.ndarray) or hasattr(sound, "read"):
+        return sound
+    wanted = "the path, the bytes or the open file of a sound, or an array of samples"
+    raise TypeError(f"expected {wanted}; got {type(sound).__name__}")
+
+
+def _in_blocks(audio: Audio) -> AudioFile | AudioSamples:
+    """Return a sound that can be decoded block by block; one of a plugin's own is held as a whole."""
+    if isinstance(audio, AudioFile | AudioSamples):
+        return audio
+    return AudioSamples(audio.samples(), audio.sample_rate, AudioSettings(limits=UNLIMITED))
+
+
+def _placed(error: DataError, place: Place) -> DataError:
+    """Return the error with the place of the sound where it names another: its line in a manifest, say."""
+    if error.place and error.place.file == place.file:
+        return error
+    return DataError(str(error), place=place)

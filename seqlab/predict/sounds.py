@@ -1,0 +1,87 @@
+"""What names sound to recognise: files, folders of them, lists of paths, and data as the reader has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from seqlab.api import DataError, Example, Place, Reader, ReaderContext
+from seqlab.assembly import build_component
+from seqlab.audio import AudioFile
+from seqlab.builtin.readers.manifests import Columns, ManifestLayout
+from seqlab.builtin.readers.speech_layouts import SUFFIXES
+from seqlab.builtin.readers.utterances import Entry
+from seqlab.predict.recognizer import Recognizer, Refuse
+
+__all__ = ["SoundFinder", "is_sound"]
+
+STANDARD_INPUT = "-"
+
+LISTS = (".jsonl", ".jsonl.gz")
+"""File-name endings of lists of paths, which have the format of the reader `speech`."""
+
+
+def is_sound(path: Path) -> bool:
+    """Return whether a name ends as those of sound files do."""
+    return path.name.lower().endswith(SUFFIXES)
+
+
+class SoundFinder:
+    """Finds the examples behind the paths that a user gives; one that cannot be used goes to `refuse`.
+
+    What is named like data of the recipe's reader is read by it, anything with `data=True`; JSON Lines and
+    standard input (`-`) are lists of paths where the reader has no JSON Lines of its own; a folder stands for
+    all files below it that are named like sound, in the order of their names; all else is sound.
+    """
+
+    def __init__(self, recognizer: Recognizer, refuse: Refuse, *, data: bool = False) -> None:
+        assembly = recognizer.assembly
+        self.recognizer = recognizer
+        self.refuse = refuse
+        self.data = data
+        # One of its own: that of the assembly raises what it refuses.
+        self.reader: Reader = build_component(
+            assembly.registry, assembly.recipe.reader, ReaderContext(refuse)
+        )
+
+    def __call__(self, path: Path) -> Iterator[Example]:
+        """Yield the examples; DataError where there is none, or a list cannot be read."""
+        if self.data or self._belongs_to_reader(path):
+            yield from self.reader.read(path, labelled=False)
+        elif str(path) == STANDARD_INPUT or path.name.endswith(LISTS):
+            yield from self._listed(path)
+        elif path.is_dir():
+            yield from self._below(path)
+        else:
+            yield self.recognizer.recording(path)
+
+    def _belongs_to_reader(self, path: Path) -> bool:
+        if str(path) == STANDARD_INPUT:
+            return LISTS[0] in self.reader.suffixes
+        return path.name.endswith(tuple(self.reader.suffixes))
+
+    def _below(self, folder: Path) -> Iterator[Example]:
+        found = sorted(path for path in folder.rglob("*") if is_sound(path) and path.is_file())
+        if not found:
+            known = ", ".join(SUFFIXES)
+            raise DataError(f"no sound in this folder; known endings are {known}", place=Place(str(folder)))
+        yield from map(self.recognizer.recording, found)
+
+    def _listed(self, path: Path) -> Iterator[Example]:
+        for entry in ManifestLayout(Columns()).entries(path, labelled=False):
+            found = entry if isinstance(entry, DataError) else self._entry(entry)
+            if isinstance(found, DataError):
+                self.refuse(found)
+            else:
+                yield found
+
+    def _entry(self, entry: Entry) -> Example | DataError:
+        example = self.recognizer.recording(entry.audio)
+        fields = dict(example.fields)
+        for name, audio in example.fields.items():
+            if isinstance(audio, AudioFile):
+                fields[name] = AudioFile(audio.source, entry.start, entry.end, audio.settings)
+            elif entry.start or entry.end is not None:
+                return DataError("this model's reader takes in no stretches of files", place=entry.place)
+        return replace(example, fields=fields, place=entry.place, origin=entry.origin)

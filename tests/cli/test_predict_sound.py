@@ -1,0 +1,213 @@
+"""`seqlab predict` with a model that reads sound: files, folders and lists in, text out."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from memory import peak_kib
+from sounds import cut, damaged_folder, write
+from toy_speech import RATE, spoken, texts
+
+from seqlab.cli.main import main
+from seqlab.predict.recognizer import Recognizer
+
+Result = tuple[int, str, str]
+
+MAX_GROWTH_KIB = 16 * 1024
+"""How much more memory the longer sound may take."""
+
+
+@pytest.fixture
+def predict(
+    hearing: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Run the command in this process and the test's folder; return exit code, output and errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args: object) -> Result:
+        code = main(["predict", str(hearing / "run/model"), *map(str, args), "--device", "cpu"])
+        captured = capsysbinary.readouterr()
+        return code, captured.out.decode(), captured.err.decode()
+
+    return run
+
+
+@pytest.fixture
+def sounds(hearing: Path, tmp_path: Path) -> Path:
+    """A folder `in` in the test's own with three recordings."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(hearing / f"test-0{ord(name) - ord('a')}.wav", folder / f"{name}.wav")
+    return folder
+
+
+# --- formats ------------------------------------------------------------------------------------------------
+
+
+def test_files_become_lines_of_path_and_text(
+    predict: Callable[..., Result], sounds: Path, recognizer: Recognizer
+) -> None:
+    expected = {name: recognizer(sounds / f"{name}.wav").text for name in "abc"}
+    assert all(expected.values())
+    code, out, errors = predict("in/b.wav", "in/a.wav")
+    assert (code, errors) == (0, "")
+    assert out == f"in/b.wav\t{expected['b']}\nin/a.wav\t{expected['a']}\n"
+    code, out, errors = predict("in")
+    assert (code, errors) == (0, "")
+    assert out == "".join(f"in/{name}.wav\t{text}\n" for name, text in expected.items())
+
+
+def test_jsonl_is_a_manifest_again(
+    predict: Callable[..., Result], sounds: Path, recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"audio": "in/b.wav", "mood": "glad"}\n')))  # type: ignore[arg-type]
+    monkeypatch.setattr(sys, "stdin", given)
+    code, out, errors = predict("-", "--to", "jsonl")
+    assert (code, errors) == (0, "")
+    found, heard = json.loads(out), recognizer(sounds / "b.wav")
+    assert found.pop("probability") == round(heard.probability, 4)
+    assert found.pop("duration") == round(heard.duration, 3)
+    assert [segment["text"] for segment in found.pop("segments")] == [heard.text]
+    assert found == {"audio": "in/b.wav", "mood": "glad", "path": "in/b.wav", "text": heard.text}
+    (sounds.parent / "again.jsonl").write_text(out)
+    assert predict("again.jsonl") == (0, f"in/b.wav\t{heard.text}\n", "")
+
+
+def test_a_list_in_another_folder_and_the_models_own_data(
+    predict: Callable[..., Result], sounds: Path, hearing: Path
+) -> None:
+    (sounds / "list.jsonl").write_text('{"audio": "c.wav"}\n')
+    assert predict("in/list.jsonl")[1].startswith("in/c.wav\t")
+    code, out, _ = predict(hearing / "test.jsonl")
+    assert code == 0
+    assert [line.split("\t")[0] for line in out.splitlines()] == [
+        str(hearing / f"test-{number:02d}.wav") for number in range(12)
+    ]
+    assert predict(hearing / "test.jsonl", "--from", "data") == (0, out, "")
+
+
+def test_long_sound_is_cut_where_the_option_says(predict: Callable[..., Result], tmp_path: Path) -> None:
+    wave = np.concatenate([spoken(text, 3) for text in texts(30, seed=4)])
+    write(tmp_path / "long.wav", wave, RATE)
+    for limit in (1, 2.5):
+        code, out, _ = predict("long.wav", "--to", "jsonl", "--max-segment", limit)
+        segments = json.loads(out)["segments"]
+        assert code == 0
+        assert segments[-1]["end"] == round(len(wave) / RATE, 3)
+        assert max(each["end"] - each["start"] for each in segments) <= limit + 1e-3
+    assert len(segments) > len(wave) / RATE / 2.5
+    assert len(json.loads(predict("long.wav", "--to", "jsonl")[1])["segments"]) < len(segments)
+
+
+def test_out_writes_a_new_file_or_none(predict: Callable[..., Result], sounds: Path, tmp_path: Path) -> None:
+    out = predict("in")[1]
+    assert predict("in", "--out", "texts.tsv") == (0, "", "")
+    assert (tmp_path / "texts.tsv").read_text() == out
+    cut(sounds / "b.wav")
+    code, _, errors = predict("in", "--out", "more.tsv")
+    assert code == 4
+    assert errors.startswith("error: in/b.wav: truncated: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "texts.tsv"]
+
+
+# --- bad input ----------------------------------------------------------------------------------------------
+
+
+def test_a_broken_sound_is_named_and_ends_it_or_is_left_out(
+    predict: Callable[..., Result], sounds: Path
+) -> None:
+    whole = predict("in")[1].splitlines(keepends=True)
+    cut(sounds / "b.wav")
+    code, out, errors = predict("in")
+    assert (code, out) == (4, whole[0])
+    assert errors.startswith("error: in/b.wav: truncated: ")
+    assert predict("in", "--on-error", "fail") == (code, out, errors)
+    code, out, errors = predict("in", "gone.wav", "--on-error", "skip")
+    assert (code, out) == (4, whole[0] + whole[2])
+    first, second, last = errors.splitlines()
+    assert first.startswith("left out: in/b.wav: truncated: ")
+    assert second == "left out: gone.wav: cannot be read: no such file or directory"
+    assert last == "2 of 4 sounds left out"
+
+
+def test_skip_goes_through_a_manifest_of_damaged_sounds(
+    predict: Callable[..., Result], tmp_path: Path
+) -> None:
+    damaged_folder(tmp_path)
+    code, out, errors = predict("all.jsonl", "--on-error", "skip", "--out", "texts.tsv")
+    assert (code, out) == (4, "")
+    done = [line.split("\t")[0] for line in (tmp_path / "texts.tsv").read_text().splitlines()]
+    # What is wrong with a text, or with its length, is no matter where it is not asked for.
+    assert done == [
+        f"{name}.wav"
+        for name in ("first", "8-bit", "24-bit", "stereo", "192-khz", "unknown", "longer-than-frames", "last")
+    ]
+    assert [line.split(": ")[2] for line in errors.splitlines()[:-1]] == [
+        f"{name}.wav" for name in ("truncated", "zero-bytes", "renamed", "short", "nan", "silence")
+    ]
+    assert errors.endswith("\n6 of 14 sounds left out\n")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["in", "--from", "text"], "--from text makes no sense here: the model reads sound"),
+        (["in", "--to", "conllu"], "--to conllu makes no sense here: the model reads sound"),
+        (["in", "--max-segment", "0.5"], "'--max-segment': 0.5 is not in the range x>=1.0"),
+        (["in", "--on-error", "stop"], "'--on-error': 'stop' is not one of 'fail', 'skip'"),
+    ],
+)
+def test_options_that_make_no_sense_for_sound(
+    args: list[str], message: str, predict: Callable[..., Result], sounds: Path
+) -> None:
+    code, _, errors = predict(*args)
+    assert code == 2
+    assert message in errors
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["in.txt", "--max-segment", "5"], "--max-segment makes no sense here: the model reads text"),
+        (["in.txt", "--on-error", "fail"], "--on-error makes no sense here: the model reads text"),
+        (["in.txt", "a.wav"], "a.wav: this is named like sound, but the model reads text"),
+    ],
+)
+def test_options_and_sound_that_make_no_sense_for_text(
+    args: list[str], message: str, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(package), *args]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_list_or_folder_that_holds_nothing(predict: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert predict("empty")[2].startswith("error: empty: no sound in this folder; known endings are .wav")
+    (tmp_path / "empty.jsonl").touch()
+    assert predict("empty.jsonl")[::2] == (4, "error: empty.jsonl: no utterances\n")
+    assert predict("gone.jsonl")[::2] == (4, "error: gone.jsonl: cannot read: No such file or directory\n")
+    (tmp_path / "notes.txt").write_text("la katos\n")
+    code, _, errors = predict("notes.txt")
+    assert code == 4
+    assert errors.startswith("error: notes.txt: cannot be decoded: ")
+
+
+# --- memory -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS counts in other units")
+def test_four_times_the_sound_takes_no_more_memory(hearing: Path, tmp_path: Path) -> None:
+    minute = np.resize(np.concatenate([spoken(text, 3) for text in texts(80, seed=4)]), 60 * RATE)
+    peaks = []
+    for minutes in (10, 40):
+        path = write(tmp_path / f"{minutes}.wav", np.tile(minute, minutes), RATE)
+        peaks.append(peak_kib("predict", hearing / "run/model", path, "--threads", 1))
+    assert peaks[1] - peaks[0] <= MAX_GROWTH_KIB

@@ -1,0 +1,467 @@
+"""What is heard depends on the sound alone: not on how it is given, on its neighbours, windows or threads."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made_sounds import Sound as Whole
+from made_sounds import noise
+from numpy import float32
+from numpy.typing import NDArray
+from sounds import tone, write
+from toy_speech import RATE, spoken, texts
+
+import seqlab
+from seqlab import Component, DataError, Lab, SeqlabError, hookimpl
+from seqlab.api import Example, FieldKind, Place, ReaderContext
+from seqlab.audio import AudioFile, resample
+from seqlab.builtin.readers.speech_plugin import SpeechManifestConfig, build_speech
+from seqlab.builtin.readers.utterances import SpeechReader
+from seqlab.engine import answer
+from seqlab.predict.predictor import Predictor
+from seqlab.predict.recognizer import Recognizer
+from seqlab.predict.scoring import BATCH
+from seqlab.predict.transcript import Transcript
+from seqlab.run import RunOptions
+
+Wave = NDArray[float32]
+
+ODD = (tone(0.05, RATE), noise(RATE), spoken("a" * 30), 0.01 * tone(0.3, RATE), 0.5 + spoken("i o") / 4)
+"""Sounds that have little to do with training: as short as allowed, noise, long, faint, offset."""
+
+POOL: tuple[Wave, ...] = (*(spoken(text, 7) for text in texts(12, seed=9)), *ODD)
+
+
+def same(one: Transcript, other: Transcript) -> bool:
+    """Equal texts and times, and probabilities equal but for the last digits."""
+    return (
+        (one.texts, one.duration) == (other.texts, other.duration)
+        and one.probabilities == pytest.approx(other.probabilities, abs=1e-5)
+        and all(
+            (mine.start, mine.end, mine.texts) == (yours.start, yours.end, yours.texts)
+            and mine.probabilities == pytest.approx(yours.probabilities, abs=1e-5)
+            for mine, yours in zip(one.segments, other.segments, strict=True)
+        )
+    )
+
+
+def all_same(ones: Sequence[Transcript], others: Sequence[Transcript]) -> bool:
+    return len(ones) == len(others) and all(map(same, ones, others))
+
+
+@pytest.fixture(scope="module")
+def shared(hearing: Path) -> Recognizer:
+    """One recognizer for the whole module."""
+    opened = Lab(entry_points=False).open(hearing / "run/model", device="cpu")
+    assert isinstance(opened, Recognizer)
+    return opened
+
+
+@pytest.fixture(scope="module")
+def alone(shared: Recognizer) -> list[Transcript]:
+    """What is heard in each sound of the pool by itself."""
+    return [shared(wave, RATE) for wave in POOL]
+
+
+# --- the answer -------------------------------------------------------------------------------------------
+
+
+def test_it_hears_what_is_said(recognizer: Recognizer, hearing: Path) -> None:
+    records = [json.loads(line) for line in (hearing / "test.jsonl").read_text().splitlines()]
+    found = recognizer.predict([hearing / record["audio"] for record in records])
+    right = sum(each.text == record["text"] for each, record in zip(found, records, strict=True))
+    assert right >= len(records) / 2
+    for each, record in zip(found, records, strict=True):
+        assert each.duration == soundfile.info(hearing / record["audio"]).duration
+        (segment,) = each.segments
+        assert (segment.start, segment.end, segment.text) == (0, each.duration, each.text)
+        assert segment.probability == each.probability
+        assert 0 < each.probability <= 1
+
+
+def test_seqlab_open_is_the_short_way(hearing: Path, shared: Recognizer, alone: list[Transcript]) -> None:
+    opened = seqlab.open(str(hearing / "run/model"), device="cpu")
+    assert isinstance(opened, Recognizer)
+    assert same(opened(POOL[0], RATE), alone[0])
+    assert opened.info["recipe"]["name"] == "toy-speech"
+
+
+def test_a_model_that_reads_text_is_no_recognizer(tagger: Predictor) -> None:
+    assert type(tagger) is Predictor
+
+
+# --- batches, order, windows, threads ----------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    order=st.lists(st.integers(0, len(POOL) - 1), min_size=1, max_size=30),
+    window=st.floats(0.01, 20.0),
+)
+def test_in_any_company_order_and_window_a_sound_is_heard_as_alone(
+    order: list[int], window: float, shared: Recognizer, alone: list[Transcript]
+) -> None:
+    found = list(shared.stream(((POOL[place], RATE) for place in order), window_seconds=window))
+    assert all_same(found, [alone[place] for place in order])
+
+
+def log_probabilities(recognizer: Recognizer, waves: Sequence[Wave]) -> list[torch.Tensor]:
+    """Return each sound's log-probabilities of all units, computed in one batch."""
+    examples = [recognizer.recording(wave, RATE) for wave in waves]
+    batch = recognizer.assembly.encode(examples, labelled=False).gather(torch.arange(len(waves)))
+    with torch.inference_mode():
+        states, _ = recognizer.model.encode(batch.features)
+        (head,) = (head for _, head in recognizer.model.named_heads())
+        return list(head.log_probs(states).to_list())  # type: ignore[operator]
+
+
+@settings(deadline=None, max_examples=10)
+@given(order=st.permutations(range(len(POOL))), count=st.integers(1, len(POOL)))
+def test_batch_mates_change_no_log_probability(order: list[int], count: int, shared: Recognizer) -> None:
+    chosen = [POOL[place] for place in order[:count]]
+    together = log_probabilities(shared, chosen)
+    for wave, found in zip(chosen, together, strict=True):
+        (expected,) = log_probabilities(shared, [wave])
+        assert (found - expected).abs().max() < 1e-5
+
+
+def test_threads_share_a_recognizer(shared: Recognizer, alone: list[Transcript]) -> None:
+    found: dict[int, list[Transcript]] = {}
+
+    def work(number: int) -> None:
+        order = list(range(len(POOL)))
+        random.Random(number).shuffle(order)
+        heard = list(shared.stream([(POOL[place], RATE) for place in order], window_seconds=3.0))
+        found[number] = [transcript for _, transcript in sorted(zip(order, heard, strict=True))]
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found) == list(range(4))
+    assert all(all_same(answers, alone) for answers in found.values())
+
+
+def test_a_stream_is_lazy_and_bounded_by_seconds_of_sound(shared: Recognizer) -> None:
+    taken = 0
+
+    def endless() -> Iterator[tuple[Wave, int]]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield tone(0.5, RATE), RATE
+
+    stream = shared.stream(endless(), window_seconds=2.0)
+    next(stream)
+    assert taken == 4
+
+
+def test_sounds_that_cannot_be_used_do_not_pile_up(
+    shared: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqlab.predict.recognizer.WINDOW_PIECES", 7)
+    taken: list[int] = []
+    counts: list[int] = []
+
+    def gone() -> Iterator[Example]:
+        for number in range(20):
+            taken.append(number)
+            yield shared.recording(f"gone-{number}.wav")
+
+    assert list(shared.transcribe(gone(), refuse=lambda error: counts.append(len(taken)))) == []
+    assert counts == [7] * 7 + [14] * 7 + [20] * 6
+
+
+# --- ways to give a sound -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", [".wav", ".flac"])
+def test_paths_bytes_files_and_arrays_give_the_same(
+    ending: str, shared: Recognizer, tmp_path: Path, alone: list[Transcript]
+) -> None:
+    path = write(tmp_path / f"a{ending}", POOL[3], RATE)
+    wave, rate = soundfile.read(path, dtype="float32")
+    integers = soundfile.read(path, dtype="int16")[0]
+    expected = shared(path)
+    assert expected.text == alone[3].text
+    with path.open("rb") as stream:
+        given = [
+            stream,
+            str(path),
+            path.read_bytes(),
+            io.BytesIO(path.read_bytes()),
+            bytearray(path.read_bytes()),
+        ]
+        assert all(shared(sound) == expected for sound in given)
+    arrays = [wave, integers, wave[:, None], torch.tensor(wave), torch.tensor(wave, requires_grad=True)]
+    assert all(shared(sound, rate) == expected for sound in arrays)
+    assert shared.predict([path, (wave, rate), path.read_bytes()]) == [expected] * 3
+    short = torch.tensor(wave, dtype=torch.bfloat16)
+    assert shared(short, rate) == shared(short.float(), rate)
+
+
+def test_sound_of_another_rate_and_of_many_channels_is_taken_in_as_in_training(
+    shared: Recognizer, hearing: Path, tmp_path: Path
+) -> None:
+    high = resample(POOL[2], RATE, 44_100)
+    both = np.stack([high, 0.2 * high], axis=1)
+    path = write(tmp_path / "a.wav", both, 44_100, subtype="FLOAT")
+    (tmp_path / "m.jsonl").write_text('{"audio": "a.wav", "text": "a"}\n')
+    (example,) = shared.assembly.reader.read(tmp_path / "m.jsonl")
+    data = shared.assembly.encode([example], labelled=False)
+    trained = answer(shared.model, data, BATCH)["text"]
+    for heard in (shared(path), shared(both, 44_100)):
+        assert heard.text == shared.assembly.heads["text"].decode(trained.ids[0])
+        units = trained.probabilities[0]
+        assert heard.probability == pytest.approx(np.exp(np.log(units).mean()), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sound", "rate", "message"),
+    [
+        ([0.1, 0.2], 8000, "sample_rate is for arrays; got list"),
+        (
+            [0.1, 0.2],
+            None,
+            "expected the path, the bytes or the open file of a sound, or an array of samples; got list",
+        ),
+        (
+            None,
+            None,
+            "expected the path, the bytes or the open file of a sound, or an array of samples; got NoneType",
+        ),
+        ("a.wav", 8000, "sample_rate is for arrays; got str"),
+        (np.zeros(9), None, "samples need their sample_rate"),
+    ],
+)
+def test_what_is_no_sound_is_a_type_error(
+    sound: Any, rate: int | None, message: str, shared: Recognizer
+) -> None:
+    with pytest.raises(TypeError) as caught:
+        shared(sound, rate)
+    assert str(caught.value) == message
+    if rate is None:
+        with pytest.raises(TypeError) as caught:
+            shared.predict([(POOL[0], RATE), sound])
+        assert str(caught.value) == f"sound 1: {message}"
+
+
+@pytest.mark.parametrize("sound", ["a", Path("a"), b"RIFF", POOL[0], torch.zeros(3), io.BytesIO(b"RIFF")])
+def test_one_sound_is_not_many(sound: Any, shared: Recognizer) -> None:
+    with pytest.raises(TypeError, match=r"^expected many sounds, got one; call the recognizer with it$"):
+        shared.predict(sound)
+
+
+@pytest.mark.parametrize(
+    ("wave", "message"),
+    [
+        (np.zeros(RATE), "sound 1: <array>: silent: every sample is 0"),
+        (tone(0.02, RATE), "sound 1: <array>: too short: 0.02 s, at least 0.05 s are needed"),
+        (np.zeros((2, 9)), "sound 1: <array>: expected samples of shape (time,) or (time, channels),"
+         " got (2, 9); transpose it"),
+        (np.full(RATE, np.nan), "sound 1: <array>: sample 0 (at 0.000 s) is nan; samples must be finite"
+         " numbers"),
+    ],
+)  # fmt: skip
+def test_of_many_sounds_the_one_that_cannot_be_used_is_named(
+    wave: Wave, message: str, shared: Recognizer
+) -> None:
+    with pytest.raises(DataError) as caught:
+        shared.predict([(POOL[0], RATE), (wave, RATE), (POOL[1], RATE)])
+    assert str(caught.value) == message
+    with pytest.raises(DataError) as caught:
+        shared(wave, RATE)
+    assert str(caught.value) == message.removeprefix("sound 1: ")
+
+
+def test_overdriven_sound_is_heard(shared: Recognizer, alone: list[Transcript]) -> None:
+    overdriven = np.clip(POOL[0] * 30, -1, 1)
+    assert np.mean(np.abs(overdriven) == 1) > 0.05
+    assert shared(overdriven, RATE).duration == alone[0].duration
+
+
+# --- long sound ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def long() -> Wave:
+    """Some 40 seconds of words between pauses, with eight seconds of silence in them."""
+    words = [np.concatenate([spoken(text, 3), np.zeros(2000)]) for text in texts(60, seed=4)]
+    words.insert(30, np.zeros(8 * RATE))
+    return np.concatenate(words).astype(np.float32)
+
+
+def test_long_sound_is_cut_and_its_texts_joined(shared: Recognizer, long: Wave, tmp_path: Path) -> None:
+    heard = shared(long, RATE, max_segment=3.0)
+    assert heard.duration == len(long) / RATE == heard.segments[-1].end
+    assert heard.segments[0].start == 0
+    assert all(before.end == after.start for before, after in pairwise(heard.segments))
+    assert max(each.end - each.start for each in heard.segments) <= 3.0
+    assert heard.text == " ".join(each.text for each in heard.segments if each.text)
+    low, high = (pick(each.probability for each in heard.segments if each.text) for pick in (min, max))
+    assert low < heard.probability < high
+    path = write(tmp_path / "long.wav", long, RATE, subtype="FLOAT")
+    for way in (path, path.read_bytes()):
+        assert same(shared(way, max_segment=3.0), heard)
+    assert next(shared.stream([path], max_segment=3.0, window_seconds=2.0)).text == heard.text
+
+
+def test_a_segment_is_heard_as_the_same_stretch_of_the_file(
+    shared: Recognizer, long: Wave, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "long.wav", long, RATE)
+    whole = shared(path, max_segment=4.0)
+    for segment in whole.segments:
+        if segment.text:
+            stretch = AudioFile(path, segment.start, segment.end)
+            (found,) = shared.transcribe([Example({"audio": stretch}, Place("stretch"))], max_segment=4.0)
+            assert found[1].text == segment.text
+            assert found[1].probability == pytest.approx(segment.probability, abs=1e-5)
+
+
+def test_silence_within_has_no_text_and_alone_is_an_error(shared: Recognizer, long: Wave) -> None:
+    heard = shared(long, RATE, max_segment=1.5)
+    silent = [
+        each for each in heard.segments if not long[round(each.start * RATE) : round(each.end * RATE)].any()
+    ]
+    assert len(silent) >= 3
+    assert all((each.text, each.probability) == ("", 0.0) for each in silent)
+    with pytest.raises(DataError, match=r"^<array>: silent: every sample is 0$"):
+        shared(np.zeros(60 * RATE), RATE)
+
+
+def test_what_is_not_longer_is_not_cut(shared: Recognizer, long: Wave) -> None:
+    whole = shared(long, RATE, max_segment=len(long) / RATE)
+    assert len(whole.segments) == 1
+    assert len(shared(long[: 20 * RATE], RATE).segments) == 1
+    assert len(shared(long[: 20 * RATE + 1], RATE).segments) > 1
+
+
+def test_a_sound_that_breaks_at_its_end_leaves_no_transcript(
+    shared: Recognizer,
+    long: Wave,
+    alone: list[Transcript],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("seqlab.audio.decoding.BLOCK", RATE)
+    broken = long.copy()
+    broken[-1] = np.inf
+    waves = [POOL[0], broken, POOL[1], broken, np.zeros(RATE), POOL[2]]
+    refused: list[str] = []
+    examples = [
+        replace(
+            shared.recording(write(tmp_path / f"{number}.wav", wave, RATE, subtype="FLOAT")),
+            place=Place(f"sound {number}"),
+        )
+        for number, wave in enumerate(waves)
+    ]
+    found = list(
+        shared.transcribe(
+            examples, max_segment=2.0, window_seconds=5.0, refuse=lambda error: refused.append(str(error))
+        )
+    )
+    assert [example.place.file for example, _ in found] == ["sound 0", "sound 2", "sound 5"]
+    assert all_same([transcript for _, transcript in found], alone[:3])
+    assert [each.partition(": ")[0] for each in refused] == ["sound 1", "sound 3", "sound 4"]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"max_segment": 0.5}, "pieces must be allowed at least 1 s, got 0.5"),
+        ({"window_seconds": 0.0}, "window_seconds must be more than 0, got 0"),
+    ],
+)
+def test_bounds_are_checked(bounds: dict[str, float], message: str, shared: Recognizer) -> None:
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        next(shared.stream([(POOL[0], RATE)], **bounds))
+
+
+# --- other parts --------------------------------------------------------------------------------------------
+
+
+def test_sound_of_a_plugins_own_kind_is_heard(shared: Recognizer, alone: list[Transcript]) -> None:
+    examples = [Example({"audio": Whole(wave, RATE)}, Place("own")) for wave in POOL]
+    assert all_same([transcript for _, transcript in shared.transcribe(examples)], alone)
+
+
+def test_a_reader_without_recording_still_reads_its_data(
+    shared: Recognizer, hearing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(SpeechReader, "recording")
+    with pytest.raises(SeqlabError) as caught:
+        shared(POOL[0], RATE)
+    assert str(caught.value) == (
+        "reader 'speech' takes in no single sound (it has no method recording); give it data in its own"
+        " format"
+    )
+    examples = shared.assembly.reader.read(hearing / "test.jsonl", labelled=False)
+    assert len(list(shared.transcribe(examples))) == 12
+
+
+class TwoTexts(SpeechReader):
+    """Delivers each text a second time, in capitals."""
+
+    fields: Mapping[str, FieldKind] = {"audio": "audio", "text": "text", "loud": "text"}
+
+    def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
+        for example in super().read(path, labelled=labelled):
+            loud = {"loud": example.fields["text"].upper()} if labelled else {}
+            yield replace(example, fields={**example.fields, **loud})
+
+
+class Plugin:
+    """Registers the reader `two_texts`."""
+
+    @hookimpl
+    def seqlab_register_readers(self) -> list[Component[Any]]:
+        def build(config: SpeechManifestConfig, context: ReaderContext) -> TwoTexts:
+            made = build_speech(config, context)
+            return TwoTexts(made.layout, made.normalizer, made.settings, refuse=made.refuse)
+
+        return [Component(name="two_texts", config=SpeechManifestConfig, build=build, summary="")]
+
+
+def test_several_text_heads_answer_by_name(hearing: Path, tmp_path: Path) -> None:
+    lab = Lab([Plugin()], entry_points=False)
+    changes = [
+        "data.reader.name=two_texts",
+        "head=[{name: ctc, target: text}, {name: ctc, target: loud}]",
+        "train.epochs=10",
+    ]
+    options = RunOptions(out=tmp_path / "run", device="cpu", threads=1)
+    lab.run(hearing / "toy-speech.yaml", changes, options)
+    heard = lab.open(tmp_path / "run/model", device="cpu")(POOL[0], RATE)
+    assert isinstance(heard, Transcript)
+    assert list(heard.texts) == list(heard.probabilities) == ["text", "loud"]
+    assert heard.texts["text"].islower()
+    assert heard.texts["loud"].isupper()
+    for each in (heard, *heard.segments):
+        with pytest.raises(ValueError, match=r"^several text fields, look into texts: text, loud$"):
+            _ = each.text
+        with pytest.raises(ValueError, match=r"^several text fields, look into probabilities: text, loud$"):
+            _ = each.probability
+
+
+def test_a_model_that_answers_no_text_is_told(
+    recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SpeechReader, "fields", {"audio": "audio", "text": "token_labels"})
+    with pytest.raises(SeqlabError, match=r"^no head of the model answers text; its heads answer: text$"):
+        recognizer(POOL[0], RATE)

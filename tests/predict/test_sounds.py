@@ -1,0 +1,124 @@
+"""Files, folders, lists and data name the same sounds, whatever reader a model was trained with."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from sounds import manifest
+from toy_speech import RATE
+
+from seqlab import DataError, Lab
+from seqlab.api import Example
+from seqlab.predict.recognizer import Recognizer
+from seqlab.predict.sounds import SoundFinder, is_sound
+from seqlab.predict.transcript_formats import sound_name
+from seqlab.run import RunOptions
+
+
+@pytest.fixture(scope="module")
+def by_folder(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    """A recognizer whose reader takes sound with texts beside it, and no list."""
+    folder = tmp_path_factory.mktemp("by-folder")
+    for record in map(json.loads, (hearing / "train.jsonl").read_text().splitlines()[:4]):
+        shutil.copy(hearing / record["audio"], folder)
+        (folder / record["audio"]).with_suffix(".txt").write_text(record["text"])
+    lab = Lab(entry_points=False)
+    changes = ["data.reader={name: audio_folder, sample_rate: 8000}", f"data.train={folder}/*.wav"]
+    changes += ["data.test=null", "train.epochs=1"]
+    recipe = hearing / "toy-speech.yaml"
+    lab.run(recipe, changes, RunOptions(out=folder / "run", device="cpu", threads=1))
+    opened = lab.open(folder / "run/model", device="cpu")
+    assert isinstance(opened, Recognizer)
+    return opened
+
+
+@pytest.fixture
+def corpus(hearing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder, the current one, with sounds in `in` and below it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("b.wav", "a.WAV", "c/d.wav", "c/notes.txt", "c/e.flac.part"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(hearing / "test-00.wav", tmp_path / "in" / name)
+    return tmp_path
+
+
+def found(recognizer: Recognizer, *paths: str, data: bool = False) -> list[Example]:
+    refused: list[DataError] = []
+    find = SoundFinder(recognizer, refused.append, data=data)
+    examples = [example for path in paths for example in find(Path(path))]
+    assert not refused
+    return examples
+
+
+def names(recognizer: Recognizer, *paths: str) -> list[str]:
+    examples = found(recognizer, *paths)
+    assert all(example.fields["audio"].sample_rate == RATE for example in examples)
+    return [sound_name(example) for example in examples]
+
+
+def test_files_and_folders(corpus: Path, recognizer: Recognizer, by_folder: Recognizer) -> None:
+    for subject in (recognizer, by_folder):
+        assert names(subject, "in/b.wav", "in/a.WAV", "in/b.wav") == ["in/b.wav", "in/a.WAV", "in/b.wav"]
+        assert names(subject, "in") == ["in/a.WAV", "in/b.wav", "in/c/d.wav"]
+        assert names(subject, "in/c/notes.txt") == ["in/c/notes.txt"]  # the content tells what is sound
+
+
+def test_a_folder_without_sound(corpus: Path, recognizer: Recognizer) -> None:
+    (corpus / "empty").mkdir()
+    with pytest.raises(DataError, match=r"^empty: no sound in this folder; known endings are \.wav, \.flac"):
+        names(recognizer, "empty")
+
+
+def test_lists_start_from_their_folder_and_standard_input_from_the_current_one(
+    corpus: Path, recognizer: Recognizer, by_folder: Recognizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest(corpus / "in/list.jsonl", [{"audio": "c/d.wav"}, {"audio": "b.wav", "start": 0.1, "end": 0.2}])
+    for subject in (recognizer, by_folder):
+        assert names(subject, "in/list.jsonl") == ["in/c/d.wav", "in/b.wav#0.1-0.2"]
+        given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"audio": "in/b.wav", "x": 1}\n')))  # type: ignore[arg-type]
+        monkeypatch.setattr(sys, "stdin", given)
+        (example,) = found(subject, "-")
+        assert sound_name(example) == "in/b.wav"
+        assert str(example.place) == "<stdin>:1"
+        assert example.origin.record == {"audio": "in/b.wav", "x": 1}
+
+
+def test_what_the_reader_reads_is_left_to_it(corpus: Path, hearing: Path, recognizer: Recognizer) -> None:
+    examples = found(recognizer, str(hearing / "test.jsonl"))
+    assert len(examples) == 12
+    assert examples[0].origin.speaker == "ann"
+    (corpus / "in/list.tsv").write_text("audio\nb.wav\n")
+    assert names(recognizer, "in/list.tsv") == ["in/b.wav"]
+
+
+def test_data_is_asked_for(corpus: Path, by_folder: Recognizer) -> None:
+    assert [sound_name(each) for each in found(by_folder, "in", data=True)] == [
+        "in/a.WAV",
+        "in/b.wav",
+        "in/c/d.wav",
+    ]
+
+
+def test_what_a_list_says_wrongly_is_refused_and_the_rest_is_found(
+    corpus: Path, by_folder: Recognizer, recognizer: Recognizer
+) -> None:
+    lines = ['{"audio": "b.wav"}', '{"sound": "b.wav"}', "{", '{"audio": "gone.wav"}', '{"audio": "c/d.wav"}']
+    (corpus / "in/list.jsonl").write_text("\n".join(lines) + "\n")
+    for subject in (recognizer, by_folder):
+        refused: list[DataError] = []
+        find = SoundFinder(subject, refused.append)
+        examples = subject.transcribe(find(Path("in/list.jsonl")), refuse=refused.append)
+        assert [sound_name(example) for example, _ in examples] == ["in/b.wav", "in/c/d.wav"]
+        assert [str(error).split(":")[1] for error in refused] == ["2", "3", "4"]
+        message = "in/list.jsonl:4: in/gone.wav: cannot be read: no such file or directory"
+        assert str(refused[2]) == message
+
+
+def test_names_of_sound() -> None:
+    assert all(map(is_sound, map(Path, ("a.wav", "b.FLAC", "c.mp3"))))
+    assert not any(map(is_sound, map(Path, ("a.txt", "wav", "b.conllu"))))
