@@ -327,11 +327,13 @@ class Trainer:
         if self.settings.nonfinite == "skip":
             return False
         indices = torch.cat([part.indices for part in parts]).tolist()
-        names = ", ".join(self.job.data.name(index) for index in indices[:NAMES_IN_MESSAGE])
-        more = f" and {len(indices) - NAMES_IN_MESSAGE} more" if len(indices) > NAMES_IN_MESSAGE else ""
+        # Generated examples share the line that they come from.
+        names = list(dict.fromkeys(map(self.job.data.name, indices)))
+        shown = ", ".join(names[:NAMES_IN_MESSAGE])
+        more = f" and {len(names) - NAMES_IN_MESSAGE} more" if len(names) > NAMES_IN_MESSAGE else ""
         raise SeqlabError(
             f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): loss {loss}, gradient norm"
-            f" {norm}: not finite; items of the batch: {names}{more}; lower the learning rate, set"
+            f" {norm}: not finite; items of the batch: {shown}{more}; lower the learning rate, set"
             " train.clip_norm, or let such steps pass with train.nonfinite: skip"
         )
 
