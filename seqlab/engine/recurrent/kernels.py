@@ -6,6 +6,7 @@
 | CUDA and other devices | torch | cuDNN takes the packed batch as it is |
 | CPU, rows in half precision without autocast | torch | the packed kernel is for fp32 and fp64 weights |
 | CPU, fp32 LSTM, no projection, sequences of one length | torch | oneDNN's fused LSTM, without padding |
+| the same, sequences of nearly one length | padded | oneDNN's fused LSTM on padding that changes nothing |
 | the same in training, more than `FEW` sequences | packed | oneDNN's backward pass is slower |
 | the same in prediction, many equal rows | packed | each distinct row is projected once |
 | CPU, all else | packed | the backward pass of torch's packed modules costs the square of the length |
@@ -28,6 +29,7 @@ from seqlab.engine.recurrent.bptt import PackedPass, run_packed
 from seqlab.engine.recurrent.cells import Cell, Weights
 from seqlab.engine.recurrent.gru import GRUCell
 from seqlab.engine.recurrent.lstm import LSTMCell
+from seqlab.engine.recurrent.padded import padding_share, run_padded
 from seqlab.engine.recurrent.rnn import ReluCell, TanhCell
 from seqlab.engine.recurrent.spec import CellKind, RecurrentSpec
 from seqlab.engine.sequences import RepeatedRows, Sequences
@@ -44,10 +46,13 @@ CELLS: dict[CellKind, Cell] = {
 Tap: TypeAlias = Callable[[Sequences], None]
 
 FEW = 16
-"""Sequences of one length up to which oneDNN's LSTM trains faster than the packed kernel."""
+"""Sequences up to which oneDNN's LSTM trains faster than the packed kernel."""
+
+MOST_PADDING = {"training": 0.15, "prediction": 0.33}
+"""Share of padding up to which oneDNN's LSTM is faster, padding and all."""
 
 
-def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "torch"]:
+def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "padded", "torch"]:
     """Return the kernel for a batch: what the spec says, or by the table above."""
     if spec.kernel != "auto":
         return spec.kernel
@@ -58,8 +63,15 @@ def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "
     if data.device.type != "cpu" or not (autocast or data.dtype in (torch.float32, torch.float64)):
         return "torch"
     fp32 = data.dtype == torch.float32 and not autocast
-    fused = spec.cell == "lstm" and not spec.proj_size and fp32 and layout.rectangular and not _shared(inputs)
-    return "torch" if fused and (len(layout.alive) <= FEW or not torch.is_grad_enabled()) else "packed"
+    if spec.cell != "lstm" or spec.proj_size or not fp32 or _shared(inputs):
+        return "packed"
+    training = torch.is_grad_enabled()
+    if training and len(layout.alive) > FEW:
+        return "packed"
+    if layout.rectangular:
+        return "torch"
+    fits = padding_share(layout) <= MOST_PADDING["training" if training else "prediction"]
+    return "padded" if fits else "packed"
 
 
 def run_layer(
@@ -81,8 +93,11 @@ def run_layer(
         return inputs.distinct.new_empty(0, spec.output_size), state
     alive = tuple(part[layout.alive].transpose(0, 1) for part in state)
     output: Tensor | None
-    if tap is None and choose_kernel(spec, inputs) == "torch":
+    kernel = "packed" if tap else choose_kernel(spec, inputs)
+    if kernel == "torch":
         output, final = _run_torch(layer, inputs, alive)
+    elif kernel == "padded":
+        output, final = run_padded(inputs, _weights(layer, spec), alive, bidirectional=spec.bidirectional)
     else:
         output, final = _run_packed(layer, spec, inputs, alive, outputs, tap)
     return output, tuple(

@@ -42,7 +42,12 @@ def bf16() -> Any:
         (spec_of(bidirectional=True), SQUARE, "torch"),
         (spec_of(), [*SQUARE, 0, 0], "torch"),
         (spec_of(), [*SQUARE, 5], "packed"),
-        (spec_of(), [5, 4], "packed"),
+        (spec_of(), [10, 9, 8, 8], "padded"),
+        (spec_of(bidirectional=True), [10, 9, 8, 8, 0], "padded"),
+        (spec_of(), [10, 7, 7, 7], "packed"),
+        (spec_of(), [*SQUARE, 4], "packed"),
+        (spec_of("gru"), [10, 9, 8, 8], "packed"),
+        (spec_of(kernel="packed"), [10, 9, 8, 8], "packed"),
         (spec_of(proj_size=2), SQUARE, "packed"),
         (spec_of(recurrent_dropout=0.1), SQUARE, "packed"),
         (spec_of(checkpoint_every=3), SQUARE, "packed"),
@@ -60,7 +65,8 @@ def test_the_table_decides_in_training(spec: RecurrentSpec, lengths: list[int], 
 def test_without_gradients_onednn_takes_any_number_of_equal_lengths() -> None:
     with torch.no_grad():
         assert choose_kernel(spec_of(), batch([5] * 10 * FEW)) == "torch"
-        assert choose_kernel(spec_of(), batch([5, 4])) == "packed"
+        assert choose_kernel(spec_of(), batch([6, 4, 3] * FEW)) == "padded"
+        assert choose_kernel(spec_of(), batch([6, 2, 2] * FEW)) == "packed"
         rows = batch(SQUARE)
         repeated = RepeatedRows(rows.data[:1], rows.with_data(torch.zeros(80).long()))
         assert choose_kernel(spec_of(), repeated) == "packed"
@@ -72,14 +78,14 @@ def test_onednn_is_for_single_precision() -> None:
         assert choose_kernel(spec_of(), batch(SQUARE)) == "packed"
 
 
-@pytest.mark.parametrize("lengths", [SQUARE, [5, 4]], ids=["one length", "many"])
+@pytest.mark.parametrize("lengths", [SQUARE, [5, 4], [5, 1]], ids=["one length", "nearly one", "many"])
 def test_the_kernel_that_is_chosen_runs(lengths: list[int]) -> None:
     made = stack("lstm", dtype=torch.float32, kernel="auto")
     inputs = batch(lengths)
     leaf = inputs.data.requires_grad_()
     output, _ = made(inputs)
     packed = choose_kernel(made.spec, inputs) == "packed"
-    assert packed == (len(lengths) == 2)
+    assert packed == (lengths == [5, 1])
     with pytest.raises(RuntimeError, match="no second derivatives") if packed else nullcontext():
         torch.autograd.grad(output.data.sum(), leaf, create_graph=True)
 
