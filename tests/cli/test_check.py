@@ -31,7 +31,8 @@ train:
 def seven_lines(folder: Path) -> list[str]:
     return [
         "seven.yaml:3:18: data.reader: unknown reader 'conlu'; did you mean 'conllu'?;"
-        " one of: audio_folder, common_voice, conllu, copy_memory, kaldi, librispeech, speech",
+        " one of: audio_folder, common_voice, conllu, copy_memory, joined_speech, kaldi, librispeech, speech,"
+        " spoken_digits",
         f"seven.yaml:4:10: data.train: no such file: {folder}/gone.conllu",
         "seven.yaml:6:23: features.0: unknown key 'embeding_dim'; did you mean 'embedding_dim'?",
         "seven.yaml:7:36: features.1.hidden_size: must be at least 1, got 0",

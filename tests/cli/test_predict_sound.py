@@ -20,8 +20,8 @@ from seqlab.predict.recognizer import Recognizer
 
 Result = tuple[int, str, str]
 
-MAX_GROWTH_KIB = 16 * 1024
-"""How much more memory the longer sound may take."""
+MAX_GROWTH_KIB = 64 * 1024
+"""How much more memory the longer sound may take; its samples alone would be 110 MiB more."""
 
 
 @pytest.fixture
@@ -204,10 +204,10 @@ def test_a_list_or_folder_that_holds_nothing(predict: Callable[..., Result], tmp
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS counts in other units")
-def test_four_times_the_sound_takes_no_more_memory(hearing: Path, tmp_path: Path) -> None:
+def test_seven_times_the_sound_takes_no_more_memory(hearing: Path, tmp_path: Path) -> None:
     minute = np.resize(np.concatenate([spoken(text, 3) for text in texts(80, seed=4)]), 60 * RATE)
     peaks = []
-    for minutes in (10, 40):
+    for minutes in (10, 70):
         path = write(tmp_path / f"{minutes}.wav", np.tile(minute, minutes), RATE)
         peaks.append(peak_kib("predict", hearing / "run/model", path, "--threads", 1))
     assert peaks[1] - peaks[0] <= MAX_GROWTH_KIB
