@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -54,7 +56,8 @@ def pieces(audio: AudioFile | AudioSamples, longest: float) -> Iterator[Piece]:
 
     A cut is made in the middle of the quietest stretch that leaves no piece too short. Each piece is brought
     to the wanted rate by itself, as the same stretch of a file is. What the sound's limits refuse is a
-    DataError, at the latest instead of the last piece; ValueError where `longest` is below LEAST_LONGEST.
+    DataError, at the latest instead of the last piece; ValueError where `longest` is not at least
+    LEAST_LONGEST. With an infinite one nothing is cut.
     """
     if not longest >= LEAST_LONGEST:
         raise ValueError(f"pieces must be allowed at least {LEAST_LONGEST:g} s, got {longest:g}")
@@ -62,7 +65,8 @@ def pieces(audio: AudioFile | AudioSamples, longest: float) -> Iterator[Piece]:
     settings = AudioSettings(sample_rate=audio.settings.sample_rate, limits=UNLIMITED)
     limits = replace(audio.settings.limits, max_clipped=1.0)
     first = 0
-    for samples, last in _cut(audio.blocks(), rate, int(longest * rate)):
+    most = sys.maxsize if math.isinf(longest) else int(longest * rate)
+    for samples, last in _cut(audio.blocks(), rate, most):
         end = first + len(samples)
         meter = Meter(rate, first)
         meter.add(samples[:, None], samples)

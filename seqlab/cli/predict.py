@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,6 +51,7 @@ __all__ = ["predict"]
 @click.option(
     "--max-segment",
     type=click.FloatRange(min=1.0),
+    callback=lambda _context, _option, seconds: a_number(seconds),
     metavar="SECONDS",
     help="Sound that is longer is cut, where it is quiet, into pieces of at most so many seconds; 20 by"
     " default.",
@@ -103,6 +105,13 @@ def predict(
     )
     with limited(threads), opened(out) as stream:
         return transcribe(trained, files, stream)
+
+
+def a_number(seconds: float | None) -> float | None:
+    """Refuse nan, which is neither below a bound nor above it."""
+    if seconds is not None and math.isnan(seconds):
+        raise click.BadParameter("nan is no number of seconds")
+    return seconds
 
 
 def unfit(options: Mapping[str, bool], why: str) -> None:

@@ -139,3 +139,10 @@ def test_ten_times_the_sound_takes_no_more_memory(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] <= 1.05 * peaks[0]
+
+
+def test_an_infinite_limit_cuts_nothing() -> None:
+    rate = 8_000
+    sound = AudioSamples(np.sin(np.arange(70 * rate, dtype=np.float32)) / 2, rate)
+    (piece,) = pieces(sound, float("inf"))
+    assert (piece.start, piece.end, piece.last) == (0.0, 70.0, True)

@@ -162,6 +162,7 @@ def test_skip_goes_through_a_manifest_of_damaged_sounds(
         (["in", "--from", "text"], "--from text makes no sense here: the model reads sound"),
         (["in", "--to", "conllu"], "--to conllu makes no sense here: the model reads sound"),
         (["in", "--max-segment", "0.5"], "'--max-segment': 0.5 is not in the range x>=1.0"),
+        (["in", "--max-segment", "nan"], "'--max-segment': nan is no number of seconds"),
         (["in", "--on-error", "stop"], "'--on-error': 'stop' is not one of 'fail', 'skip'"),
     ],
 )
