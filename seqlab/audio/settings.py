@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-__all__ = ["DURATION_TOLERANCE", "UNLIMITED", "AudioSettings", "Channel", "Declared", "Limits"]
+__all__ = ["DURATION_TOLERANCE", "SUFFIXES", "UNLIMITED", "AudioSettings", "Channel", "Declared", "Limits"]
+
+SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au", ".w64", ".caf")
+"""File-name endings of sound by which it is found in folders; a file that is named may have any."""
 
 Channel: TypeAlias = int | Literal["mix"]
 """One channel, counted from 0, or the mean of all."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from seqlab.api import DataError, Example, Place, Reader, ReaderContext
 from seqlab.assembly import build_component
 from seqlab.audio import AudioFile
+from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.readers.manifests import Columns, ManifestLayout
-from seqlab.builtin.readers.speech_layouts import SUFFIXES
 from seqlab.builtin.readers.utterances import Entry
 from seqlab.predict.recognizer import Recognizer, Refuse
 

@@ -7,11 +7,9 @@ from pathlib import Path
 
 from seqlab.api import FilePath, SeqlabError
 from seqlab.audio.decoding import Source
+from seqlab.audio.settings import SUFFIXES
 
-__all__ = ["ENDINGS", "find_recordings"]
-
-ENDINGS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".sph", ".aiff", ".au")
-"""Files in a folder that are taken; one that is named itself may have any ending."""
+__all__ = ["find_recordings"]
 
 
 def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
@@ -22,7 +20,7 @@ def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
     """
     found = [file for path in paths for file in _files(path.local)]
     if not found:
-        endings = ", ".join(ENDINGS)
+        endings = ", ".join(SUFFIXES)
         raise SeqlabError(f"{user}: no sound file in {', '.join(paths)}; in a folder these count: {endings}")
     sources = [Source(file) for file in found]
     for source in sources:
@@ -34,4 +32,4 @@ def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
 def _files(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in ENDINGS)
+    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqlab.api import DataError, Place
+from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.readers.conllu import BOM, byte_lines, decode
 from seqlab.builtin.readers.manifests import Columns
 from seqlab.builtin.readers.utterances import AUDIO, TEXT, Entry, Utterance
 
-__all__ = ["COMMON_VOICE", "SUFFIXES", "FolderLayout", "KaldiLayout", "LibriSpeechLayout"]
-
-SUFFIXES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".sph", ".aiff", ".aif", ".au", ".w64", ".caf")
-"""File-name endings of sound."""
+__all__ = ["COMMON_VOICE", "FolderLayout", "KaldiLayout", "LibriSpeechLayout"]
 
 COMMON_VOICE = Columns(audio="path", text="sentence", speaker="client_id")
 
