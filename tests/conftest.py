@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from processes import Warm
+from spoken_words import augmentation, write_spoken
 from toy_language import write_toy
 from toy_speech import write_toy_speech
 
 import seqlab
 from seqlab import Lab
+from seqlab.augmentation import Augmentation
 from seqlab.predict.predictor import Predictor
 from seqlab.predict.recognizer import Recognizer
 
@@ -109,3 +111,19 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     warm = Warm(tmp_path_factory.mktemp("warm"))
     yield warm
     warm.end()
+
+
+@pytest.fixture
+def spoken(tmp_path: Path) -> Path:
+    """A recipe of spoken words beside its sound, in the test's own folder."""
+    return write_spoken(tmp_path)
+
+
+@pytest.fixture
+def vary(spoken: Path) -> Callable[..., Augmentation]:
+    """Make the augmentation of that recipe with overrides, by a Lab with plugins."""
+
+    def made(*overrides: str, plugins: Iterable[object] = ()) -> Augmentation:
+        return augmentation(Lab(plugins, entry_points=False), spoken, *overrides)
+
+    return made

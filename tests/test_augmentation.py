@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from made_sounds import Wave, speechlike
 from processes import Warm
 from sounds import manifest, write
-from spoken_words import COUNT, RATE, Stranger, augmentation, frames, options, originals, same, write_spoken
+from spoken_words import COUNT, RATE, Stranger, frames, options, originals, same
 from toy_language import outcome
 
 from seqlab import Lab
@@ -21,23 +21,7 @@ from seqlab.api import Sound
 from seqlab.augmentation import Augmentation, KeptSamples
 from seqlab.engine import Observer, Sequences
 
-
-@pytest.fixture
-def spoken(tmp_path: Path) -> Path:
-    return write_spoken(tmp_path)
-
-
 Vary = Callable[..., Augmentation]
-
-
-@pytest.fixture
-def vary(spoken: Path) -> Vary:
-    """Make the augmentation of the recipe with overrides, by a Lab with a plugin."""
-
-    def made(*overrides: str, plugins: Iterable[object] = ()) -> Augmentation:
-        return augmentation(Lab(plugins, entry_points=False), spoken, *overrides)
-
-    return made
 
 
 # --- what is drawn ---------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,30 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from spoken_words import Stranger, augmentation, component, frames, options, originals, same, write_spoken
+from spoken_words import Stranger, component, frames, options, originals, same
 
 from seqlab import Component, Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.api import Column, Sound
 from seqlab.augmentation import Augmentation
 from seqlab.builtin.featurizers.audio import AudioFeaturizer
 
-
-@pytest.fixture
-def spoken(tmp_path: Path) -> Path:
-    return write_spoken(tmp_path)
-
-
 Vary = Callable[..., Augmentation]
-
-
-@pytest.fixture
-def vary(spoken: Path) -> Vary:
-    """Make the augmentation of the recipe with overrides, by a Lab with a plugin."""
-
-    def made(*overrides: str, plugins: Iterable[object] = ()) -> Augmentation:
-        return augmentation(Lab(plugins, entry_points=False), spoken, *overrides)
-
-    return made
 
 
 # --- recipes in which an augmenter has no place ----------------------------------------------------------

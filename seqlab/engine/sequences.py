@@ -93,11 +93,16 @@ class Layout:
 
     @cached_property
     @ORDINARY
+    def ranks(self) -> Tensor:
+        """How many sequences stand before that of each row at its step, shape (rows,), on the CPU."""
+        firsts = self.batch_sizes.cumsum(0) - self.batch_sizes
+        return torch.arange(self.total) - torch.repeat_interleave(firsts, self.batch_sizes)
+
+    @cached_property
+    @ORDINARY
     def items(self) -> Tensor:
         """The sequence that each row belongs to, in the caller's numbering, shape (rows,)."""
-        firsts = self.batch_sizes.cumsum(0) - self.batch_sizes
-        ranks = torch.arange(self.total) - torch.repeat_interleave(firsts, self.batch_sizes)
-        return self.order[ranks].to(self.device)
+        return self.order[self.ranks].to(self.device)
 
     @cached_property
     @ORDINARY
@@ -123,8 +128,18 @@ class Layout:
     @ORDINARY
     def reverse(self) -> Tensor:
         """The row at each row's place when every sequence is reversed within its length, shape (rows,)."""
-        lasts = (self.lengths.cumsum(0) - 1).to(self.device)
-        return self.rows[lasts[self.items] - self.times]
+        return self.rows[self._ends[self.items] - self.times]
+
+    @cached_property
+    @ORDINARY
+    def lasts(self) -> Tensor:
+        """The last row of each sequence that is not empty, longest first."""
+        return self.rows[self._ends[self.alive]]
+
+    @property
+    def _ends(self) -> Tensor:
+        """Where each sequence ends when all stand one after another; one before its start if it is empty."""
+        return (self.lengths.cumsum(0) - 1).to(self.device)
 
     @property
     def rectangular(self) -> bool:

@@ -89,6 +89,16 @@ def test_mask_is_true_up_to_each_length(lengths: list[int]) -> None:
 
 @QUICK
 @given(LENGTHS)
+def test_ranks_and_last_rows_are_those_of_the_packed_order(lengths: list[int]) -> None:
+    layout = Sequences.from_flat(torch.zeros(sum(lengths)), lengths).layout
+    sizes = layout.steps
+    assert layout.ranks.tolist() == [rank for size in sizes for rank in range(size)]
+    alive = sorted((length for length in lengths if length), reverse=True)
+    assert layout.lasts.tolist() == [sum(sizes[: length - 1]) + rank for rank, length in enumerate(alive)]
+
+
+@QUICK
+@given(LENGTHS)
 def test_expand_gives_each_row_the_entry_of_its_sequence(lengths: list[int]) -> None:
     sequences = Sequences.from_list(tensors(lengths))
     numbers = sequences.with_data(sequences.expand(torch.arange(len(lengths)))).to_list()

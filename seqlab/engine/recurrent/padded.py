@@ -39,7 +39,7 @@ def run_padded(
     sequences, hidden_size), the longest sequence first; every sequence has at least one row.
     """
     layout = inputs.layout
-    places = _places(layout)
+    places = layout.times * layout.steps[0] + layout.ranks.to(layout.device)
     aligned = [inputs.data, inputs.data.index_select(0, layout.reverse)] if bidirectional else [inputs.data]
     outputs, finals = [], []
     for number, (rows, each) in enumerate(zip(aligned, weights, strict=True)):
@@ -67,20 +67,4 @@ def _run(
         padded.view(layout.longest, count, -1), start, flat, True, 1, 0.0, training, False, False
     )
     output = output.flatten(0, 1).index_select(0, places)
-    return output, (output.index_select(0, _lasts(layout)), cell[0])
-
-
-def _places(layout: Layout) -> Tensor:
-    """Return each row's place in the padded batch, (rows,): time first, the longest sequence first."""
-    sizes = layout.batch_sizes
-    firsts = torch.repeat_interleave(sizes.cumsum(0) - sizes, sizes)
-    ranks = (torch.arange(layout.total) - firsts).to(layout.device)
-    return layout.times * layout.steps[0] + ranks
-
-
-def _lasts(layout: Layout) -> Tensor:
-    """Return the last row of each sequence that has rows, the longest first, (sequences,)."""
-    sizes = layout.batch_sizes
-    lengths = layout.lengths[layout.order[: layout.steps[0]]]
-    firsts = sizes.cumsum(0) - sizes
-    return (firsts[lengths - 1] + torch.arange(layout.steps[0])).to(layout.device)
+    return output, (output.index_select(0, layout.lasts), cell[0])
