@@ -18,6 +18,7 @@ from toy_language import sentences
 from seqlab import Component, Lab, PackageError, hookimpl
 from seqlab.package import FORMAT, save_package
 from seqlab.predict.predictor import Predictor
+from seqlab.predict.recognizer import Recognizer
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -300,8 +301,13 @@ def test_opening_unpickles_nothing(lab: Lab, copy: Path, trap: Path) -> None:
 # --- packages of earlier versions ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("folder", sorted(GOLDEN.glob("*-v*/")), ids=lambda folder: folder.name)
-def test_a_golden_package_still_opens_and_predicts_the_same(folder: Path, lab: Lab) -> None:
+def golden(kind: str) -> pytest.MarkDecorator:
+    """Run a test on every golden package of a kind."""
+    return pytest.mark.parametrize("folder", sorted(GOLDEN.glob(f"{kind}-v*/")), ids=lambda each: each.name)
+
+
+@golden("tagger")
+def test_a_golden_tagger_still_opens_and_predicts_the_same(folder: Path, lab: Lab) -> None:
     tagger = lab.open(folder, device="cpu")
     expected = json.loads((folder / "expected.json").read_text())
     assert expected
@@ -309,3 +315,15 @@ def test_a_golden_package_still_opens_and_predicts_the_same(folder: Path, lab: L
         assert {name: list(labels) for name, labels in answer.labels.items()} == known["labels"]
         for name, probabilities in answer.probabilities.items():
             assert probabilities == pytest.approx(known["probabilities"][name], abs=1e-4)
+
+
+@golden("recognizer")
+def test_a_golden_recognizer_still_opens_and_hears_the_same(folder: Path, lab: Lab) -> None:
+    recognizer = lab.open(folder, device="cpu")
+    assert isinstance(recognizer, Recognizer)
+    expected = json.loads((folder / "expected.json").read_text())
+    assert expected
+    for known in expected:
+        answer = recognizer(folder / known["audio"])
+        assert answer.texts == known["texts"]
+        assert answer.probabilities == pytest.approx(known["probabilities"], abs=1e-4)
