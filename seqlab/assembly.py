@@ -36,7 +36,7 @@ from seqlab.plugin import Registry
 from seqlab.recipe import ComponentRef, Recipe
 from seqlab.suggest import one_of
 
-__all__ = ["Assembly", "build_component"]
+__all__ = ["Assembly", "build_component", "placed"]
 
 LEARNS = ("fit", "state", "restore")
 

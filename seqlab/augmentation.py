@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seqlab.api import Audio, Augmenter, Encoder, Example, PluginError, RecipeError, SeqlabError, Sound
-from seqlab.assembly import Assembly
+from seqlab.assembly import Assembly, placed
 from seqlab.engine import Batch, Column, Dataset, SequenceModel
 from seqlab.engine.seeding import derived_seed
 from seqlab.plugin import raised
 from seqlab.plugin.hookspecs import PROJECT
+from seqlab.recipe.placement import Neighbours, misplacement
 
 __all__ = ["KEPT_BYTES", "Augmentation", "KeptSamples", "check_augmenters"]
 
@@ -40,8 +41,8 @@ class Augmentation:
     Sounds are changed and encoded anew, then frames are changed. An example that would be left with fewer
     states than its target needs, or with columns of unequal lengths, stays in that epoch as it is.
 
-    RecipeError where no featurizer makes the frames that an augmenter is to change; PluginError, with plugin
-    and example, where an augmenter breaks its contract.
+    RecipeError where an augmenter cannot change the frames that the featurizers make: each is tried on those
+    of the first example. PluginError, with plugin and example, where an augmenter breaks its contract.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Augmentation:
         self.sound_fields = sorted(fields) if self.sound_steps else []
         for step in steps:
             _check_columns(step, assembly, data)
+        for step in self.frame_steps:
+            self._try(step, assembly)
 
     def __call__(self, indices: Tensor, epoch: int) -> Batch:
         """Return the batch of these examples, in this order, as they are in this epoch."""
@@ -114,6 +117,16 @@ class Augmentation:
             for column, original in zip(after, map(_pieces, before), strict=True):
                 for place in misfits.nonzero().flatten().tolist():
                     column[place] = original[place]
+
+    def _try(self, step: _Step, assembly: Assembly) -> None:
+        """Have an augmenter change the first example's frames: what it cannot is told before training."""
+        first = torch.tensor([0])
+        for column in (column for column in self.data.features if _are_frames(column.values)):
+            frames = column.select(first).values.numpy()
+            try:
+                step.changed_frames(frames, self._generator(step, number=0, epoch=0), self.examples[0])
+            except SeqlabError as error:
+                raise placed(error, assembly.recipe.augmenters[step.number]) from error
 
     def _generator(self, step: _Step, number: int, epoch: int) -> Generator:
         return np.random.default_rng(derived_seed(self.seed, "augment", epoch, number, step.number))
@@ -258,46 +271,43 @@ def check_augmenters(assembly: Assembly) -> None:
 
     PluginError where one does not say what it changes.
     """
-    kinds = [assembly.reader.fields[each.field] for each in assembly.featurizers]
+    among = _neighbours(assembly)
     for step in _steps(assembly):
         stage = step.augmenter.stage
         if stage not in STAGES:
             message = f"augmenter {step.name!r} has stage {stage!r}; allowed are {', '.join(STAGES)}"
             raise PluginError(message, plugin=step.owner)
-        if stage == "audio" and "audio" not in kinds:
-            raise _misplaced(step, assembly, "changes sound, but no featurizer reads any")
-        if not step.augmenter.keeps_length:
-            _check_lengths(step, assembly)
-            if stage == "audio" and set(kinds) != {"audio"}:
-                other = next(number for number, kind in enumerate(kinds) if kind != "audio")
-                raise _misplaced(step, assembly, f"changes lengths, but not that of features.{other}")
+        _check_place(step, assembly, among)
 
 
-def _check_lengths(step: _Step, assembly: Assembly) -> None:
-    """Refuse an augmenter that changes lengths where something counts on them."""
-    if assembly.recipe.train.bptt is not None:
-        raise _misplaced(step, assembly, "changes lengths, but train.bptt counts its chunks by them")
-    for ref, head in zip(assembly.recipe.heads, assembly.heads.values(), strict=True):
-        if getattr(head, "one_state_per_label", False):
-            reason = f"changes lengths, but head {ref.name} needs one state for each label of {head.target!r}"
-            raise _misplaced(step, assembly, reason)
+def _neighbours(assembly: Assembly, data: Dataset | None = None) -> Neighbours:
+    """Return what the augmenters stand among; which featurizers make frames, only encoded data tells."""
+    heads = zip(assembly.recipe.heads, assembly.heads.values(), strict=True)
+    columns = [None] * len(assembly.featurizers) if data is None else data.features
+    return Neighbours(
+        reads=[assembly.reader.fields[each.field] for each in assembly.featurizers],
+        frames=[None if column is None else _are_frames(column.values) for column in columns],
+        bptt=assembly.recipe.train.bptt is not None,
+        aligned=next((ref.name for ref, head in heads if getattr(head, "one_state_per_label", False)), None),
+    )
+
+
+def _check_place(step: _Step, assembly: Assembly, among: Neighbours) -> None:
+    if reason := misplacement(step.augmenter, among):
+        raise _misplaced(step, assembly, reason)
 
 
 def _check_columns(step: _Step, assembly: Assembly, data: Dataset) -> None:
-    """Refuse an augmenter of frames where there are none, or, if it changes lengths, not only those.
+    """Check what only encoded data tells.
 
-    One of sound is refused where a column points into a table, which would have to change with it.
+    An augmenter of sound is refused where a column points into a table, which would have to change with it.
     """
-    if step.augmenter.stage == "audio":
-        for number, (featurizer, column) in enumerate(zip(assembly.featurizers, data.features, strict=True)):
-            if assembly.reader.fields[featurizer.field] == "audio" and column.table is not None:
-                raise _misplaced(step, assembly, f"changes sound, but features.{number} keeps a table of it")
+    _check_place(step, assembly, _neighbours(assembly, data))
+    if step.augmenter.stage == "features":
         return
-    others = [number for number, column in enumerate(data.features) if not _are_frames(column.values)]
-    if len(others) == len(data.features):
-        raise _misplaced(step, assembly, "changes frames of features, but no featurizer makes any")
-    if others and not step.augmenter.keeps_length:
-        raise _misplaced(step, assembly, f"changes lengths, but not that of features.{others[0]}")
+    for number, (featurizer, column) in enumerate(zip(assembly.featurizers, data.features, strict=True)):
+        if assembly.reader.fields[featurizer.field] == "audio" and column.table is not None:
+            raise _misplaced(step, assembly, f"changes sound, but features.{number} keeps a table of it")
 
 
 def _misplaced(step: _Step, assembly: Assembly, reason: str) -> RecipeError:

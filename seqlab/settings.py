@@ -196,6 +196,9 @@ class TrainSettings(Config):
     evaluate_every: int = Field(default=1, ge=1)
     """Epochs between evaluations on the dev split; the last epoch is always evaluated."""
     monitor: str | None = None
-    """Dev metric that picks the best weights; the head's first metric when null."""
+    """Dev metric that picks the best weights; the head's first metric when null.
+
+    Of equal figures the one with the lower dev loss is the better.
+    """
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch; never when null."""

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from spoken_words import Stranger, component, frames, options, originals, same
+from sounds import write
+from spoken_words import RATE, Stranger, component, frames, options, originals, same
 
 from seqlab import Component, Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.api import Column, Sound
@@ -30,6 +31,8 @@ Vary = Callable[..., Augmentation]
     [
         (["augment.1.files=[nois]"], "augment.1.files.0: no such file or folder: "),
         (["augment=[{name: noise, files: [train.jsonl]}]"], "train.jsonl: cannot be decoded"),
+        (["augment=[{name: noise, files: [silence.wav]}]"], "silence.wav: silent: every sample is 0"),
+        (["augment=[{name: reverb, files: [silence.wav]}]"], "silence.wav: silent: every sample is 0"),
     ],
 )
 def test_files_are_found_wanting_before_training(
@@ -41,22 +44,47 @@ def test_files_are_found_wanting_before_training(
     problem: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    write(tmp_path / "silence.wav", np.zeros(RATE, dtype=np.float32))
     with pytest.raises(SeqlabError, match=re.escape(problem)):
         lab.run(spoken, overrides, options(tmp_path / "run"))
+    assert not (tmp_path / "run/run.json").exists(), "the mended run can begin in the same folder"
 
 
 @pytest.mark.parametrize(
-    ("name", "problem"),
+    ("stage", "problem"),
     [
-        ("gain", "changes sound, but no featurizer reads any"),
-        ("spec_augment", "changes frames of features, but no featurizer makes any"),
+        ("audio", "changes sound, but no featurizer reads any"),
+        ("features", "changes frames of features, but no featurizer makes any"),
     ],
 )
-def test_an_augmenter_without_anything_to_change_is_refused(
-    toy: Path, lab: Lab, tmp_path: Path, name: str, problem: str
+def test_an_augmenter_of_a_plugin_without_anything_to_change_is_refused(
+    toy: Path, tmp_path: Path, stage: str, problem: str
 ) -> None:
-    with pytest.raises(RecipeError, match=rf": augment\.0: augmenter {name} {problem}$"):
-        lab.run(toy, [f"augment=[{name}]"], options(tmp_path / "run"))
+    class Keeps(Fine):
+        pass
+
+    Keeps.stage = stage
+    lab = Lab([Stranger(Keeps)], entry_points=False)
+    assert lab.check(toy, ["augment=[mine]"]), "what a plugin brings is not known before it is built"
+    with pytest.raises(RecipeError, match=rf": augment\.0: augmenter mine {problem}$"):
+        lab.run(toy, ["augment=[mine]"], options(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ("bands: 5", "12 features are no multiple of bands, 5"),
+        ("freq_mask: 13", "freq_mask must be at most 12, got 13"),
+    ],
+)
+def test_bands_are_held_against_features_of_a_plugin_before_training(
+    spoken: Path, tmp_path: Path, settings: str, problem: str
+) -> None:
+    lab = Lab([Mixed()], entry_points=False)
+    overrides = ["features=[{name: coarse, n_mels: 12}]", f"augment=[{{name: spec_augment, {settings}}}]"]
+    with pytest.raises(RecipeError, match=rf"^command line: augmenter spec_augment: {problem}$"):
+        lab.run(spoken, overrides, options(tmp_path / "run"))
+    assert not (tmp_path / "run/run.json").exists(), "the mended run can begin in the same folder"
 
 
 class Halves:
@@ -111,6 +139,7 @@ class Mixed:
         return [
             replace(part, name="signs", build=partial(build, made=Signs)),
             replace(part, name="tabled", build=partial(build, made=Tabled)),
+            replace(part, name="coarse"),
         ]
 
     @hookimpl
@@ -143,7 +172,7 @@ def test_an_augmenter_is_refused_where_something_counts_on_what_it_changes(
 
 def test_a_change_of_length_is_refused_where_each_label_has_a_state(toy: Path, tmp_path: Path) -> None:
     lab = Lab([Mixed()], entry_points=False)
-    problem = "mine changes lengths, but head tagging needs one state for each label of 'upos'"
+    problem = "mine changes lengths, but head tagging needs one state for each label"
     with pytest.raises(RecipeError, match=rf": augment\.0: augmenter {problem}$"):
         lab.run(toy, ["augment=[mine]"], options(tmp_path / "run"))
 
@@ -258,9 +287,8 @@ def test_hook_register_augmenters(vary: Vary) -> None:
     ],
 )
 def test_a_fault_is_told_with_plugin_and_example(vary: Vary, faulty: type[Any], reason: str) -> None:
-    made = vary("augment=[mine]", plugins=[Stranger(faulty)])
     with pytest.raises(PluginError) as caught:
-        made(torch.tensor([0]), 0)
+        vary("augment=[mine]", plugins=[Stranger(faulty)])(torch.tensor([0]), 0)
     assert re.match(rf"plugin 'Stranger': augmenter 'mine' {reason} \(.*train\.jsonl:1\)$", str(caught.value))
 
 

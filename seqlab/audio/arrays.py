@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy import float32
@@ -18,13 +19,18 @@ from seqlab.errors import DataError, Place
 
 __all__ = ["AudioSamples"]
 
+WIDEST = 4
+"""Bytes of the widest integers: wider ones hold numbers of any scale, never full scale of their own."""
+
+ALLOWED = "floating point with full scale at 1, and integers of up to 32 bits with that of their type"
+
 
 class AudioSamples:
     """Samples of shape (time,) or (time, channels) at `rate` Hz: an `seqlab.api.Audio`.
 
-    Floating point has its full scale at 1, integers at the largest value of their type. What is no such array
-    is a DataError at once, what `settings.limits` refuses one from `check` and `samples`; `name` stands for
-    the array in messages.
+    Floating point has its full scale at 1, integers of up to 32 bits at the largest value of their type. What
+    is no such array is a DataError at once, what `settings.limits` refuses one from `check` and `samples`;
+    `name` stands for the array in messages.
     """
 
     def __init__(
@@ -33,7 +39,7 @@ class AudioSamples:
         self.name = name
         self.settings = settings or AudioSettings()
         self.rate = self._rate(rate)
-        self._block = self._selected(self._scaled(np.asarray(samples)))
+        self._block = self._scaled(self._selected(self._shaped(np.asarray(samples))))
 
     def __repr__(self) -> str:
         return f"AudioSamples({self.name!r}, {self.duration:.4g} s at {self.rate} Hz)"
@@ -77,25 +83,44 @@ class AudioSamples:
         return resample(mono, self.rate, self.sample_rate)
 
     def _rate(self, rate: int) -> int:
-        if isinstance(rate, bool) or rate != int(rate) or rate < 1:
+        try:
+            whole = int(rate)
+        except (TypeError, ValueError, OverflowError):  # nan and infinity are the last two
+            whole = 0
+        if isinstance(rate, bool) or rate != whole or whole < 1:
             raise self._error(f"the sample rate must be a whole number of Hz, at least 1, got {rate!r}")
-        return int(rate)
+        return whole
 
-    def _scaled(self, samples: NDArray[np.generic]) -> NDArray[float32]:
+    def _shaped(self, samples: NDArray[Any]) -> NDArray[Any]:
+        """Return (time,) or (time, channels) as (time, channels)."""
         if samples.ndim not in (1, 2) or not samples.size or samples.shape[-1] > len(samples):
             hint = "; transpose it" if samples.ndim == 2 and samples.size else ""
             wanted = "samples of shape (time,) or (time, channels)"
             raise self._error(f"expected {wanted}, got {samples.shape}{hint}")
-        block = samples[:, None] if samples.ndim == 1 else samples
+        return samples[:, None] if samples.ndim == 1 else samples
+
+    def _scaled(self, block: NDArray[Any]) -> NDArray[float32]:
+        """Return samples of any type as float32, full scale at -1 and 1."""
         if block.dtype.kind == "f":
-            return block.astype(np.float32, copy=False)
+            return self._single(block)
         if block.dtype.kind not in "iu":
             raise self._error(f"expected samples of a floating-point or integer type, got {block.dtype}")
+        if block.dtype.itemsize > WIDEST:
+            message = f"{block.dtype} samples have no full scale that is known; allowed are {ALLOWED}"
+            raise self._error(f"{message}: for values of 16 bits, samples.astype('int16') or samples / 32768")
         span = np.iinfo(block.dtype.name)
         middle = (span.max + span.min + 1) // 2
         return ((block.astype(np.float64) - middle) / (span.max - middle + 1)).astype(np.float32)
 
-    def _selected(self, block: NDArray[float32]) -> NDArray[float32]:
+    def _single(self, block: NDArray[Any]) -> NDArray[float32]:
+        """Return floating-point samples as float32; DataError for a number that it has no room for."""
+        with np.errstate(over="ignore"):
+            single: NDArray[float32] = block.astype(np.float32, copy=False)
+        if block.dtype.itemsize > single.dtype.itemsize and np.any(np.isinf(single) & np.isfinite(block)):
+            raise self._error(Meter(self.rate).add(block, block[:, 0]))
+        return single
+
+    def _selected(self, block: NDArray[Any]) -> NDArray[Any]:
         channel = self.settings.channel
         if channel != "mix" and channel >= block.shape[1]:
             raise self._error(f"channel {channel} is wanted, but the array has {block.shape[1]}")

@@ -1,4 +1,4 @@
-"""What a sound file's container says about its own completeness, and what a file is that is no sound.
+"""What the first bytes say a file is: sound, or what instead; and what its container says is missing of it.
 
 libsndfile quietly shortens a WAV, SPHERE or Ogg file that was cut off; here its header is held against its
 size. FLAC and MP3 announce their samples, so a cut shows when fewer are decoded; an MP3 without that header,
@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import BinaryIO
 
-__all__ = ["NOTICED", "explain", "shortage"]
+from seqlab.audio.mp3 import begins_frame
+
+__all__ = ["NOTICED", "explain", "shortage", "sound_format"]
 
 UNKNOWN_SIZE = 0x7FFFF000
 """From here on the size of a WAV's data means `unknown`: who streams cannot go back to fill it in."""
@@ -23,7 +25,22 @@ LAST_PAGE = 4
 """Flag of the page that ends an Ogg stream."""
 
 NOTICED = 64
-"""Bytes at a file's beginning that `explain` looks at."""
+"""Bytes at a file's beginning that `explain` and `sound_format` look at."""
+
+SOUND: Mapping[str, tuple[tuple[int, bytes], ...]] = {
+    "WAV": ((0, b"RIFF"), (8, b"WAVE")),
+    "FLAC": ((0, b"fLaC"),),
+    "OGG": ((0, b"OggS"),),
+    "SPHERE": ((0, b"NIST_1A\n"),),
+    "AIFF": ((0, b"FORM"), (8, b"AIF")),
+    "AU": ((0, b".snd\0"),),
+    "CAF": ((0, b"caff\0"),),
+    "W64": ((0, b"riff\x2e\x91\xcf\x11"),),
+}
+"""The formats that are read, but for MP3, by the bytes that stand at their offsets."""
+
+ID3 = (b"ID3\2", b"ID3\3", b"ID3\4")
+"""Beginnings of the tags before MP3, version 2.2 to 2.4."""
 
 FOREIGN: Mapping[tuple[int, bytes], str] = {
     (0, b"#!AMR"): "AMR",
@@ -49,6 +66,14 @@ def shortage(stream: BinaryIO, size: int) -> str:
             stream.seek(len(magic))
             return check(stream, size)
     return ""
+
+
+def sound_format(head: bytes) -> str:
+    """Name the format of sound that begins so (`NOTICED` bytes), an empty string where it is none."""
+    for name, marks in SOUND.items():
+        if all(head[offset:].startswith(magic) for offset, magic in marks):
+            return name
+    return "MP3" if head.startswith(ID3) or begins_frame(head) else ""
 
 
 def explain(head: bytes) -> str:

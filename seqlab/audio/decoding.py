@@ -51,11 +51,12 @@ class Source:
     """Encoded sound, opened when it is asked for; a file object is read to its end at once.
 
     Every fault is a DataError placed at the file's name. The content alone says what the format is, never the
-    name. `header` and `digest` are read once, so that many stretches of a file may share a source.
+    name. `header` and `digest` are read once, so that many stretches of a file may share a source. `path` is
+    None for what lies in memory.
     """
 
     def __init__(self, encoded: Encoded) -> None:
-        self._path = Path(encoded) if isinstance(encoded, str | Path) else None
+        self.path = Path(encoded) if isinstance(encoded, str | Path) else None
         self._data = b""
         if isinstance(encoded, bytes):
             self.name = "<bytes>"
@@ -143,7 +144,7 @@ class Source:
                 raise self.error(reason)
             try:
                 # A descriptor has no name: for some endings libsndfile would take any bytes for sound.
-                sound = soundfile.SoundFile(stream.fileno() if self._path else stream, closefd=False)
+                sound = soundfile.SoundFile(stream.fileno() if self.path else stream, closefd=False)
             except soundfile.LibsndfileError as error:
                 stream.seek(0)
                 why = explain(stream.read(NOTICED))
@@ -153,12 +154,12 @@ class Source:
 
     @contextmanager
     def _opened(self) -> Iterator[io.FileIO | io.BytesIO]:
-        if self._path is None:
+        if self.path is None:
             yield io.BytesIO(self._data)
             return
         with self._told():
             # Unbuffered: what is read here must move the descriptor that libsndfile reads from.
-            stream = self._path.open("rb", buffering=0)
+            stream = self.path.open("rb", buffering=0)
         with stream:
             yield stream
 

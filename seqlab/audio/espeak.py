@@ -33,7 +33,7 @@ from seqlab.audio.resampling import resample
 from seqlab.errors import SeqlabError
 from seqlab.suggest import did_you_mean
 
-__all__ = ["PITCHES", "SPEEDS", "check_voice", "engine", "speak"]
+__all__ = ["PITCHES", "SPEEDS", "check_voice", "engine", "speak", "voices"]
 
 SPEEDS = (80, 450)
 """Slowest and fastest, words a minute."""
@@ -42,6 +42,9 @@ PITCHES = (0, 99)
 """Lowest and highest; 50 is the voice's own."""
 
 WHEEL = "espeakng-loader"
+
+LISTING = 'python -c "from seqlab.audio.espeak import voices; print(*voices())"'
+"""A command that prints the voices."""
 
 LOCK = Lock()
 """Held while an utterance is made: espeak-ng sets the locale, of which a process has one."""
@@ -91,6 +94,12 @@ def check_voice(voice: str) -> None:
     _voice(voice)
 
 
+def voices() -> list[str]:
+    """Return the voices, sorted, and then the variants that may be added to each, as `+f3`."""
+    data = Path(_wheel().get_data_path())
+    return sorted(_languages(data)) + sorted(f"+{variant}" for variant in _variants(data))
+
+
 def engine() -> str:
     """Return what names the synthesis in fingerprints: the wheel with its version, which pins espeak-ng's."""
     _wheel()
@@ -113,17 +122,24 @@ def _voice(voice: str) -> tuple[Path, str]:
     language, plus, variant = voice.partition("+")
     languages = _languages(data)
     if language not in languages:
-        raise SeqlabError(f"unknown voice {voice!r}{did_you_mean(language, languages)}; en-us is one")
-    variants = [path.name for path in (data / "voices" / "!v").iterdir()]
+        hint = did_you_mean(language, languages)
+        raise SeqlabError(f"unknown voice {voice!r}{hint}; en-us is one, all are listed by: {LISTING}")
+    variants = _variants(data)
     if plus and variant not in variants:
         hint = did_you_mean(variant, variants)
-        raise SeqlabError(f"unknown variant {variant!r} of voice {voice!r}{hint}; f1 to f5 are some")
+        message = f"unknown variant {variant!r} of voice {voice!r}{hint}"
+        raise SeqlabError(f"{message}; f1 to f5 are some, all are listed by: {LISTING}")
     return languages[language], plus + variant
 
 
 @cache
 def _languages(data: Path) -> Mapping[str, Path]:
     return {path.name.lower(): path for path in (data / "lang").rglob("*") if path.is_file()}
+
+
+@cache
+def _variants(data: Path) -> frozenset[str]:
+    return frozenset(path.name for path in (data / "voices" / "!v").iterdir())
 
 
 @contextmanager

@@ -111,10 +111,15 @@ class AudioFile:
             raise self.source.error(f"start at {self.start:.4g} s; {allowed}")
         first = round(self.start * header.sample_rate)
         last = header.frames if self.end is None else self._last(self.end)
-        if (last - first) * self.sample_rate < header.sample_rate:
+        if last == first:
             raise self.source.error(
                 f"empty: no sample lies between {self.start:.6g} s and the end of the stretch"
             )
+        if (last - first) * self.sample_rate < header.sample_rate:
+            reason = self.settings.limits.duration_problem((last - first) / header.sample_rate)
+            there = f"{last - first} samples at {header.sample_rate} Hz"
+            none = f"too short: {there} are less than one at {self.sample_rate} Hz"
+            raise self.source.error(reason or none)
         return first, last
 
     def _last(self, end: float) -> int:

@@ -20,13 +20,18 @@ LOUDEST = 8.0
 
 
 class Meter:
-    """Collects the samples' range and how many are clipped; `rate` (Hz) and `first` say where they are."""
+    """Collects the samples' range and how many are clipped; `rate` (Hz) and `first` say where they are.
+
+    The range is that of the mix, and of each channel (`bottoms`, `tops`) where there are several.
+    """
 
     def __init__(self, rate: int, first: int = 0) -> None:
         self.rate = rate
         self.next = first
         self.lowest = math.inf
         self.highest = -math.inf
+        self.bottoms = np.full(1, math.inf, dtype=np.float32)
+        self.tops = -self.bottoms
         self.clipped = 0
         self.counted = 0
 
@@ -40,6 +45,9 @@ class Meter:
         self.counted += block.size
         self.lowest = min(self.lowest, float(mono.min(initial=math.inf)))
         self.highest = max(self.highest, float(mono.max(initial=-math.inf)))
+        if block.shape[1] > 1:
+            self.bottoms = np.minimum(self.bottoms, block.min(axis=0, initial=math.inf))
+            self.tops = np.maximum(self.tops, block.max(axis=0, initial=-math.inf))
         self.next += len(block)
         return ""
 
@@ -58,14 +66,17 @@ class Meter:
     def _silence(self, limits: Limits) -> str:
         if limits.min_level is None:
             return ""
-        half = (self.highest - self.lowest) / 2
-        if half <= 0:
+        level = _level(self.lowest, self.highest)
+        if level >= limits.min_level:
+            return ""
+        alone = max(map(_level, self.bottoms.tolist(), self.tops.tolist()))
+        if alone >= limits.min_level:
+            cancel = f"its {len(self.tops)} channels cancel each other when they are mixed"
+            return f"silent: {cancel}; give one of them, or have the reader take one by its key channel"
+        if level == -math.inf:
             return f"silent: every sample is {self.highest + 0.0:g}"  # not -0
-        level = 20 * math.log10(half)
         needed = f"at least {limits.min_level:g} dB are needed"
-        return (
-            f"silent: its level is {level:.1f} dB of full scale, {needed}" if level < limits.min_level else ""
-        )
+        return f"silent: its level is {level:.1f} dB of full scale, {needed}"
 
     def _clipping(self, limits: Limits) -> str:
         share = self.clipped / max(1, self.counted)
@@ -74,3 +85,9 @@ class Meter:
         return (
             f"clipped: {share:.1%} of its samples are at full scale, at most {limits.max_clipped:.1%} may be"
         )
+
+
+def _level(lowest: float, highest: float) -> float:
+    """Return the level of a range in dB of full scale, minus infinity where it holds a single value."""
+    half = (highest - lowest) / 2
+    return 20 * math.log10(half) if half > 0 else -math.inf

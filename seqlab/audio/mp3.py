@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["Count", "count"]
+__all__ = ["Count", "begins_frame", "count"]
 
 HEADER = 4
 """Bytes of a frame's header."""
@@ -63,6 +63,11 @@ def count(stream: BinaryIO, size: int) -> Count | None:
     if not frame and following.strip(b"\0") and not following.startswith(TAGS):
         return None
     return Count(frames * first[1], first[1], position + frame[0] - size if frame else 0)
+
+
+def begins_frame(data: bytes) -> bool:
+    """Return whether bytes begin as a frame of layer III does."""
+    return _frame(data[:HEADER]) is not None
 
 
 def _after_tag(stream: BinaryIO) -> int:

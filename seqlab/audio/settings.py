@@ -36,7 +36,8 @@ class Limits:
     def duration_problem(self, seconds: float) -> str:
         """Say why a length is refused, an empty string where it is not."""
         if seconds < self.min_duration:
-            return f"too short: {seconds:.4g} s, at least {self.min_duration:g} s are needed"
+            lasts = f"{seconds:.4g} s" if seconds >= 1e-3 else "less than a millisecond"
+            return f"too short: {lasts}, at least {self.min_duration:g} s are needed"
         if self.max_duration is not None and seconds > self.max_duration:
             return f"too long: {seconds:.4g} s, at most {self.max_duration:g} s are allowed"
         return ""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
+STANDARD_OUTPUT = Path("-")
+
+SPEAKERS = 5
+"""Speakers that are shown, those with the highest error rates."""
+
+
+def errors_path(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    """Return where the errors go; a usage error for the empty name, which would mean the current folder."""
+    if value == "":
+        raise click.BadParameter("expected the name of a new file, or - for standard output, got nothing")
+    return None if value is None else Path(value)
+
 
 @click.command
 @click.argument("model", type=click.Path(path_type=Path))
@@ -28,13 +41,13 @@ __all__ = ["evaluate"]
     show_default=True,
     help="Split of the model's own recipe to use where no DATA is given.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the figures of every speaker.")
 @click.option(
     "--errors",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Write the errors to this new text file: totals, frequent confusions, and every sentence or"
-    " utterance that holds errors.",
+    callback=errors_path,
+    metavar="FILE|-",
+    help="Write the errors to this new text file, or with - to standard output, behind the figures: totals,"
+    " frequent confusions, and every sentence or utterance that holds errors.",
 )
 @device_option
 @precision_option
@@ -54,18 +67,40 @@ def evaluate(
     threads: int | None,
 ) -> None:
     """Measure MODEL on labelled DATA files, or on a split of the recipe that it was trained with."""
+    if as_json and errors == STANDARD_OUTPUT:
+        raise click.UsageError("--json and --errors - would both be on standard output; give --errors a file")
     from seqlab.engine.device import threads as limited
 
+    how: dict[str, Any] = {"split": split, "device": device, "precision": precision}
+    listed = ""
     with limited(threads):
         if errors is None:
-            figures = lab.evaluate(model, data, split=split, device=device, precision=precision)
+            figures = lab.evaluate(model, data, **how)
+        elif errors == STANDARD_OUTPUT:
+            figures, listed = lab.list_errors(model, data, **how)
         else:
             with new_file(errors, "--errors") as stream:
-                figures, text = lab.list_errors(model, data, split=split, device=device, precision=precision)
-                stream.write(text.encode(errors="surrogateescape"))  # of paths that are not UTF-8
-    if as_json:
-        click.echo(json.dumps(figures, indent=2))
-        return
-    width = max(map(len, figures))
-    for name, value in figures.items():
-        click.echo(f"{name:{width}}  {value:.4f}")
+                figures, text = lab.list_errors(model, data, **how)
+                stream.write(as_bytes(text))
+    click.echo(json.dumps(figures, indent=2) if as_json else "\n".join(lines(figures)))
+    if listed:
+        click.echo(as_bytes(f"\n{listed}"), nl=False)
+
+
+def lines(figures: Mapping[str, float]) -> Iterator[str]:
+    """Yield a line for each figure; for speakers, one with the worst of them for each error rate."""
+    from seqlab.predict.scoring import by_speaker, of_one_speaker
+
+    shown = {name: value for name, value in figures.items() if not of_one_speaker(name)}
+    width = max(map(len, shown))
+    for name, value in shown.items():
+        yield f"{name:{width}}  {value:.4f}"
+    for rate, speakers in by_speaker(figures).items():
+        worst = ", ".join(f"{speaker} {value:.4f}" for speaker, value in list(speakers.items())[:SPEAKERS])
+        more = ", ..." if len(speakers) > SPEAKERS else ""
+        yield f"{rate} of {len(speakers)} speakers, worst first: {worst}{more}"
+
+
+def as_bytes(text: str) -> bytes:
+    """Return a listing encoded, with paths that are not UTF-8 as they are."""
+    return text.encode(errors="surrogateescape")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -37,24 +37,13 @@ def label(predictor: Predictor, files: Sequence[Path], source: str, target: str,
 
 def read(reader: Reader, file: Path, source: str) -> Iterator[Example]:
     """Yield the examples of one file in the format asked for."""
+    from seqlab.builtin.readers.lines import byte_lines, file_name
     from seqlab.predict.formats import read_text
 
     if source == "data" or (source == "auto" and _belongs_to(reader, file)):
         yield from reader.read(file, labelled=False)
     else:
-        yield from read_text(lines_of(file), "<stdin>" if file == STANDARD_INPUT else str(file))
-
-
-def lines_of(file: Path) -> Iterable[bytes]:
-    """Yield the lines of a file, or of standard input; DataError where it cannot be read."""
-    from seqlab.api import DataError, Place
-    from seqlab.builtin.readers.conllu import opened
-
-    try:
-        with opened(file) as stream:
-            yield from stream
-    except OSError as error:
-        raise DataError(f"cannot be read: {error.strerror}", place=Place(str(file))) from error
+        yield from read_text(byte_lines(file), file_name(file))
 
 
 def writer_for(example: Example, target: str, reader: Reader) -> Writer:

@@ -44,10 +44,16 @@ __all__ = ["predict"]
     help="tsv: a line per token, the token and then one column per head in the recipe's order, an empty line"
     " after each sentence; jsonl: an object per sentence, its key tokens and one key per head, named by its"
     " target, each with a list; conllu: CoNLL-U, each head's labels in the column of its target. Of sound,"
-    " tsv: a line per sound, its path and then one column per head; jsonl: an object per sound, what its"
-    " manifest says of it and then path, text, probability, duration and segments.",
+    " tsv: a line per sound, its path and then one column per head; jsonl: a manifest, an object per sound,"
+    " what its own manifest says of it and then audio (its path, relative to the output), text, probability,"
+    " duration and segments.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write to this new file, not standard output.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Write to this new file, not standard output. It has its name when it is whole; what was finished"
+    " before a failure is kept as PATH.partial.",
+)
 @click.option(
     "--max-segment",
     type=click.FloatRange(min=1.0),
@@ -59,8 +65,8 @@ __all__ = ["predict"]
 @click.option(
     "--on-error",
     type=click.Choice(["fail", "skip"]),
-    help="What to do with a sound that cannot be used: stop there (default), or name it and go on with the"
-    " next; then the exit code is 4.",
+    help="What to do with a sound, a list or a folder that cannot be used: stop there (default), or name it"
+    " and go on with the next; then the exit code is 4.",
 )
 @device_option
 @precision_option
@@ -101,7 +107,11 @@ def predict(
         return 0
     unfit({"--from text": source == "text", "--to conllu": target == "conllu"}, "reads sound")
     transcribe = Transcribing(
-        data=source == "data", target=target, max_segment=max_segment, skip=on_error == "skip"
+        data=source == "data",
+        target=target,
+        folder=out.parent if out else Path(),
+        max_segment=max_segment,
+        skip=on_error == "skip",
     )
     with limited(threads), opened(out) as stream:
         return transcribe(trained, files, stream)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import click
+
 from seqlab.cli.options import tell
 from seqlab.errors import DataError
 
 if TYPE_CHECKING:
+    from seqlab.api import Reader
     from seqlab.predict.recognizer import Recognizer
 
 __all__ = ["Transcribing"]
@@ -22,6 +25,8 @@ class Transcribing:
 
     data: bool
     target: str
+    folder: Path
+    """Where paths in the output start from."""
     max_segment: float | None
     skip: bool
     written: int = 0
@@ -31,19 +36,26 @@ class Transcribing:
         """Write the transcripts of all paths to a stream; return the exit code."""
         from seqlab.predict.recognizer import MAX_SEGMENT
         from seqlab.predict.sounds import SoundFinder
-        from seqlab.predict.transcript_formats import TRANSCRIPT_WRITERS
+        from seqlab.predict.transcript_formats import transcript_writer
 
-        write = TRANSCRIPT_WRITERS[self.target]
+        if self.data:
+            refuse_sound(paths, recognizer.assembly.reader)
+        write = transcript_writer(self.target, self.folder)
         find = SoundFinder(recognizer, self.refuse, data=self.data)
         examples = (example for path in paths for example in find(path))
         longest = MAX_SEGMENT if self.max_segment is None else self.max_segment
         found = recognizer.transcribe(examples, max_segment=longest, refuse=self.refuse)
         for example, transcript in found:
-            stream.write(write(example, transcript).encode())
+            try:
+                line = write(example, transcript)
+            except DataError as error:
+                self.refuse(error)
+                continue
+            stream.write(line.encode(errors="surrogateescape"))  # of names that are not UTF-8
             self.written += 1
         if not self.left_out:
             return 0
-        tell(f"{self.left_out} of {self.written + self.left_out} sounds left out")
+        tell(f"{self.left_out} left out, {self.written} transcribed")
         return DataError.exit_code
 
     def refuse(self, error: DataError) -> None:
@@ -52,3 +64,12 @@ class Transcribing:
             raise error
         tell(f"left out: {error}")
         self.left_out += 1
+
+
+def refuse_sound(paths: Sequence[Path], reader: Reader) -> None:
+    """Refuse what is named like sound where data is asked for, of another kind than the reader's."""
+    from seqlab.predict.sounds import is_sound
+
+    for path in paths:
+        if is_sound(path) and not path.name.endswith(tuple(reader.suffixes)):
+            raise click.UsageError(f"{path}: this is named like sound, not like data; leave out --from data")

@@ -20,8 +20,9 @@ class Progress:
     """How far training is; saved in every checkpoint, it says where to go on.
 
     `epoch` and `batch` count what is complete, from 0; the sums run over the current epoch. `best_value` is
-    the monitored figure of the weights that are kept; early stopping has waited for `evaluations_waited`
-    evaluations to beat `patience_value` by its `min_delta`.
+    the monitored figure of the weights that are kept, `best_loss` their loss on the same data, None where
+    nobody told it; early stopping has waited for `evaluations_waited` evaluations to beat `patience_value` by
+    its `min_delta`.
     """
 
     epoch: int = 0
@@ -35,6 +36,7 @@ class Progress:
     total_tokens: int = 0
     total_seconds: float = 0.0
     best_value: float | None = None
+    best_loss: float | None = None
     best_epoch: int = 0
     best_step: int = 0
     evaluated_epoch: int = 0

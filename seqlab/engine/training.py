@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from seqlab.engine.batching import Batch, Budget, Dataset, plan_batches
+from seqlab.engine.best import LOSS, beats, is_best
 from seqlab.engine.checkpoint import weights
 from seqlab.engine.device import deterministic
 from seqlab.engine.model import SequenceModel, State, detached
@@ -43,7 +44,10 @@ class Cancelled(SeqlabError):  # noqa: N818 - nothing went wrong
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How the dev split is judged: a function of the model in evaluation mode, and the figure to watch."""
+    """How the dev split is judged: a function of the model in evaluation mode, and the figure to watch.
+
+    It picks the best weights; between equal ones decides the lower `loss`, where `judge` tells one.
+    """
 
     judge: Callable[[SequenceModel], Mapping[str, float]]
     monitor: str
@@ -222,19 +226,20 @@ class Trainer:
         self.metrics = evaluation.judge(model)
         self.progress.evaluated_epoch = self.progress.epoch
         value = self.metrics[evaluation.monitor]
-        self._keep_best(value, higher_is_better=evaluation.higher_is_better)
+        self._keep_best(evaluation)
         self._heed_patience(value, higher_is_better=evaluation.higher_is_better)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(value)
         self._tell("evaluated", self.metrics)
 
-    def _keep_best(self, value: float, *, higher_is_better: bool) -> None:
-        """Remember the weights where `value` is better than every value before."""
-        progress = self.progress
-        self.improved = _beats(value, progress.best_value, higher_is_better=higher_is_better)
+    def _keep_best(self, evaluation: Evaluation) -> None:
+        """Remember the weights where they are better than all that were judged before."""
+        progress, monitor = self.progress, evaluation.monitor
+        better = evaluation.higher_is_better
+        self.improved = is_best(self.metrics, progress, monitor=monitor, higher_is_better=better)
         if self.improved:
-            progress.best_value, progress.best_epoch = value, progress.epoch
-            progress.best_step = progress.step
+            progress.best_value, progress.best_loss = self.metrics[monitor], self.metrics.get(LOSS)
+            progress.best_epoch, progress.best_step = progress.epoch, progress.step
             self.best = weights(self.evaluated_model)
 
     def _heed_patience(self, value: float, *, higher_is_better: bool) -> None:
@@ -243,7 +248,7 @@ class Trainer:
         if stopping is None:
             return
         reference, margin = progress.patience_value, stopping.min_delta
-        if _beats(value, reference, higher_is_better=higher_is_better, margin=margin):
+        if beats(value, reference, higher_is_better=higher_is_better, margin=margin):
             progress.patience_value, progress.evaluations_waited = value, 0
             return
         progress.evaluations_waited += 1
@@ -376,15 +381,6 @@ class Trainer:
         elif self.average:
             self.model.load_state_dict(self.average.module.state_dict())
         self.model.eval()
-
-
-def _beats(value: float, reference: float | None, *, higher_is_better: bool, margin: float = 0.0) -> bool:
-    """Return whether `value` is better by more than `margin`; anything beats None, any number beats nan."""
-    if reference is None:
-        return True
-    if math.isnan(reference):
-        return not math.isnan(value)
-    return value > reference + margin if higher_is_better else value < reference - margin
 
 
 def _check(model: SequenceModel, job: TrainingJob) -> None:

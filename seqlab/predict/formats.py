@@ -10,7 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from seqlab.builtin.readers.conllu import BOM, COLUMNS, NO_VALUE, Source, decode
+from seqlab.builtin.readers.conllu import COLUMNS, NO_VALUE, Source
+from seqlab.builtin.readers.lines import BOM, decode
 from seqlab.errors import DataError, Place
 from seqlab.plugin.kinds import Example
 
@@ -36,12 +37,15 @@ def read_text(lines: Iterable[bytes], name: str) -> Iterator[Example]:
     """Yield one example per line of whitespace-separated tokens; an empty line gives one without tokens.
 
     Whitespace is what Unicode calls so, no-break spaces included: no token holds any. `name` stands for the
-    file in messages. A byte order mark and CRLF line ends are taken off.
+    file in messages. A byte order mark and CRLF line ends are taken off. DataError where there is no line.
     """
+    number = 0
     for number, line in enumerate(lines, 1):
         place = Place(name, number)
         raw = line.removeprefix(BOM) if number == 1 else line
         yield Example({"tokens": decode(raw, place).split()}, place)
+    if not number:
+        raise DataError("empty: one sentence a line is expected", place=Place(name))
 
 
 def write_tsv(example: Example, labels: Labels) -> str:

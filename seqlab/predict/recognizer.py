@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from seqlab.api import Audio, DataError, Example, Place, SeqlabError
 from seqlab.audio import UNLIMITED, AudioFile, AudioSamples, AudioSettings, Piece, pieces
+from seqlab.audio.segments import LEAST_LONGEST
 from seqlab.predict.trained import TrainedModel, windows
 from seqlab.predict.transcript import Heard, Transcript, joined
 
@@ -120,9 +122,10 @@ class Recognizer(TrainedModel):
         """Recognise a reader's examples, in order; the sound of each, as long as it may be, is decoded once.
 
         One that cannot be used goes to `refuse`; where that does not raise, it has no transcript.
+        TypeError or ValueError where `max_segment` or `window_seconds` is no such number.
         """
-        if not window_seconds > 0:
-            raise ValueError(f"window_seconds must be more than 0, got {window_seconds:g}")
+        _check_seconds("max_segment", max_segment, LEAST_LONGEST)
+        _check_seconds("window_seconds", window_seconds)
         heard: list[Heard] = []
         for window in windows(self._parts(examples, max_segment), _seconds, window_seconds, WINDOW_PIECES):
             for example, answer in self._answered(window):
@@ -209,6 +212,15 @@ class Recognizer(TrainedModel):
 def _seconds(part: Part) -> float:
     _, piece = part
     return piece.end - piece.start if isinstance(piece, Piece) else 0.0
+
+
+def _check_seconds(name: str, value: object, least: float = 0.0) -> None:
+    allowed = f"at least {least:g}" if least else "more than 0"
+    message = f"{name} must be a number of seconds, {allowed}, got {value!r}"
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(message)
+    if not float(value) >= least or not value:  # not a number is not at least anything
+        raise ValueError(message)
 
 
 def _taken_in(sound: Any) -> Any:

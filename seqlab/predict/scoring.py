@@ -11,7 +11,7 @@ from seqlab.assembly import Assembly
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
 from seqlab.engine.precision import Arithmetic
 
-__all__ = ["BATCH", "ErrorListing", "Scorer", "overall"]
+__all__ = ["BATCH", "ErrorListing", "Scorer", "by_speaker", "of_one_speaker", "overall"]
 
 BATCH = Budget(tokens=16_384)
 """The batches of prediction and evaluation; the longer they are, the better the matrix products."""
@@ -19,13 +19,41 @@ BATCH = Budget(tokens=16_384)
 LOSS = "loss"
 """Name of the loss among the figures; the sum over heads where there are several."""
 
-OF_ONE_LABEL = (".precision", ".recall", ".f1", ".speaker_wer", ".speaker_cer")
-"""How figures of single labels and speakers end: `NOUN.f1`, or `upos.NOUN.f1` with several heads."""
+OF_ONE_LABEL = (".precision", ".recall", ".f1")
+"""How figures of single labels end: `NOUN.f1`, or `upos.NOUN.f1` with several heads."""
+
+SPEAKER = "speaker_"
+"""How the last part of a single speaker's figure begins: `ann.speaker_wer`, or `text.ann.speaker_wer`."""
 
 
 def overall(names: Iterable[str]) -> list[str]:
     """Return the figures to show at a glance: all but those of single labels and speakers."""
-    return [name for name in names if not name.endswith(OF_ONE_LABEL)]
+    return [name for name in names if not (name.endswith(OF_ONE_LABEL) or of_one_speaker(name))]
+
+
+def of_one_speaker(name: str) -> bool:
+    """Return whether this is the name of a single speaker's figure."""
+    return "." in name and name.rpartition(".")[2].startswith(SPEAKER)
+
+
+def by_speaker(figures: Mapping[str, float]) -> dict[str, dict[str, float]]:
+    """Return the error rates of the speakers, highest first, by the name of the overall rate.
+
+    `{"wer": {"bob": 0.5, "ann": 0.25}}`; empty where no figure is that of a single speaker.
+    """
+    alone = {name: value for name, value in figures.items() if of_one_speaker(name)}
+    found: dict[str, dict[str, float]] = {}
+    for rate in overall(figures):
+        head, dot, name = rate.rpartition(".")
+        start, end = head + dot, f".{SPEAKER}{name}"
+        rates = {
+            each[len(start) : -len(end)]: value
+            for each, value in alone.items()
+            if each.startswith(start) and each.endswith(end)
+        }
+        if rates:
+            found[rate] = dict(sorted(rates.items(), key=lambda pair: (-pair[1], pair[0])))
+    return found
 
 
 class ErrorListing(NamedTuple):

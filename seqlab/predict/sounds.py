@@ -10,6 +10,7 @@ from seqlab.api import DataError, Example, Place, Reader, ReaderContext
 from seqlab.assembly import build_component
 from seqlab.audio import AudioFile
 from seqlab.audio.settings import SUFFIXES
+from seqlab.builtin.readers.lines import file_name
 from seqlab.builtin.readers.manifests import Columns, ManifestLayout
 from seqlab.builtin.readers.utterances import Entry
 from seqlab.predict.recognizer import Recognizer, Refuse
@@ -28,7 +29,10 @@ def is_sound(path: Path) -> bool:
 
 
 class SoundFinder:
-    """Finds the examples behind the paths that a user gives; one that cannot be used goes to `refuse`.
+    """Finds the examples behind the paths that a user gives; what cannot be used goes to `refuse`.
+
+    That is a line of a list as well as a whole list, or the rest of one that breaks off, and a folder
+    without sound.
 
     What is named like data of the recipe's reader is read by it, anything with `data=True`; JSON Lines and
     standard input (`-`) are lists of paths where the reader has no JSON Lines of its own; a folder stands for
@@ -46,6 +50,13 @@ class SoundFinder:
         )
 
     def __call__(self, path: Path) -> Iterator[Example]:
+        """Yield the examples that a path names."""
+        try:
+            yield from self._found(path)
+        except DataError as error:
+            self.refuse(error)
+
+    def _found(self, path: Path) -> Iterator[Example]:
         """Yield the examples; DataError where there is none, or a list cannot be read."""
         if self.data or self._belongs_to_reader(path):
             yield from self.reader.read(path, labelled=False)
@@ -69,12 +80,16 @@ class SoundFinder:
         yield from map(self.recognizer.recording, found)
 
     def _listed(self, path: Path) -> Iterator[Example]:
+        empty = True
         for entry in ManifestLayout(Columns()).entries(path, labelled=False):
+            empty = False
             found = entry if isinstance(entry, DataError) else self._entry(entry)
             if isinstance(found, DataError):
                 self.refuse(found)
             else:
                 yield found
+        if empty:
+            raise DataError("no utterances", place=Place(file_name(path)))
 
     def _entry(self, entry: Entry) -> Example | DataError:
         example = self.recognizer.recording(entry.audio)

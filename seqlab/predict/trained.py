@@ -67,15 +67,21 @@ def windows(
 ) -> Iterator[list[Item]]:
     """Cut a stream into lists, each closed as soon as its sizes reach `limit` or it holds `most` items.
 
-    Empty items cost memory, too: hence the second bound.
+    Empty items cost memory, too: hence the second bound. Where the stream ends with an error, what came
+    before it is yielded first.
     """
     window: list[Item] = []
     room = limit
-    for item in items:
-        window.append(item)
-        room -= size(item)
-        if room <= 0 or len(window) >= most:
+    try:
+        for item in items:
+            window.append(item)
+            room -= size(item)
+            if room <= 0 or len(window) >= most:
+                yield window
+                window, room = [], limit
+    except Exception:
+        if window:
             yield window
-            window, room = [], limit
+        raise
     if window:
         yield window

@@ -137,13 +137,28 @@ def settings_problems(
     error: ValidationError, model: type[BaseModel], node: Node, path: KeyPath
 ) -> list[Problem]:
     """Translate pydantic's errors on the mapping `node`, which stands at `path` and should fit `model`."""
-    details = error.errors(include_url=False)
+    details = _true_ones(error.errors(include_url=False))
     problems: list[Problem] = []
     for container in dict.fromkeys(detail["loc"][:-1] for detail in details if _about_keys(detail)):
         problems += _keys_at(model, node, path, (container, details))
     findings = [_finding(detail, node, path) for detail in details if not _about_keys(detail)]
     entered = {(*path, *follow(node, detail["loc"][:-1])[1]) for detail in details if _about_keys(detail)}
     return problems + [finding.problem for finding in _joined(findings, entered)]
+
+
+def _true_ones(details: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short where it only has items that are wrong.
+
+    pydantic counts the right ones, and tells of the others besides.
+    """
+
+    def is_long_enough(detail: ErrorDetails) -> bool:
+        if detail["type"] != "too_short" or len(detail["input"]) < detail["ctx"]["min_length"]:
+            return False
+        loc = detail["loc"]
+        return any(other is not detail and other["loc"][: len(loc)] == loc for other in details)
+
+    return [detail for detail in details if not is_long_enough(detail)]
 
 
 def follow(node: Node, loc: Sequence[str | int]) -> tuple[Node, KeyPath, bool]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from seqlab.api import Component, Example, FieldKind, Metric, MetricContext, Place
@@ -36,6 +36,8 @@ def check_metric(component: Component[Any], *, target: str = "labels", **config:
     - Its figures do not depend on the order of the examples and are the same asked twice.
     - Perfect answers are at least as good as wrong ones by `higher_is_better`.
     - What it learned survives a round trip through JSON.
+    - A `listing`, where it has one, is a text whose last line is ended, of what was counted since the reset
+      and nothing else; it shows the errors, is the same asked twice, and leaves the figures as they are.
     """
     context = MetricContext(target, FIELDS)
     metric: Metric = component.build(component.config(**config), context)
@@ -50,6 +52,8 @@ def check_metric(component: Component[Any], *, target: str = "labels", **config:
     again.restore(learned)
     assert _measure(again, target, EXAMPLES) == figures, "what was learned is lost on its way through JSON"
     _check_direction(metric, target, figures)
+    if listing := getattr(metric, "listing", None):
+        _check_listing(metric, listing, target)
     metric.reset()
     assert metric.compute() == {}, "there are figures after a reset"
 
@@ -61,12 +65,32 @@ def _measure(metric: Metric, target: str, examples: Sequence[Example]) -> dict[s
     return metric.compute()
 
 
-def _check_direction(metric: Metric, target: str, wrong: dict[str, float]) -> None:
+def _measure_perfect(metric: Metric, target: str) -> dict[str, float]:
     metric.reset()
     for example in EXAMPLES:
         metric.update(example, example.fields[target], example.fields[target])
+    return metric.compute()
+
+
+def _check_listing(metric: Metric, listing: Callable[[], object], target: str) -> None:
+    _measure_perfect(metric, target)
+    of_right_answers = listing()
+    metric.reset()
+    blank = listing()
+    figures = _measure(metric, target, EXAMPLES)
+    text = listing()
+    assert isinstance(text, str), f"the listing is {type(text).__name__}, not a string"
+    assert text.endswith("\n"), f"the listing's last line is not ended: {text[-20:]!r}"
+    assert listing() == text, "asked twice, the listings differ"
+    assert metric.compute() == figures, "the listing changes the figures"
+    assert text != of_right_answers, "the listing of wrong answers is that of right ones"
+    metric.reset()
+    assert listing() == blank, "the listing holds what was counted before a reset"
+
+
+def _check_direction(metric: Metric, target: str, wrong: dict[str, float]) -> None:
     name = next(iter(wrong))
-    best, other = metric.compute()[name], wrong[name]
+    best, other = _measure_perfect(metric, target)[name], wrong[name]
     assert best >= other if metric.higher_is_better else best <= other, (
         f"perfect answers are not the best: {name}"
     )

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -65,10 +67,40 @@ def test_what_is_no_array_of_samples(samples: np.ndarray, message: str) -> None:
     assert str(caught.value) == f"microphone: {message}"
 
 
-@pytest.mark.parametrize("rate", [0, -8000, 16000.5, True])
-def test_what_is_no_rate(rate: int) -> None:
-    with pytest.raises(DataError, match=f"must be a whole number of Hz, at least 1, got {rate}"):
+@pytest.mark.parametrize("kind", ["int64", "uint64"])
+def test_integers_that_only_count_have_no_full_scale(kind: str) -> None:
+    with pytest.raises(DataError) as caught:
+        AudioSamples(np.arange(9000).astype(kind), RATE)
+    assert str(caught.value) == (
+        f"<array>: {kind} samples have no full scale that is known; allowed are floating point with full"
+        " scale at 1, and integers of up to 32 bits with that of their type: for values of 16 bits,"
+        " samples.astype('int16') or samples / 32768"
+    )
+
+
+@pytest.mark.parametrize("rate", [0, -8000, 16000.5, True, math.nan, math.inf, "16000", None, [16000]])
+def test_what_is_no_rate(rate: Any) -> None:
+    with pytest.raises(DataError) as caught:
         AudioSamples(tone(1.0), rate)
+    allowed = "a whole number of Hz, at least 1"
+    assert str(caught.value) == f"<array>: the sample rate must be {allowed}, got {rate!r}"
+
+
+@pytest.mark.parametrize("rate", [16_000.0, np.int64(16_000), np.float32(16_000)])
+def test_whole_numbers_of_any_type_are_rates(rate: Any) -> None:
+    assert AudioSamples(tone(1.0), rate).rate == 16_000
+
+
+@pytest.mark.parametrize("value", [1e300, -1e39])
+def test_a_number_beyond_float32_is_named_as_it_is(value: float) -> None:
+    samples = tone(1.0).astype(np.float64)
+    samples[160] = value
+    with pytest.raises(DataError) as caught:
+        AudioSamples(np.stack([samples * 0, samples], axis=1), RATE)
+    allowed = "far beyond full scale; samples must lie between -1 and 1"
+    assert str(caught.value) == f"<array>: sample 160 (at 0.010 s) is {value:g}, {allowed}"
+    other = AudioSettings(channel=0, limits=UNLIMITED)
+    assert not AudioSamples(np.stack([samples * 0, samples], axis=1), RATE, other).samples().any()
 
 
 def test_limits_and_damage() -> None:

@@ -4,9 +4,11 @@ import io
 from pathlib import Path
 
 import pytest
+import soundfile
 from sounds import stereo, tone, write
 
-from seqlab.audio.containers import NOTICED, explain, shortage
+from seqlab.audio.containers import NOTICED, explain, shortage, sound_format
+from seqlab.audio.settings import SUFFIXES
 
 PROMISING = [
     ("a.wav", None),
@@ -81,3 +83,36 @@ def test_shorten_is_named(tmp_path: Path) -> None:
 )
 def test_what_is_no_sound_is_told(head: bytes, message: str) -> None:
     assert explain(head) == message
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_format_that_is_read_is_known_by_its_beginning(tmp_path: Path, suffix: str) -> None:
+    names = {".oga": "OGG", ".opus": "OGG", ".sph": "SPHERE", ".aif": "AIFF"}
+    form = {".oga": "OGG", ".opus": "OGG", ".sph": "NIST", ".aif": "AIFF"}.get(suffix)
+    path = tmp_path / f"a{suffix}"
+    soundfile.write(path, tone(0.5), 16_000, format=form)
+    assert sound_format(path.read_bytes()[:NOTICED]) == names.get(suffix, suffix[1:].upper())
+
+
+@pytest.mark.parametrize("version", [2, 3, 4])
+def test_mp3_is_known_by_its_tag(version: int) -> None:
+    assert sound_format(b"ID3" + bytes([version]) + bytes(60)) == "MP3"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"ID3",
+        b"ID3 is a tag\n",
+        b"RIFF",
+        b"RIFF, he said and left.\n",
+        b"FORM\tNOUN\n",
+        "Ein Satz.".encode("utf-16"),
+        "Ein Satz.".encode("utf-8-sig"),
+        b'{"audio": "a.wav"}\n',
+        b"\x1f\x8b\x08",
+    ],
+)
+def test_text_is_no_sound(head: bytes) -> None:
+    assert sound_format(head) == ""

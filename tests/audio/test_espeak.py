@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import os
 import re
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 import seqlab
 from seqlab.audio import AudioFile
-from seqlab.audio.espeak import PITCHES, SPEEDS, check_voice, engine, speak
+from seqlab.audio.espeak import PITCHES, SPEEDS, check_voice, engine, speak, voices
 from seqlab.errors import SeqlabError
 
 VOICES = ("en-us", "en+f3", "en-gb-scotland+croak", "en-us+klatt4", "en+adam", "en+whisper")
@@ -109,8 +110,12 @@ def test_a_text_of_blanks() -> None:
 @pytest.mark.parametrize(
     ("voice", "message"),
     [
-        ("en-uss", "unknown voice 'en-uss'; did you mean 'en-us'?"),
-        ("en-us+f33", "unknown variant 'f33' of voice 'en-us+f33'; did you mean 'f3'?"),
+        ("en-uss", "unknown voice 'en-uss'; did you mean 'en-us'?; en-us is one, all are listed by: "),
+        (
+            "en-us+f33",
+            "unknown variant 'f33' of voice 'en-us+f33'; did you mean 'f3'?; f1 to f5 are some, all are"
+            " listed by: ",
+        ),
         ("en-us+", "unknown variant '' of voice 'en-us+'"),
         ("", "unknown voice ''"),
     ],
@@ -122,9 +127,21 @@ def test_an_unknown_voice_is_named_with_the_nearest_one(voice: str, message: str
         assert str(caught.value).startswith(message)
 
 
+def test_the_listing_that_errors_name_lists_what_is_allowed() -> None:
+    with pytest.raises(SeqlabError) as caught:
+        check_voice("english")
+    command = str(caught.value).partition("listed by: python -c ")[2]
+    (code,) = shlex.split(command)
+    assert alone(code).strip() == " ".join(voices())
+    languages = [name for name in voices() if not name.startswith("+")]
+    assert {"de", "en-us", "en-gb-scotland"} <= set(languages)
+    for name in voices():
+        check_voice(f"en{name}" if name.startswith("+") else name)
+
+
 def test_a_missing_wheel_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
-    for use in (lambda: speak("one"), lambda: check_voice("en"), engine):
+    for use in (lambda: speak("one"), lambda: check_voice("en"), engine, voices):
         with pytest.raises(SeqlabError, match=re.escape('pip install "seqlab[speech]"') + "$"):
             use()
 

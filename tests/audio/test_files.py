@@ -75,6 +75,23 @@ def test_stretches_that_are_not_there(path: Path, start: float, end: float | Non
     assert str(caught.value) == f"{path}: {message}"
 
 
+@pytest.mark.parametrize("rate", [8000, 44_100])
+def test_a_single_sample_is_too_short(tmp_path: Path, rate: int) -> None:
+    path = write(tmp_path / "a.wav", np.array([0.5]), rate)
+    with pytest.raises(DataError) as caught:
+        AudioFile(path, settings=settings(16_000, limits=Limits())).samples()
+    message = "too short: less than a millisecond, at least 0.05 s are needed"
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_what_makes_no_sample_at_the_wanted_rate_is_too_short(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", np.array([0.5, 0.5]), 44_100)
+    with pytest.raises(DataError) as caught:
+        AudioFile(path, settings=settings(16_000)).samples()
+    message = "too short: 2 samples at 44100 Hz are less than one at 16000 Hz"
+    assert str(caught.value) == f"{path}: {message}"
+
+
 def test_channels(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", stereo(1.0))
     left, right, mix = (

@@ -57,7 +57,19 @@ def test_the_level_is_half_of_peak_to_peak_whatever_the_offset() -> None:
 
 def test_channels_that_cancel_out_are_silence() -> None:
     left = tone(0.5, 1000)
-    assert told(np.stack([left, -left], axis=1)) == "silent: every sample is 0"
+    for right in (-left, -0.9999 * left):
+        assert told(np.stack([left, right], axis=1), blocks=3) == (
+            "silent: its 2 channels cancel each other when they are mixed; give one of them, or have the"
+            " reader take one by its key channel"
+        )
+    assert told(np.stack([left, -0.9 * left], axis=1)) == ""
+
+
+def test_channels_that_are_silent_themselves_do_not_cancel() -> None:
+    faint = tone(0.5, 1000, level=0.0009)
+    message = "silent: its level is -67.0 dB of full scale, at least -60 dB are needed"
+    assert told(np.stack([faint, 0 * faint], axis=1)) == message
+    assert told(np.stack([faint, -faint], axis=1) + 0.25) == "silent: every sample is 0.25"
 
 
 @pytest.mark.parametrize("blocks", [1, 4])

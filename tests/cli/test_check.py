@@ -78,6 +78,52 @@ def test_resolved_prints_a_recipe_that_is_equal(
     assert "epochs: 3" in printed
 
 
+AUGMENTED = """\
+data: {reader: speech, train: train.jsonl}
+features: [log_mel]
+augment:
+  - {name: speed, factors: [0, 5]}
+  - {name: speed, factors: [1.1], continuous: true}
+  - {name: spec_augment, bands: 40, freq_mask: 80}
+encoder: bilstm
+head: ctc
+"""
+
+
+def test_augmenters_that_can_do_nothing_are_told_with_their_places(
+    tmp_path: Path, seqlab_process: Process
+) -> None:
+    (tmp_path / "train.jsonl").touch()
+    (tmp_path / "wrong.yaml").write_text(AUGMENTED)
+    right = AUGMENTED.replace("[0, 5]", "[0.9, 1.1]").replace("[1.1]", "[1.1, 1]").replace("80", "8")
+    (tmp_path / "bands.yaml").write_text(right.replace("bands: 40", "bands: 30"))
+    (tmp_path / "words.yaml").write_text(right.replace("log_mel", "embedding"))
+    code = """
+import sys
+from seqlab.cli.main import main
+print(*(main(["check", name]) for name in ("wrong.yaml", "bands.yaml", "words.yaml")))
+print(sorted({"torch", "numpy"} & set(sys.modules)))
+"""
+    done = seqlab_process(code=code)
+    assert done.stdout.splitlines() == ["2 2 2", "[]"], done.stderr
+    assert done.stderr.splitlines() == [
+        "wrong.yaml:4:29: augment.0.factors.0: must be at least 0.5, got 0",
+        "wrong.yaml:4:32: augment.0.factors.1: must be at most 2, got 5",
+        "wrong.yaml:5:5: augment.1: factors: nothing lies between 1.1 and itself;"
+        " with continuous at least two that differ are needed",
+        "wrong.yaml:6:5: augment.2: freq_mask: must be at most the number of bands, 40, got 80",
+        "bands.yaml:6:33: augment.2.bands: the 40 features of features.0 are no multiple of 30;"
+        " they are made of 40 bands",
+        *(
+            f"words.yaml:{line}:5: augment.{line - 4}: augmenter speed changes sound,"
+            " but no featurizer reads any"
+            for line in (4, 5)
+        ),
+        "words.yaml:6:5: augment.2: augmenter spec_augment changes frames of features,"
+        " but no featurizer makes any",
+    ]
+
+
 def test_no_such_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(tmp_path / "gone.yaml")]) == 2
     assert "gone.yaml" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sounds import manifest
 
 from seqlab.cli.main import main
 
@@ -107,3 +108,77 @@ def test_errors_that_cannot_be_listed_leave_no_file(
     code, _, errors = evaluate(tmp_path / "none.conllu", "--errors", out)
     assert (code, list(tmp_path.iterdir())) == (4, [])
     assert errors == f"error: {tmp_path}/none.conllu: cannot read: No such file or directory\n"
+
+
+def test_a_dash_lists_the_errors_behind_the_figures(
+    evaluate: Callable[..., tuple[int, str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, out = tmp_path / "wrong.conllu", tmp_path / "errors.txt"
+    data.write_text(GOLD)
+    code, figures, _ = evaluate(data, "--errors", out)
+    (folder := tmp_path / "empty").mkdir()
+    monkeypatch.chdir(folder)
+    assert evaluate(data, "--errors", "-") == (code, f"{figures}\n{out.read_text()}", "")
+    assert not list(folder.iterdir()), "no file is named -"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--errors", ""],
+            "'--errors': expected the name of a new file, or - for standard output, got nothing",
+        ),
+        (
+            ["--errors", "-", "--json"],
+            "--json and --errors - would both be on standard output; give --errors",
+        ),
+    ],
+)
+def test_where_errors_cannot_go_is_said(
+    evaluate: Callable[..., tuple[int, str, str]], options: list[str], message: str
+) -> None:
+    code, printed, errors = evaluate(*options)
+    assert (code, printed) == (2, "")
+    assert message in errors
+
+
+# --- speech ----------------------------------------------------------------------------------------------
+
+
+def spoken_by(hearing: Path, file: Path, speakers: int) -> Path:
+    """Write the test split of toy speech as if so many speakers had taken turns."""
+    records = [json.loads(line) for line in (hearing / "test.jsonl").read_text().splitlines()]
+    for number, record in enumerate(records):
+        record |= {"audio": str(hearing / record["audio"]), "speaker": f"s{number % speakers}"}
+    return manifest(file, records)
+
+
+@pytest.mark.parametrize("speakers", [2, 12])
+def test_of_many_speakers_the_worst_are_shown_and_all_are_in_json(
+    hearing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], speakers: int
+) -> None:
+    data = spoken_by(hearing, tmp_path / "data.jsonl", speakers)
+    command = ["evaluate", str(hearing / "run/model"), str(data), "--device", "cpu"]
+    assert main([*command, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    rates = {f"s{number}": figures[f"s{number}.speaker_cer"] for number in range(speakers)}
+    assert main(command) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert not [line for line in table if ".speaker_" in line]
+    worst = sorted(rates, key=lambda name: (-rates[name], name))[:5]
+    shown = ", ".join(f"{name} {rates[name]:.4f}" for name in worst)
+    more = ", ..." if speakers > 5 else ""
+    assert table[-1] == f"cer of {speakers} speakers, worst first: {shown}{more}"
+    assert table[-2].startswith(f"wer of {speakers} speakers, worst first: ")
+    assert len(table) == len(figures) - 2 * speakers + 2
+
+
+def test_a_folder_is_no_data(
+    finished: Path, hearing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for model in (finished / "model", hearing / "run/model"):
+        assert main(["evaluate", str(model), str(tmp_path), "--device", "cpu"]) == 4
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {tmp_path}: "), said
+        assert "folder" in said

@@ -36,6 +36,8 @@ SENTENCE = """\
 
 """
 
+WAV = b"RIFF\x24\x00\x00\x00WAVEfmt " + bytes(range(128, 156))
+
 FULL = 1_000_000
 """Tokens of the long input."""
 
@@ -171,17 +173,25 @@ def test_out_writes_a_new_file_and_never_an_old_one(
     assert f"--out {tmp_path}/no/out: cannot be written: No such file or directory" in errors
 
 
-def test_input_that_fails_midway_leaves_no_output(
-    predict: Callable[..., str], refused: Callable[..., tuple[int, str, str]], tmp_path: Path
+def test_input_that_fails_midway_keeps_what_was_finished_under_another_name(
+    refused: Callable[..., tuple[int, str, str]], tmp_path: Path
 ) -> None:
     (tmp_path / "in").write_bytes(b"la katos\n" * 20_000 + b"la \xff\n")
     code, _, errors = refused(tmp_path / "in", "--out", tmp_path / "out")
     assert code == 4
-    assert f"{tmp_path}/in:20001: not UTF-8" in errors
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
-    (tmp_path / "in").write_text(TEXT)
-    predict(tmp_path / "in", "--out", tmp_path / "out")
-    assert (tmp_path / "out").read_text() == TSV
+    kept, error = errors.splitlines()
+    assert kept == f"kept: {tmp_path}/out.partial holds what was finished before"
+    assert error.startswith(f"error: {tmp_path}/in:20001: not UTF-8")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.partial"]
+    assert (tmp_path / "out.partial").read_text() == "la\tDET\nkatos\tNOUN\n\n" * 20_000
+
+
+def test_input_that_fails_at_once_leaves_no_file(
+    refused: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    code, _, errors = refused(tmp_path / "gone", "--out", tmp_path / "out")
+    assert (code, errors) == (4, f"error: {tmp_path}/gone: cannot read: No such file or directory\n")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_pipe_that_closes_early_is_no_error(seqlab_command: Command, package: Path, tmp_path: Path) -> None:
@@ -221,7 +231,8 @@ def test_a_full_disk_under_out_leaves_nothing(
     (tmp_path / "in").write_text(TEXT)
     args = ("predict", package, tmp_path / "in", "--out", tmp_path / "out")
     done = seqlab_command(*args, preexec_fn=no_room)
-    assert done.stderr.decode() == f"error: {tmp_path}/out: cannot be written: File too large\n"
+    message = "cannot be written: File too large; nothing of it is kept"
+    assert done.stderr.decode() == f"error: {tmp_path}/out: {message}\n"
     assert [path.name for path in tmp_path.iterdir()] == ["in"]
 
 
@@ -242,12 +253,15 @@ def test_a_full_disk_is_said_without_a_traceback(
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("gone.txt", None, "cannot be read: No such file or directory"),
+        ("gone.txt", None, "cannot read: No such file or directory"),
         ("gone.conllu", None, "cannot read: No such file or directory"),
         ("bad.txt", b"la katos\nla \xff\n", "2: not UTF-8: byte 0xff at byte 4 of the line"),
         ("bad.conllu", b"1\tla\n\n", "1: expected 10 columns separated by tabs, found 2"),
         ("cut.conllu", SENTENCE.rstrip().encode(), "8: the last sentence, starting at line 1, is not closed"),
         ("empty.conllu", b"", "no sentences"),
+        ("empty.txt", b"", "empty: one sentence a line is expected"),
+        ("sound.txt", WAV, "this is sound (WAV), but text is read here; a model that reads sound"),
+        ("sound.conllu", WAV, "this is sound (WAV), but text is read here; a model that reads sound"),
     ],
 )
 def test_bad_input_names_file_and_line_and_exits_with_four(
@@ -263,6 +277,27 @@ def test_bad_input_names_file_and_line_and_exits_with_four(
     assert code == 4
     separator = "" if message[0].isdigit() else " "
     assert errors.startswith(f"error: {tmp_path}/{name}:{separator}{message}")
+
+
+@pytest.mark.parametrize("source", ["auto", "text", "data"])
+def test_sound_and_nothing_on_standard_input(
+    source: str,
+    refused: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for data, message in ((b"", ("empty: ", "no sentences")), (WAV, ("this is sound (WAV), ",))):
+        given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(data)))  # type: ignore[arg-type]
+        monkeypatch.setattr(sys, "stdin", given)
+        code, out, errors = refused("-", "--from", source)
+        assert (code, out) == (4, "")
+        assert errors.startswith(tuple(f"error: <stdin>: {each}" for each in message))
+
+
+@pytest.mark.parametrize("source", ["auto", "text", "data"])
+def test_a_folder_is_told(source: str, refused: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    code, out, errors = refused(tmp_path, "--from", source)
+    assert (code, out) == (4, "")
+    assert errors == f"error: {tmp_path}: this is a folder; name the files in it, {tmp_path}/* say\n"
 
 
 def test_an_empty_sentence_cannot_be_conllu(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -65,20 +66,65 @@ def test_files_become_lines_of_path_and_text(
     assert out == "".join(f"in/{name}.wav\t{text}\n" for name, text in expected.items())
 
 
-def test_jsonl_is_a_manifest_again(
-    predict: Callable[..., Result], sounds: Path, recognizer: Recognizer, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+    def give(data: bytes) -> None:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(io.BytesIO(data))))  # type: ignore[arg-type]
+
+    return give
+
+
+def test_jsonl_holds_what_the_list_says_and_what_is_heard(
+    predict: Callable[..., Result],
+    sounds: Path,
+    recognizer: Recognizer,
+    stdin: Callable[[bytes], None],
 ) -> None:
-    given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"audio": "in/b.wav", "mood": "glad"}\n')))  # type: ignore[arg-type]
-    monkeypatch.setattr(sys, "stdin", given)
+    stdin(b'{"audio": "in/b.wav", "mood": "glad", "text": "old"}\n')
     code, out, errors = predict("-", "--to", "jsonl")
     assert (code, errors) == (0, "")
     found, heard = json.loads(out), recognizer(sounds / "b.wav")
     assert found.pop("probability") == round(heard.probability, 4)
     assert found.pop("duration") == round(heard.duration, 3)
     assert [segment["text"] for segment in found.pop("segments")] == [heard.text]
-    assert found == {"audio": "in/b.wav", "mood": "glad", "path": "in/b.wav", "text": heard.text}
-    (sounds.parent / "again.jsonl").write_text(out)
-    assert predict("again.jsonl") == (0, f"in/b.wav\t{heard.text}\n", "")
+    assert found == {"audio": "in/b.wav", "mood": "glad", "text": heard.text}
+
+
+@pytest.mark.parametrize("folder", [".", "in", "out", "out/deep"])
+def test_jsonl_is_a_manifest_wherever_it_lies(
+    folder: str, predict: Callable[..., Result], sounds: Path, recognizer: Recognizer
+) -> None:
+    """Of sound from a list in another folder, from this one and by its whole path, and of a stretch."""
+    (sounds / "list.jsonl").write_text('{"audio": "c.wav"}\n{"audio": "a.wav", "start": 0.05, "end": 0.15}\n')
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    given = ("in/list.jsonl", "in/b.wav", sounds / "a.wav")
+    written = Path(folder, "heard.jsonl")
+    assert predict(*given, "--to", "jsonl", "--out", written) == (0, "", "")
+    texts = [json.loads(line)["text"] for line in written.read_text().splitlines()]
+    assert len(texts) == 4
+    examples = list(recognizer.assembly.reader.read(written))
+    assert [example.fields["text"] for example in examples] == texts
+    assert [example.fields["audio"].duration for example in examples[1:2]] == [0.1]
+    heard = [line.split("\t")[1] for line in predict(written)[1].splitlines()]
+    assert heard == [line.split("\t")[1] for line in predict(*given)[1].splitlines()] == texts
+
+
+def test_jsonl_on_standard_output_starts_from_the_current_folder(
+    predict: Callable[..., Result], sounds: Path, stdin: Callable[[bytes], None]
+) -> None:
+    (sounds / "list.jsonl").write_text('{"audio": "c.wav"}\n')
+    out = predict("in/list.jsonl", "in/b.wav", "--to", "jsonl")[1]
+    assert [json.loads(line)["audio"] for line in out.splitlines()] == ["in/c.wav", "in/b.wav"]
+    stdin(out.encode())
+    assert predict("-") == predict("in/c.wav", "in/b.wav")
+
+
+def test_names_that_are_not_utf8(predict: Callable[..., Result], sounds: Path) -> None:
+    name = os.fsdecode(b"in/\xff.wav")
+    (sounds / "b.wav").rename(name)
+    assert predict(name, "--to", "jsonl", "--out", "heard.jsonl")[0] == 0
+    assert predict("heard.jsonl", "--out", "heard.tsv")[0] == 0
+    assert Path("heard.tsv").read_bytes().startswith(b"in/\xff.wav\t")
 
 
 def test_a_list_in_another_folder_and_the_models_own_data(
@@ -107,15 +153,44 @@ def test_long_sound_is_cut_where_the_option_says(predict: Callable[..., Result],
     assert len(json.loads(predict("long.wav", "--to", "jsonl")[1])["segments"]) < len(segments)
 
 
-def test_out_writes_a_new_file_or_none(predict: Callable[..., Result], sounds: Path, tmp_path: Path) -> None:
+def test_out_writes_a_new_file_or_keeps_what_was_finished(
+    predict: Callable[..., Result], sounds: Path, tmp_path: Path
+) -> None:
     out = predict("in")[1]
     assert predict("in", "--out", "texts.tsv") == (0, "", "")
     assert (tmp_path / "texts.tsv").read_text() == out
     cut(sounds / "b.wav")
     code, _, errors = predict("in", "--out", "more.tsv")
     assert code == 4
-    assert errors.startswith("error: in/b.wav: truncated: ")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "texts.tsv"]
+    kept, error = errors.splitlines()
+    assert kept == "kept: more.tsv.partial holds what was finished before"
+    assert error.startswith("error: in/b.wav: truncated: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "more.tsv.partial", "texts.tsv"]
+    first = out.splitlines(keepends=True)[0]
+    assert (tmp_path / "more.tsv.partial").read_text() == first
+    # Nobody's hour of sound is overwritten by the next try.
+    code, _, errors = predict("in/a.wav", "--out", "more.tsv")
+    assert code == 2
+    assert "--out more.tsv: more.tsv.partial exists, of a command that failed or still runs; choose" in errors
+    assert (tmp_path / "more.tsv.partial").read_text() == first
+
+
+@pytest.mark.parametrize("last", ["empty", "gone.jsonl", "in/bad.jsonl"])
+def test_what_comes_before_a_path_that_cannot_be_used_is_written(
+    last: str, predict: Callable[..., Result], sounds: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (sounds / "bad.jsonl").write_text("{\n")
+    whole = predict("in/a.wav", "in/b.wav")[1]
+    code, out, errors = predict("in/a.wav", "in/b.wav", last, "in/c.wav")
+    assert (code, out) == (4, whole)
+    assert errors.startswith(f"error: {last}:")
+    assert predict("in/a.wav", "in/b.wav", last, "--out", "texts.tsv")[0] == 4
+    assert Path("texts.tsv.partial").read_text() == whole
+    code, out, errors = predict("in/a.wav", last, "in/b.wav", "--on-error", "skip")
+    assert (code, out) == (4, whole)
+    assert errors.startswith(f"left out: {last}:")
+    assert errors.endswith("\n1 left out, 2 transcribed\n")
 
 
 # --- bad input ----------------------------------------------------------------------------------------------
@@ -135,7 +210,14 @@ def test_a_broken_sound_is_named_and_ends_it_or_is_left_out(
     first, second, last = errors.splitlines()
     assert first.startswith("left out: in/b.wav: truncated: ")
     assert second == "left out: gone.wav: cannot be read: no such file or directory"
-    assert last == "2 of 4 sounds left out"
+    assert last == "2 left out, 2 transcribed"
+
+
+def test_a_name_that_a_format_cannot_hold_is_left_out(predict: Callable[..., Result], sounds: Path) -> None:
+    (sounds / "b.wav").rename(sounds / "b\t.wav")
+    code, out, errors = predict("in", "--on-error", "skip")
+    assert (code, [line.split("\t")[0] for line in out.splitlines()]) == (4, ["in/a.wav", "in/c.wav"])
+    assert errors.startswith("left out: in/b\t.wav: 'in/b\\t.wav' holds a tab or a line end")
 
 
 def test_skip_goes_through_a_manifest_of_damaged_sounds(
@@ -153,7 +235,7 @@ def test_skip_goes_through_a_manifest_of_damaged_sounds(
     assert [line.split(": ")[2] for line in errors.splitlines()[:-1]] == [
         f"{name}.wav" for name in ("truncated", "zero-bytes", "renamed", "short", "nan", "silence")
     ]
-    assert errors.endswith("\n6 of 14 sounds left out\n")
+    assert errors.endswith("\n6 left out, 8 transcribed\n")
 
 
 @pytest.mark.parametrize(
@@ -161,6 +243,10 @@ def test_skip_goes_through_a_manifest_of_damaged_sounds(
     [
         (["in", "--from", "text"], "--from text makes no sense here: the model reads sound"),
         (["in", "--to", "conllu"], "--to conllu makes no sense here: the model reads sound"),
+        (
+            ["in/a.wav", "--from", "data"],
+            "in/a.wav: this is named like sound, not like data; leave out --from data",
+        ),
         (["in", "--max-segment", "0.5"], "'--max-segment': 0.5 is not in the range x>=1.0"),
         (["in", "--max-segment", "nan"], "'--max-segment': nan is no number of seconds"),
         (["in", "--on-error", "stop"], "'--on-error': 'stop' is not one of 'fail', 'skip'"),
@@ -189,7 +275,20 @@ def test_options_and_sound_that_make_no_sense_for_text(
     assert message in capsys.readouterr().err
 
 
-def test_a_list_or_folder_that_holds_nothing(predict: Callable[..., Result], tmp_path: Path) -> None:
+def test_sound_on_standard_input_is_told(
+    predict: Callable[..., Result], sounds: Path, stdin: Callable[[bytes], None]
+) -> None:
+    stdin((sounds / "a.wav").read_bytes())
+    code, _, errors = predict("-")
+    assert code == 4
+    assert errors.startswith("error: <stdin>: this is sound (WAV), but text is read here; ")
+
+
+def test_a_list_or_folder_that_holds_nothing(
+    predict: Callable[..., Result], tmp_path: Path, stdin: Callable[[bytes], None]
+) -> None:
+    stdin(b"")
+    assert predict("-") == (4, "", "error: <stdin>: no utterances\n")
     (tmp_path / "empty").mkdir()
     assert predict("empty")[2].startswith("error: empty: no sound in this folder; known endings are .wav")
     (tmp_path / "empty.jsonl").touch()

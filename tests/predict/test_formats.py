@@ -39,8 +39,10 @@ def test_byte_order_mark_line_ends_and_a_missing_last_one_change_nothing(content
     assert [e.fields["tokens"] for e in texts(content)] == [["a", "b"], ["c"]]
 
 
-def test_no_input_is_no_sentence() -> None:
-    assert texts(b"") == []
+def test_no_input_at_all_is_an_error_and_an_empty_line_is_none() -> None:
+    with pytest.raises(DataError, match=r"^in.txt: empty: one sentence a line is expected$"):
+        texts(b"")
+    assert [each.fields["tokens"] for each in texts(b"\n")] == [[]]
 
 
 def test_bad_utf8_names_line_and_byte() -> None:

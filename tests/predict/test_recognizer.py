@@ -384,13 +384,46 @@ def test_a_sound_that_breaks_at_its_end_leaves_no_transcript(
 @pytest.mark.parametrize(
     ("bounds", "message"),
     [
-        ({"max_segment": 0.5}, "pieces must be allowed at least 1 s, got 0.5"),
-        ({"window_seconds": 0.0}, "window_seconds must be more than 0, got 0"),
+        ({"max_segment": 0.5}, "max_segment must be a number of seconds, at least 1, got 0.5"),
+        ({"max_segment": np.nan}, "max_segment must be a number of seconds, at least 1, got nan"),
+        ({"window_seconds": 0.0}, "window_seconds must be a number of seconds, more than 0, got 0.0"),
+        ({"window_seconds": -1}, "window_seconds must be a number of seconds, more than 0, got -1"),
     ],
 )
 def test_bounds_are_checked(bounds: dict[str, float], message: str, shared: Recognizer) -> None:
     with pytest.raises(ValueError, match=f"^{message}$"):
         next(shared.stream([(POOL[0], RATE)], **bounds))
+
+
+@pytest.mark.parametrize("name", ["max_segment", "window_seconds"])
+@pytest.mark.parametrize("value", ["10", None, True, [10]])
+def test_what_is_no_number_of_seconds_is_a_type_error(name: str, value: Any, shared: Recognizer) -> None:
+    with pytest.raises(TypeError) as caught:
+        next(shared.stream([(POOL[0], RATE)], **{name: value}))
+    assert str(caught.value).startswith(f"{name} must be a number of seconds, ")
+    assert str(caught.value).endswith(f", got {value!r}")
+
+
+@pytest.mark.parametrize("rate", [np.nan, np.inf, "8000", 0])
+def test_what_is_no_sample_rate_is_told(rate: Any, shared: Recognizer) -> None:
+    with pytest.raises(DataError) as caught:
+        shared(POOL[0], sample_rate=rate)
+    message = "the sample rate must be a whole number of Hz, at least 1"
+    assert str(caught.value) == f"<array>: {message}, got {rate!r}"
+
+
+def test_answers_come_before_the_error_that_ends_a_stream(
+    shared: Recognizer, alone: list[Transcript]
+) -> None:
+    def breaking() -> Iterator[tuple[Wave, int]]:
+        yield POOL[0], RATE
+        yield POOL[1], RATE
+        raise OSError("the line is cut")
+
+    stream = shared.stream(breaking())
+    assert all_same([next(stream), next(stream)], alone[:2])
+    with pytest.raises(OSError, match=r"^the line is cut$"):
+        next(stream)
 
 
 # --- other parts --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from seqlab.assembly import Assembly
 from seqlab.engine import Budget
 from seqlab.engine.seeding import seeded
 from seqlab.predict.predictor import Predictor
-from seqlab.predict.scoring import BATCH, Scorer
+from seqlab.predict.scoring import BATCH, Scorer, by_speaker, overall
 
 TWO_HEADS = [
     "data.reader={name: conllu, label: [upos, xpos]}",
@@ -86,6 +86,16 @@ def test_labels_never_seen_in_training_are_wrong_but_cost_no_loss(
     figures = scorer_of(tagger.assembly, only)(tagger.model)
     assert figures["loss"] == 0
     assert figures["accuracy"] == 0
+
+
+def test_speakers_are_found_under_the_rate_that_theirs_make_up() -> None:
+    alone = {"loss": 1.0, "wer": 0.3, "bo.speaker_wer": 0.1, "a.n.speaker_wer": 0.5, "x.speaker_wer": 0.5}
+    assert by_speaker(alone) == {"wer": {"a.n": 0.5, "x": 0.5, "bo": 0.1}}
+    assert list(by_speaker(alone)["wer"]) == ["a.n", "x", "bo"], "the worst first, equals by name"
+    heads = {"a.wer": 0.2, "b.wer": 0.4, "a.ann.speaker_wer": 0.2, "b.ann.speaker_wer": 0.4}
+    assert by_speaker(heads) == {"a.wer": {"ann": 0.2}, "b.wer": {"ann": 0.4}}
+    assert by_speaker({"loss": 1.0, "accuracy": 0.5, "NOUN.f1": 0.5}) == {}
+    assert overall({**alone, **heads, "NOUN.f1": 0.5}) == ["loss", "wer", "a.wer", "b.wer"]
 
 
 def test_the_listing_is_of_the_last_answers_under_the_names_of_the_metrics(

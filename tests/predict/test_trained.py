@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from itertools import chain
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlab.api import DataError
 from seqlab.predict.predictor import Predictor
 from seqlab.predict.recognizer import Recognizer
 from seqlab.predict.trained import hears, windows
@@ -36,6 +40,18 @@ def test_a_window_is_given_away_as_soon_as_it_is_full() -> None:
 
     assert next(windows(endless(), int, 5, 100)) == [2, 2, 2]  # type: ignore[arg-type]
     assert len(taken) == 3
+
+
+@given(sizes=st.lists(st.integers(0, 20)), limit=st.integers(1, 50))
+def test_what_comes_before_an_error_is_given_away_before_it(sizes: list[int], limit: int) -> None:
+    def breaking() -> Iterator[int]:
+        yield from sizes
+        raise DataError("cut off")
+
+    found: list[int] = []
+    with pytest.raises(DataError, match=r"^cut off$"):
+        deque(map(found.extend, windows(breaking(), int, limit, 9)))
+    assert found == sizes
 
 
 def test_what_reads_sound_is_told_from_what_reads_tokens(tagger: Predictor, recognizer: Recognizer) -> None:

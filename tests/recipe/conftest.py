@@ -51,6 +51,11 @@ class Bounded(Config):
     """Size of the state."""
     sizes: Annotated[tuple[int, ...], Field(strict=False, max_length=2)] = ()
     """Sizes of layers."""
+    rates: Annotated[tuple[Annotated[float, Field(ge=0.5, le=2)], ...], Field(strict=False, min_length=2)] = (
+        1.0,
+        1.0,
+    )
+    """At least two rates."""
     code: str = Field(default="a", min_length=1, pattern="^[a-z]*$")
     """A code."""
     choice: int | Literal["auto"] = "auto"

@@ -149,7 +149,7 @@ def test_replacing_only_the_name_keeps_the_keys(load: Load, lines: Lines, whole:
     assert (recipe.encoders[0].name, recipe.encoders[0].config.model_dump()["hidden_size"]) == ("gru", 9)
     assert lines(text, "encoder.name=bounded", "encoder.units=1") == [
         "recipes/pos.yaml:6:25: encoder: unknown key 'hidden_size'; allowed keys: choice, code, many, part,"
-        " sizes, units, weights"
+        " rates, sizes, units, weights"
     ]
     assert load(text, "encoder=gru").encoders[0].config.model_dump()["hidden_size"] == 256
 

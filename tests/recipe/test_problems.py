@@ -125,6 +125,35 @@ def test_components(lines: Lines, whole: str, keys: str, line: str) -> None:
     assert len(found) == (2 if "dropout" in keys else 1)
 
 
+@pytest.mark.parametrize(
+    ("rates", "problems"),
+    [
+        (
+            "[0, 5]",
+            [
+                "6:44: encoder.rates.0: must be at least 0.5, got 0",
+                "6:47: encoder.rates.1: must be at most 2, got 5",
+            ],
+        ),
+        ("[0, 1]", ["6:44: encoder.rates.0: must be at least 0.5, got 0"]),
+        ("[1]", ["6:43: encoder.rates: must have at least 2 items, got 1"]),
+        ("[]", ["6:43: encoder.rates: must have at least 2 items, got 0"]),
+        (
+            "[0]",
+            [
+                "6:43: encoder.rates: must have at least 2 items, got 1",
+                "6:44: encoder.rates.0: must be at least 0.5, got 0",
+            ],
+        ),
+    ],
+)
+def test_a_list_is_only_too_short_where_it_is(
+    lines: Lines, whole: str, rates: str, problems: list[str]
+) -> None:
+    found = lines(whole.replace("bilstm", f"{{name: bounded, units: 1, rates: {rates}}}"))
+    assert found == [f"recipes/pos.yaml:{problem}" for problem in problems]
+
+
 def test_a_component_without_settings_allows_no_keys(lines: Lines, whole: str) -> None:
     assert lines(whole.replace("tagging", "{name: tagging, x: 1}")) == [
         "recipes/pos.yaml:7:23: head: unknown key 'x'; no keys are allowed here"

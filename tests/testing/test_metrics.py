@@ -105,6 +105,61 @@ class NeverForgets(Good):
         return self.kept
 
 
+class Lists(Good):
+    """Lists the wrong labels."""
+
+    def reset(self) -> None:
+        super().reset()
+        self.wrong: list[str] = []
+
+    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+        super().update(example, gold, predicted)
+        self.wrong += [b for a, b in zip(gold, predicted, strict=True) if a != b]
+
+    def listing(self) -> Any:
+        return f"{len(self.wrong)} wrong: {' '.join(self.wrong)}\n"
+
+
+class ListsLines(Lists):
+    def listing(self) -> Any:
+        return self.wrong
+
+
+class ForgetsTheLineEnd(Lists):
+    def listing(self) -> Any:
+        return " ".join(self.wrong)
+
+
+class ListsOnce(Lists):
+    def listing(self) -> Any:
+        text, self.wrong = super().listing(), []
+        return text
+
+
+class ListsAtACost(Lists):
+    def listing(self) -> Any:
+        self.right = 0
+        return super().listing()
+
+
+class ListsTotals(Lists):
+    def listing(self) -> Any:
+        return f"{self.total} labels\n"
+
+
+class ListsForEver(Lists):
+    """Empties its list when examples come, not when it is told to."""
+
+    def reset(self) -> None:
+        wrong = getattr(self, "wrong", [])
+        super().reset()
+        self.wrong = wrong
+
+    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+        self.wrong = self.wrong if self.total else []
+        super().update(example, gold, predicted)
+
+
 def component(made: type[Good]) -> Component[Any]:
     def build(config: Config, context: MetricContext) -> Good:
         return made()
@@ -112,8 +167,9 @@ def component(made: type[Good]) -> Component[Any]:
     return Component(name="mine", config=Config, build=build, summary="for the tests")
 
 
-def test_a_metric_that_keeps_the_contract_passes() -> None:
-    check_metric(component(Good))
+@pytest.mark.parametrize("kept", [Good, Lists])
+def test_a_metric_that_keeps_the_contract_passes(kept: type[Good]) -> None:
+    check_metric(component(kept))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +182,12 @@ def test_a_metric_that_keeps_the_contract_passes() -> None:
         (ForgetsWhatItLearned, "what was learned is lost on its way through JSON"),
         (MistakesItsDirection, "perfect answers are not the best: share"),
         (NeverForgets, "there are figures after a reset"),
+        (ListsLines, "the listing is list, not a string"),
+        (ForgetsTheLineEnd, "the listing's last line is not ended: 'NOUN VERB'"),
+        (ListsOnce, "asked twice, the listings differ"),
+        (ListsAtACost, "the listing changes the figures"),
+        (ListsTotals, "the listing of wrong answers is that of right ones"),
+        (ListsForEver, "the listing holds what was counted before a reset"),
     ],
 )
 def test_a_broken_metric_is_told_what_is_broken(broken: type[Good], message: str) -> None:

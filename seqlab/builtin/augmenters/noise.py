@@ -29,7 +29,8 @@ class NoiseSource(Protocol):
 class Noise:
     """Adds noise at a ratio of energies between the two of `snr`, in dB, drawn evenly in dB.
 
-    Energies are means over the whole utterance. Silence, and silent noise, have no ratio: the sound stays.
+    Energies are means over the whole utterance. Silence, as sound or as stretch of noise, has no ratio: the
+    sound stays.
     """
 
     stage: Literal["audio"] = "audio"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, Field, model_validator
@@ -20,6 +20,7 @@ __all__ = [
     "ReverbConfig",
     "SpecAugmentConfig",
     "SpeedConfig",
+    "seqlab_recipe_checked",
     "seqlab_register_augmenters",
 ]
 
@@ -63,6 +64,13 @@ class SpeedConfig(Config):
     """Factors, each equally likely; 1 leaves the sound as it is."""
     continuous: bool = False
     """Draw from all that lies between the smallest and the largest factor, not just from those listed."""
+
+    @model_validator(mode="after")
+    def _something_lies_between(self) -> Self:
+        if self.continuous and len(set(self.factors)) == 1:
+            only = f"factors: nothing lies between {self.factors[0]:g} and itself"
+            raise ValueError(f"{only}; with continuous at least two that differ are needed")
+        return self
 
 
 class NoiseConfig(Config):
@@ -134,8 +142,8 @@ class SpecAugmentConfig(Config):
     """Largest share of the utterance that one of them covers."""
     freq_masks: int = Field(default=2, ge=0)
     """Masks over frequency."""
-    freq_mask: int = Field(default=27, ge=0)
-    """Most bands that one of them covers."""
+    freq_mask: int | None = Field(default=None, ge=0)
+    """Most bands that one of them covers, at most all; as many as `freq_share` allows when null."""
     freq_share: float = Field(default=0.3, ge=0, le=1)
     """Largest share of the bands that one of them covers."""
     bands: int | None = Field(default=None, ge=1)
@@ -144,6 +152,14 @@ class SpecAugmentConfig(Config):
     """What masks hold: 0, the mean of features normalised over the data, or each feature's own mean."""
     probability: Probability = 1.0
     """Share of utterances that are changed."""
+
+    @model_validator(mode="after")
+    def _masks_fit_the_bands(self) -> Self:
+        if self.bands is not None and self.freq_mask is not None and self.freq_mask > self.bands:
+            raise ValueError(
+                f"freq_mask: must be at most the number of bands, {self.bands}, got {self.freq_mask}"
+            )
+        return self
 
 
 def _speed(config: SpeedConfig, context: AugmenterContext) -> Augmenter:
@@ -188,6 +204,14 @@ def _spec_augment(config: SpecAugmentConfig, context: AugmenterContext) -> Augme
         value=config.value,
         probability=config.probability,
     )
+
+
+@hookimpl
+def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return which of these augmenters have no place among the built-in parts of a recipe."""
+    from seqlab.builtin.augmenters.checks import misplaced
+
+    return misplaced(recipe)
 
 
 @hookimpl

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from seqlab.api import FilePath, SeqlabError
+from seqlab.audio import UNLIMITED, AudioFile, AudioSettings
 from seqlab.audio.decoding import Source
 from seqlab.audio.settings import SUFFIXES
 
 __all__ = ["find_recordings"]
 
+FAINTEST = replace(UNLIMITED, min_level=-180.0)
+"""Refuses what is silent for any purpose: the smallest step of 24 bits is a level of -144 dB."""
+
 
 def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
     """Return the files named, and those in folders with all below them, sorted.
 
-    `user` is who looks for them, in messages: SeqlabError where there are none, DataError where the first of
-    them is no sound.
+    `user` is who looks for them, in messages: SeqlabError where there are none, DataError for the first of
+    them that is no sound or a silent one.
     """
     found = [file for path in paths for file in _files(path.local)]
     if not found:
@@ -24,9 +29,16 @@ def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
         raise SeqlabError(f"{user}: no sound file in {', '.join(paths)}; in a folder these count: {endings}")
     sources = [Source(file) for file in found]
     for source in sources:
-        # Headers only, but of all: a run must not find out in its third hour that one is broken.
-        _ = source.header
+        # Of all of them: a run must not find out in its third hour that one is broken.
+        _refuse_silence(source)
     return sources
+
+
+def _refuse_silence(source: Source) -> None:
+    """Decode as far as the first block in which samples differ; DataError where there is none."""
+    for block in AudioFile(source, settings=AudioSettings(limits=FAINTEST)).blocks():
+        if (block != block[0]).any():
+            return
 
 
 def _files(path: Path) -> list[Path]:

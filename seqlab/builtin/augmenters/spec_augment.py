@@ -23,15 +23,19 @@ __all__ = ["Masks", "SpecAugment"]
 
 @dataclass(frozen=True, kw_only=True)
 class Masks:
-    """How many masks there are along an axis, how wide one is at most, and as a share of the axis."""
+    """How many masks there are along an axis, and how wide one is at most: as a share of the axis, and alone.
+
+    `widest` is None where the share is the only limit.
+    """
 
     count: int
-    widest: int
+    widest: int | None
     share: float
 
     def spans(self, size: int, generator: Generator) -> Iterator[slice]:
         """Draw the masks of an axis of `size`: width, then place."""
-        limit = min(self.widest, int(self.share * size))
+        limit = int(self.share * size)
+        limit = limit if self.widest is None else min(self.widest, limit)
         for _ in range(self.count):
             width = int(generator.integers(limit + 1))
             start = int(generator.integers(size - width + 1))
@@ -52,11 +56,9 @@ class SpecAugment:
     keeps_length: bool = True
 
     def __call__(self, value: NDArray[float32], generator: Generator) -> NDArray[float32]:
-        """Return frames with masks; SeqlabError where the features are no multiple of `bands`."""
+        """Return frames with masks; SeqlabError where bands or their masks do not fit the features."""
         count, size = value.shape
-        bands = self.bands or size
-        if size % bands:
-            raise SeqlabError(f"augmenter spec_augment: {size} features are no multiple of bands, {bands}")
+        bands = self._bands(size)
         if generator.random() >= self.probability:
             return value
         masked = value.copy()
@@ -68,3 +70,11 @@ class SpecAugment:
         for span in self.time.spans(count, generator):
             masked[span] = fill
         return masked
+
+    def _bands(self, size: int) -> int:
+        bands = self.bands or size
+        if size % bands:
+            raise SeqlabError(f"augmenter spec_augment: {size} features are no multiple of bands, {bands}")
+        if (widest := self.frequency.widest) is not None and widest > bands:
+            raise SeqlabError(f"augmenter spec_augment: freq_mask must be at most {bands}, got {widest}")
+        return bands

@@ -89,6 +89,16 @@ class AudioConfig(Config):
         """The points of the Fourier transform."""
         return self.n_fft or 1 << (self.window_samples - 1).bit_length()
 
+    @property
+    def bands(self) -> int:
+        """The features of a frame before derivatives and stacking, in which they repeat."""
+        return self.fft_points // 2 + 1
+
+    @property
+    def frame_size(self) -> int:
+        """The features of a frame in the end."""
+        return self.bands * (1 + self.deltas) * self.stack
+
     @model_validator(mode="after")
     def _frames_are_possible(self) -> Self:
         window, hop = self.window_samples, self.hop_samples
@@ -134,6 +144,11 @@ class MelConfig(AudioConfig):
         """The upper edge of the highest band, Hz."""
         return self.sample_rate / 2 if self.f_max is None else self.f_max
 
+    @property
+    def bands(self) -> int:
+        """The bands of the filter bank."""
+        return self.n_mels
+
     @model_validator(mode="after")
     def _bands_are_possible(self) -> Self:
         if self.upper_edge > self.sample_rate / 2:
@@ -157,6 +172,11 @@ class MFCCConfig(MelConfig):
 
     n_mfcc: int = Field(default=13, ge=1)
     """Coefficients kept, the first of which is the level; at most `n_mels`."""
+
+    @property
+    def bands(self) -> int:
+        """The coefficients that are kept."""
+        return self.n_mfcc
 
     @model_validator(mode="after")
     def _coefficients_are_possible(self) -> Self:

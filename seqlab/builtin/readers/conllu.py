@@ -7,20 +7,17 @@ are checked and written back, but hold no token.
 
 from __future__ import annotations
 
-import gzip
-import io
 import reprlib
 import sys
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from seqlab.api import DataError, Example, FieldKind, Place, did_you_mean, one_of
+from seqlab.builtin.readers.lines import BOM, byte_lines, decode, file_name
 
-__all__ = ["BOM", "COLUMNS", "NO_VALUE", "ConlluReader", "Source", "decode"]
+__all__ = ["COLUMNS", "NO_VALUE", "ConlluReader", "Source"]
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 ID, FORM, LEMMA, FEATS, MISC = (COLUMNS.index(name) for name in ("id", "form", "lemma", "feats", "misc"))
@@ -30,9 +27,6 @@ NO_VALUE = "_"
 
 SPACELESS = tuple(index for index in range(len(COLUMNS)) if index not in (FORM, LEMMA, MISC))
 """Columns in which UD allows no space."""
-
-BOM = b"\xef\xbb\xbf"
-GZIP_MAGIC = b"\x1f\x8b"
 
 MAX_DIGITS = 9
 """More than any id needs; Python refuses to read numbers of thousands of digits."""
@@ -130,12 +124,12 @@ class ConlluReader:
 
         Plain and gzipped files are told apart by content. A byte order mark and CRLF line ends are taken off.
         """
-        file = "<stdin>" if str(path) == "-" else str(path)
+        file = file_name(path)
         sources = {"tokens": self.text}
         if labelled:
             sources |= {label.name: label for label in self.labels}
         empty = True
-        for sentence in sentences(byte_lines(path, file), file):
+        for sentence in sentences(byte_lines(path), file):
             empty = False
             words = sentence.words()
             fields = {name: sentence.values(words, source) for name, source in sources.items()}
@@ -166,29 +160,6 @@ class ConlluReader:
 # --- from bytes to sentences ---------------------------------------------------------------------------
 
 
-def byte_lines(path: Path, file: str) -> Iterator[bytes]:
-    """Yield the lines of a plain or gzipped file, or of standard input where `path` is `-`."""
-    try:
-        with opened(path) as stream:
-            packed = stream.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
-            # A buffer around GzipFile hands out lines faster than GzipFile itself.
-            yield from io.BufferedReader(gzip.GzipFile(fileobj=stream)) if packed else stream
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        message = f"the gzip data is damaged or cut off: {error}"
-        raise DataError(message, place=Place(file)) from None
-    except OSError as error:
-        raise DataError(f"cannot read: {error.strerror or error}", place=Place(file)) from None
-
-
-def opened(path: Path) -> AbstractContextManager[io.BufferedReader]:
-    """Open a file; standard input is lent and stays open, DataError where it was closed before."""
-    if str(path) == "-":
-        if sys.stdin is None:
-            raise DataError("cannot be read: standard input is closed", place=Place("<stdin>"))
-        return nullcontext(cast("io.BufferedReader", sys.stdin.buffer))
-    return path.open("rb")
-
-
 def sentences(lines: Iterable[bytes], file: str) -> Iterator[Sentence]:
     """Group lines into sentences; more empty lines than the one that closes a sentence do no harm."""
     pending: list[bytes] = []
@@ -210,21 +181,6 @@ def sentences(lines: Iterable[bytes], file: str) -> Iterator[Sentence]:
             "the file may be cut off; add an empty line if it is whole",
             place=Place(file, number),
         )
-
-
-def decode(block: bytes, place: Place) -> str:
-    """Decode lines, the first of which stands at `place`; CRLF becomes LF, the last line end is dropped."""
-    try:
-        text = block.decode()
-    except UnicodeDecodeError as error:
-        line = place.line + block.count(b"\n", 0, error.start)
-        offset = error.start - block.rfind(b"\n", 0, error.start)
-        found = f"byte 0x{block[error.start]:02x} at byte {offset} of the line"
-        message = f"not UTF-8: {found}; convert the file to UTF-8"
-        raise DataError(message, place=Place(place.file, line)) from None
-    if "\r" in text:
-        text = text.replace("\r\n", "\n")
-    return text.removesuffix("\n")
 
 
 # --- from a sentence to words --------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.api import DataError, Example, FieldKind, Place
-from seqlab.builtin.readers.conllu import byte_lines, decode
+from seqlab.builtin.readers.lines import byte_lines, decode, file_name
 
 __all__ = ["BLANK", "FIELD", "SIGNAL", "CopyMemoryReader"]
 
@@ -54,9 +54,9 @@ class CopyMemoryReader:
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield the sequences of a file's lines, in constant memory; comments (`# ...`) are passed over."""
-        file = "<stdin>" if str(path) == "-" else str(path)
+        file = file_name(path)
         empty = True
-        for number, raw in enumerate(byte_lines(path, file), 1):
+        for number, raw in enumerate(byte_lines(path), 1):
             place = Place(file, number)
             words = decode(raw, place).split()
             if not words or words[0].startswith(COMMENT):

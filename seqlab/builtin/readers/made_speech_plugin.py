@@ -52,7 +52,8 @@ class SpokenDigitsConfig(Config):
         "en-us+f2",
         "en+f3",
     )
-    """Who speaks: files of espeak-ng's `lang`, alone or with a variant after a plus sign."""
+    """Who speaks: files of espeak-ng's `lang`, alone or with a variant after a plus sign;
+    `seqlab.audio.espeak.voices()` lists them."""
     digits: Annotated[tuple[Count, Count], Pair, Bounds] = (3, 7)
     """Digits in an utterance."""
     speed: Annotated[tuple[Speed, Speed], Pair, Bounds] = (120, 220)

@@ -16,7 +16,8 @@ from typing import Any
 
 from seqlab.api import DataError, Place, did_you_mean
 from seqlab.audio import Declared
-from seqlab.builtin.readers.conllu import BOM, byte_lines, decode
+from seqlab.audio.settings import SUFFIXES
+from seqlab.builtin.readers.lines import BOM, byte_lines, decode, file_name
 from seqlab.builtin.readers.utterances import Entry, Utterance
 
 __all__ = ["Columns", "ManifestLayout"]
@@ -61,7 +62,7 @@ class ManifestLayout:
 
     def entries(self, path: Path, *, labelled: bool) -> Iterator[Entry | DataError]:
         """Yield the entry of each line; `-` is standard input and holds JSON Lines."""
-        file = "<stdin>" if str(path) == "-" else str(path)
+        file = file_name(path)
         base = path.parent / self.folder
         required = self.columns.required(labelled=labelled)
         for place, record in records(path, file):
@@ -87,6 +88,7 @@ class ManifestLayout:
             id=self._name(record, "id") or audio + stretch(start, end),
             speaker=self._name(record, "speaker"),
             record=record,
+            audio_key=self.columns.audio,
             text_key=self.columns.text,
         )
         named = base / audio
@@ -163,16 +165,17 @@ def shown(value: Any) -> str:
 def records(path: Path, file: str) -> Iterator[tuple[Place, dict[str, Any] | DataError]]:
     """Yield the place and the record of each line, or what is wrong with the line."""
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if file != "<stdin>" and suffix not in LINES + TABLES:
-        allowed = ", ".join(LINES + TABLES)
-        raise DataError(f"not the name of a manifest; it must end in one of: {allowed}", place=Place(file))
+    if str(path) != "-" and suffix not in LINES + TABLES:
+        what = "a folder" if path.is_dir() else "named like sound" if suffix in SUFFIXES else ""
+        wanted = f"not the name of a manifest; it must end in one of: {', '.join(LINES + TABLES)}"
+        raise DataError(f"{what}, {wanted}" if what else wanted, place=Place(file))
     lines = text_lines(path, file)
     yield from table(lines, suffix) if suffix in TABLES else json_lines(lines)
 
 
 def text_lines(path: Path, file: str) -> Iterator[tuple[Place, str]]:
     """Yield the decoded lines without their ends; DataError where the file is not UTF-8."""
-    for number, raw in enumerate(byte_lines(path, file), 1):
+    for number, raw in enumerate(byte_lines(path), 1):
         place = Place(file, number)
         yield place, decode(raw.removeprefix(BOM) if number == 1 else raw, place).removesuffix("\r")
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from seqlab.api import DataError, Place
 from seqlab.audio.settings import SUFFIXES
-from seqlab.builtin.readers.conllu import BOM, byte_lines, decode
+from seqlab.builtin.readers.lines import BOM, byte_lines, decode
 from seqlab.builtin.readers.manifests import Columns
 from seqlab.builtin.readers.utterances import AUDIO, TEXT, Entry, Utterance
 
@@ -52,7 +52,7 @@ class FolderLayout:
             beside = file.with_suffix(self.text_suffix)
             if not beside.is_file():
                 return DataError(f"no text beside it; expected a file {beside.name}", place=place)
-            raw = b"".join(byte_lines(beside, str(beside)))
+            raw = b"".join(byte_lines(beside))
             try:
                 text = decode(raw.removeprefix(BOM), Place(str(beside), 1))
             except DataError as error:
@@ -179,7 +179,7 @@ class _Row:
 
 
 def _rows(file: Path) -> Iterator[_Row]:
-    for number, raw in enumerate(byte_lines(file, str(file)), 1):
+    for number, raw in enumerate(byte_lines(file), 1):
         place = Place(str(file), number)
         line = decode(raw.removeprefix(BOM) if number == 1 else raw, place).strip()
         if line:

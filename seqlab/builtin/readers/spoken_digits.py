@@ -28,7 +28,7 @@ from seqlab.api import DataError, Example, FieldKind, Place, SeqlabError, did_yo
 from seqlab.audio import AudioSettings
 from seqlab.audio.espeak import check_voice, engine, speak
 from seqlab.audio.resampling import RESAMPLER
-from seqlab.builtin.readers.conllu import byte_lines, decode
+from seqlab.builtin.readers.lines import byte_lines, decode, file_name
 from seqlab.builtin.readers.utterances import AUDIO, TEXT, Utterance, recording
 
 __all__ = ["DIGITS", "Ranges", "SpokenDigits", "SpokenDigitsReader"]
@@ -118,12 +118,11 @@ class SpokenDigitsReader:
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield the utterances of a file's lines in order; nothing is spoken before its samples are used."""
-        for voice in self.ranges.voices:
-            check_voice(voice)
-        file = "<stdin>" if str(path) == "-" else str(path)
+        self._check_voices()
+        file = file_name(path)
         names: dict[str, Place] = {}
         empty = True
-        for number, raw in enumerate(byte_lines(path, file), 1):
+        for number, raw in enumerate(byte_lines(path), 1):
             place = Place(file, number)
             words = decode(raw, place).split()
             if not words or words[0].startswith(COMMENT):
@@ -147,6 +146,15 @@ class SpokenDigitsReader:
             message = f"{text!r} cannot be written as a line of digits; choose jsonl"
             raise DataError(message, place=example.place)
         return text + "\n"
+
+    def _check_voices(self) -> None:
+        """Raise SeqlabError where espeak-ng is missing, or knows one of the settings' voices not."""
+        engine()
+        for voice in self.ranges.voices:
+            try:
+                check_voice(voice)
+            except SeqlabError as error:
+                raise SeqlabError(f"data.reader.voices: {error}") from error
 
     def _drawn(
         self, words: Sequence[str], place: Place, names: dict[str, Place]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from seqlab.api import DataError, Example, FieldKind, Place
 from seqlab.audio import AudioFile, AudioSamples, AudioSettings, Declared, Source
+from seqlab.builtin.readers.lines import file_name
 from seqlab.builtin.readers.transcripts import Normalizer
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ class Utterance:
     """The `Example.origin` of every speech reader: who says it, and what else the data says of it.
 
     `id` is unique in its file; `speaker` is None where nobody is named. `record` is what `write` gives back,
-    with the text under `text_key`.
+    with the sound's path under `audio_key`, where it has one, and the text under `text_key`.
     """
 
     id: str
     speaker: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
+    audio_key: str = AUDIO
     text_key: str = TEXT
 
 
@@ -110,7 +112,7 @@ class SpeechReader:
             else:
                 yield found
         if empty:
-            raise DataError("no utterances", place=Place(str(path)))
+            raise DataError("no utterances", place=Place(file_name(path)))
 
     def recording(self, sound: Encoded | NDArray[Any], sample_rate: int | None = None) -> Example:
         """Return the example of a sound that no data lists; see `recording`."""

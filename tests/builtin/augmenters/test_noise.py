@@ -85,19 +85,24 @@ def test_a_stretch_starts_anywhere_in_the_recording(
 def test_what_has_no_energy_is_left_as_it_is(
     changed: Callable[..., Wave], tmp_path: Path, speech: Wave
 ) -> None:
-    soundfile.write(tmp_path / "silence.wav", np.zeros(100_000), 16_000)
-    assert changed("noise", speech, files=[str(tmp_path / "silence.wav")]) is speech
+    late = np.zeros(1_000_000, dtype=np.float32)
+    late[-1] = 0.5
+    soundfile.write(tmp_path / "late.wav", late, 16_000)
+    assert changed("noise", speech, files=[str(tmp_path / "late.wav")]) is speech
     silence = np.zeros(16_000, dtype=np.float32)
     assert not changed("noise", silence).any()
 
 
-def test_a_folder_without_sound_and_a_broken_file_are_named(
+def test_a_folder_without_sound_a_broken_and_a_silent_file_are_named(
     augmenter: Callable[..., Augmenter], folder: Path, tmp_path: Path
 ) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(SeqlabError, match=re.escape(f"augmenter noise: no sound file in {empty}; ")):
         augmenter("noise", files=[str(empty)])
+    soundfile.write(folder / "silence.wav", np.zeros(100_000), 16_000)
+    with pytest.raises(DataError, match=r"silence\.wav: silent: every sample is 0$"):
+        augmenter("noise", files=[str(folder)])
     (folder / "broken.wav").write_text("text")
     with pytest.raises(DataError, match=r"broken\.wav: cannot be decoded"):
         augmenter("noise", files=[str(folder)])

@@ -19,6 +19,8 @@ from seqlab.api import Augmenter
     [
         ("speed", {"factors": []}, "at least 1 item"),
         ("speed", {"factors": [0.4]}, "greater than or equal to 0.5"),
+        ("speed", {"factors": [1.1], "continuous": True}, "factors: nothing lies between 1.1 and itself;"),
+        ("speed", {"factors": [0.9, 0.9], "continuous": True}, "with continuous at least two that differ"),
         ("noise", {"snr": [20, 5]}, "the first number is the lower one, got [20, 5]"),
         (
             "noise",
@@ -31,6 +33,11 @@ from seqlab.api import Augmenter
         ("reverb", {"rt60": [0, 1]}, "greater than 0"),
         ("reverb", {"files": ["a.wav"], "direct": [0, 1]}, "direct: responses from files have their own"),
         ("spec_augment", {"time_share": 1.5}, "less than or equal to 1"),
+        (
+            "spec_augment",
+            {"bands": 20, "freq_mask": 21},
+            "freq_mask: must be at most the number of bands, 20, got 21",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused(

@@ -1,12 +1,15 @@
-"""Which files augmenters find in a folder."""
+"""Which files augmenters find in a folder, and which of them they take."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 from sounds import tone, write
 
-from seqlab.api import FilePath
+from seqlab.api import DataError, FilePath
+from seqlab.audio.decoding import BLOCK
 from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.augmenters.recordings import find_recordings
 
@@ -19,3 +22,21 @@ def test_a_folder_gives_what_prediction_takes_of_it(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no sound")
     found = find_recordings([FilePath(tmp_path)], "augmenter noise")
     assert sorted(Path(source.name).suffix for source in found) == sorted(SUFFIXES)
+
+
+@pytest.mark.parametrize("first", [0, 1, BLOCK - 1, BLOCK + 1])
+@pytest.mark.parametrize("level", [1.0, 1e-4])
+def test_sound_counts_however_late_and_faint(tmp_path: Path, first: int, level: float) -> None:
+    samples = np.zeros(BLOCK + 2, dtype=np.float32)
+    samples[first] = level
+    path = write(tmp_path / "late.wav", samples)
+    assert len(find_recordings([FilePath(path)], "augmenter noise")) == 1
+
+
+@pytest.mark.parametrize("level", [0.0, 0.25])
+@pytest.mark.parametrize("length", [100, BLOCK + 2])
+def test_silence_is_named_at_any_offset(tmp_path: Path, level: float, length: int) -> None:
+    write(tmp_path / "a.wav", tone(0.5))
+    write(tmp_path / "b.wav", np.full(length, level, dtype=np.float32))
+    with pytest.raises(DataError, match=rf"b\.wav: silent: every sample is {level:g}$"):
+        find_recordings([FilePath(tmp_path)], "augmenter noise")

@@ -375,7 +375,7 @@ def test_unreadable_files(tmp_path: Path) -> None:
     assert str(missing.value) == f"{tmp_path / 'nowhere'}: cannot read: No such file or directory"
     with pytest.raises(DataError) as folder:
         list(ConlluReader().read(tmp_path))
-    assert str(folder.value) == f"{tmp_path}: cannot read: Is a directory"
+    assert str(folder.value) == f"{tmp_path}: this is a folder; name the files in it, {tmp_path}/* say"
 
 
 @pytest.mark.data

@@ -92,7 +92,7 @@ def test_tables_with_names_of_their_own(tmp_path: Path, name: str, text: str, *,
     assert (second.text, second.origin.speaker, second.start) == ("no", "ben", 0.5)
     assert [entry.place.line for entry in (first, second)] == [2, 4]
     assert first.origin.record == {"path": "a.wav", "said": '"so, he" said', "who": "ann", "when": ""}
-    assert first.origin.text_key == "said"
+    assert (first.origin.audio_key, first.origin.text_key) == ("path", "said")
 
 
 def test_a_csv_row_over_several_lines_stands_where_it_begins(tmp_path: Path) -> None:
@@ -214,6 +214,15 @@ def test_what_spoils_the_whole_file_is_raised(tmp_path: Path, name: str, text: A
     with pytest.raises(DataError) as caught:
         read(path)
     assert str(caught.value) == f"{path}{message}"
+
+
+def test_a_folder_and_sound_are_told_from_manifests(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    wanted = "not the name of a manifest; it must end in one of: .jsonl, .json, .tsv, .csv"
+    for name, what in (("clips", "a folder"), ("a.FLAC", "named like sound")):
+        with pytest.raises(DataError) as caught:
+            read(tmp_path / name)
+        assert str(caught.value) == f"{tmp_path}/{name}: {what}, {wanted}"
 
 
 def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:

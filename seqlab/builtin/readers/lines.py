@@ -1,0 +1,80 @@
+"""Lines of text files, plain or gzipped, and of standard input; sound and folders are told from them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import cast
+
+from seqlab.api import DataError, Place
+from seqlab.audio.containers import NOTICED, sound_format
+
+__all__ = ["BOM", "byte_lines", "decode", "file_name"]
+
+BOM = b"\xef\xbb\xbf"
+GZIP_MAGIC = b"\x1f\x8b"
+
+STANDARD_INPUT = "-"
+
+SOUND = (
+    "this is sound ({kind}), but text is read here; a model that reads sound transcribes it:"
+    " seqlab predict MODEL FILE, without --from"
+)
+
+
+def file_name(path: Path) -> str:
+    """Return what names a file in messages; `-` is standard input."""
+    return "<stdin>" if str(path) == STANDARD_INPUT else str(path)
+
+
+def byte_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, or of standard input where `path` is `-`; gzip is told by its content.
+
+    DataError where it cannot be read, or is a folder or sound.
+    """
+    place = Place(file_name(path))
+    try:
+        with opened(path) as stream:
+            head = stream.peek(NOTICED)
+            if kind := sound_format(head):
+                raise DataError(SOUND.format(kind=kind), place=place)
+            # A buffer around GzipFile hands out lines faster than GzipFile itself.
+            packed = head.startswith(GZIP_MAGIC)
+            yield from io.BufferedReader(gzip.GzipFile(fileobj=stream)) if packed else stream
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        message = f"the gzip data is damaged or cut off: {error}"
+        raise DataError(message, place=place) from None
+    except IsADirectoryError:
+        message = f"this is a folder; name the files in it, {path / '*'} say"
+        raise DataError(message, place=place) from None
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror or error}", place=place) from None
+
+
+def opened(path: Path) -> AbstractContextManager[io.BufferedReader]:
+    """Open a file; standard input is lent and stays open, DataError where it was closed before."""
+    if str(path) == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise DataError("cannot be read: standard input is closed", place=Place(file_name(path)))
+        return nullcontext(cast("io.BufferedReader", sys.stdin.buffer))
+    return path.open("rb")
+
+
+def decode(block: bytes, place: Place) -> str:
+    """Decode lines, the first of which stands at `place`; CRLF becomes LF, the last line end is dropped."""
+    try:
+        text = block.decode()
+    except UnicodeDecodeError as error:
+        line = place.line + block.count(b"\n", 0, error.start)
+        offset = error.start - block.rfind(b"\n", 0, error.start)
+        found = f"byte 0x{block[error.start]:02x} at byte {offset} of the line"
+        message = f"not UTF-8: {found}; convert the file to UTF-8"
+        raise DataError(message, place=Place(place.file, line)) from None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n")
+    return text.removesuffix("\n")
