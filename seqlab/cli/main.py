@@ -21,6 +21,13 @@ __all__ = ["COMMANDS", "main", "seqlab"]
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
+ONEDNN_PRIMITIVES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
+"""How many compiled operations oneDNN, torch's library for CPUs, keeps; a user's own number is left as it is.
+
+There is one per shape, each with its working memory, and batches of sequences have hundreds of shapes. Its
+own 1,024 come to gigabytes; 64 are more than the operations of one training step, and cost no time.
+"""
+
 
 class Entry(NamedTuple):
     """Where a command lives (`module:attribute`) and what `--help` says of it without importing it."""
@@ -186,6 +193,7 @@ def main(args: Sequence[str] | None = None) -> int:
     A command sets the code by returning an integer or by `ctx.exit`. Errors of seqlab are printed without a
     traceback; programming mistakes keep theirs. A reader of the output that has had enough is no error.
     """
+    os.environ.setdefault(*ONEDNN_PRIMITIVES)  # read when torch first computes
     try:
         return run_command(args)
     except SeqlabError as error:

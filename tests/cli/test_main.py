@@ -258,3 +258,37 @@ def test_two_plugins_cannot_share_a_command(tmp_path: Path, capsys: pytest.Captu
     files: list[Any] = [command_file(tmp_path, file=f"{name}.py") for name in ("one", "two")]
     assert main(["--plugin", files[0], "--plugin", files[1], "components"]) == 3
     assert "plugin 'two': seqlab_register_commands: command 'deed' exists already" in capsys.readouterr().err
+
+
+VARYING = """
+import resource, sys
+from seqlab.cli.main import main
+main(["--version"])
+import torch
+torch.set_num_threads(1)
+lstm = torch.nn.LSTM(32, 64, bidirectional=True)
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+def step(length):
+    lstm(torch.zeros(length, 16, 32))[0].sum().backward()
+
+step(130)
+before = peak()
+for length in range(50, 130):
+    step(length)
+print(peak() - before)
+"""
+
+
+def test_lengths_that_vary_take_no_more_and_more_memory() -> None:
+    grown = {}
+    for capacity in (None, "1024"):  # of seqlab, of torch
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("ONEDNN")}
+        environment |= {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": capacity} if capacity else {}
+        done = subprocess.run(
+            [sys.executable, "-c", VARYING], env=environment, capture_output=True, text=True, check=True
+        )
+        grown[capacity] = int(done.stdout.splitlines()[-1])
+    assert grown[None] < grown["1024"] / 2
