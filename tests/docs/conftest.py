@@ -18,7 +18,7 @@ PACKAGE = Path(seqlab.__file__).parent
 ROOT = PACKAGE.parent
 SAMPLES = PACKAGE / "builtin" / "samples" / "english"
 
-TINY = ("train.epochs=1", "train.batch_tokens=1000", "encoder.hidden_size=8")
+TINY = ("train.epochs=1", "train.batch_tokens=1000")
 """Overrides with which a page's recipe trains in seconds."""
 
 COMMAND = f"""#!/bin/sh
