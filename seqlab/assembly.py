@@ -156,7 +156,10 @@ class Assembly:
     def read(self, paths: Iterable[Path], split: str) -> list[Example]:
         """Read labelled files; DataError where they hold no example that can be used."""
         with self._noting(split):
-            examples = [example for path in paths for example in self.reader.read(path)]
+            try:
+                examples = [example for path in paths for example in self.reader.read(path)]
+            except SeqlabError as error:
+                raise placed(error, self.recipe.reader) from error
         if not examples:
             refused = self.refused[split]
             why = f"; the first of {len(refused)} that were left out: {refused[0]}" if refused else ""

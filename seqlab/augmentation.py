@@ -282,13 +282,18 @@ def check_augmenters(assembly: Assembly) -> None:
 
 def _neighbours(assembly: Assembly, data: Dataset | None = None) -> Neighbours:
     """Return what the augmenters stand among; which featurizers make frames, only encoded data tells."""
-    heads = zip(assembly.recipe.heads, assembly.heads.values(), strict=True)
+    heads = zip(assembly.recipe.heads, assembly.heads.items(), strict=True)
+    aligned = [
+        f"{ref.name} of {target!r}"
+        for ref, (target, head) in heads
+        if getattr(head, "one_state_per_label", False)
+    ]
     columns = [None] * len(assembly.featurizers) if data is None else data.features
     return Neighbours(
         reads=[assembly.reader.fields[each.field] for each in assembly.featurizers],
         frames=[None if column is None else _are_frames(column.values) for column in columns],
         bptt=assembly.recipe.train.bptt is not None,
-        aligned=next((ref.name for ref, head in heads if getattr(head, "one_state_per_label", False)), None),
+        aligned=aligned[0] if aligned else None,
     )
 
 

@@ -16,6 +16,7 @@ from seqlab.api import Observer, ObserverContext, RecipeError, RunInfo, SeqlabEr
 from seqlab.assembly import Assembly, build_component
 from seqlab.augmentation import Augmentation, check_augmenters
 from seqlab.engine import CheckpointFolder, Evaluation, SequenceModel, Trainer, TrainingJob
+from seqlab.engine.best import LOSS
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
 from seqlab.observing import blaming
@@ -159,7 +160,7 @@ class Run:
 
     def _evaluation(self, dev: Scorer) -> Evaluation:
         figures = dev.figures()
-        default = next((name for name in figures if name != "loss"), "loss")
+        default = next((name for name in figures if name != LOSS), LOSS)
         monitor = self.recipe.train.monitor or default
         if monitor not in figures:
             # Figures of single labels may be watched, too, but would hide the others here.

@@ -172,7 +172,7 @@ def test_an_augmenter_is_refused_where_something_counts_on_what_it_changes(
 
 def test_a_change_of_length_is_refused_where_each_label_has_a_state(toy: Path, tmp_path: Path) -> None:
     lab = Lab([Mixed()], entry_points=False)
-    problem = "mine changes lengths, but head tagging needs one state for each label"
+    problem = "mine changes lengths, but head tagging of 'upos' needs one state for each label"
     with pytest.raises(RecipeError, match=rf": augment\.0: augmenter {problem}$"):
         lab.run(toy, ["augment=[mine]"], options(tmp_path / "run"))
 

@@ -72,7 +72,7 @@ class Meter:
         alone = max(map(_level, self.bottoms.tolist(), self.tops.tolist()))
         if alone >= limits.min_level:
             cancel = f"its {len(self.tops)} channels cancel each other when they are mixed"
-            return f"silent: {cancel}; give one of them, or have the reader take one by its key channel"
+            return f"silent: {cancel}; take one of them, by `channel` where a reader reads it"
         if level == -math.inf:
             return f"silent: every sample is {self.highest + 0.0:g}"  # not -0
         needed = f"at least {limits.min_level:g} dB are needed"

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from seqlab.cli.newfile import new_file
+from seqlab.cli.newfile import STANDARD_OUTPUT, new_file, output_path
 from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 
 if TYPE_CHECKING:
@@ -18,17 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-STANDARD_OUTPUT = Path("-")
-
 SPEAKERS = 5
 """Speakers that are shown, those with the highest error rates."""
-
-
-def errors_path(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
-    """Return where the errors go; a usage error for the empty name, which would mean the current folder."""
-    if value == "":
-        raise click.BadParameter("expected the name of a new file, or - for standard output, got nothing")
-    return None if value is None else Path(value)
 
 
 @click.command
@@ -44,7 +36,7 @@ def errors_path(context: click.Context, parameter: click.Parameter, value: str |
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with the figures of every speaker.")
 @click.option(
     "--errors",
-    callback=errors_path,
+    callback=output_path,
     metavar="FILE|-",
     help="Write the errors to this new text file, or with - to standard output, behind the figures: totals,"
     " frequent confusions, and every sentence or utterance that holds errors.",
@@ -71,27 +63,29 @@ def evaluate(
         raise click.UsageError("--json and --errors - would both be on standard output; give --errors a file")
     from seqlab.engine.device import threads as limited
 
-    how: dict[str, Any] = {"split": split, "device": device, "precision": precision}
+    measure = partial(lab.evaluate, model, data, split=split, device=device, precision=precision)
+    list_errors = partial(lab.list_errors, model, data, split=split, device=device, precision=precision)
     listed = ""
     with limited(threads):
         if errors is None:
-            figures = lab.evaluate(model, data, **how)
+            figures = measure()
         elif errors == STANDARD_OUTPUT:
-            figures, listed = lab.list_errors(model, data, **how)
+            figures, listed = list_errors()
         else:
             with new_file(errors, "--errors") as stream:
-                figures, text = lab.list_errors(model, data, **how)
+                figures, text = list_errors()
                 stream.write(as_bytes(text))
-    click.echo(json.dumps(figures, indent=2) if as_json else "\n".join(lines(figures)))
+    click.echo(as_bytes(json.dumps(figures, indent=2) if as_json else "\n".join(lines(figures))))
     if listed:
         click.echo(as_bytes(f"\n{listed}"), nl=False)
 
 
 def lines(figures: Mapping[str, float]) -> Iterator[str]:
     """Yield a line for each figure; for speakers, one with the worst of them for each error rate."""
-    from seqlab.predict.scoring import by_speaker, of_one_speaker
+    from seqlab.predict.scoring import by_speaker, of_speakers
 
-    shown = {name: value for name, value in figures.items() if not of_one_speaker(name)}
+    alone = of_speakers(figures)
+    shown = {name: value for name, value in figures.items() if name not in alone}
     width = max(map(len, shown))
     for name, value in shown.items():
         yield f"{name:{width}}  {value:.4f}"
@@ -102,5 +96,5 @@ def lines(figures: Mapping[str, float]) -> Iterator[str]:
 
 
 def as_bytes(text: str) -> bytes:
-    """Return a listing encoded, with paths that are not UTF-8 as they are."""
+    """Return a text encoded, with names of files and speakers that are not UTF-8 as they are."""
     return text.encode(errors="surrogateescape")

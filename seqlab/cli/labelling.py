@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["check_files", "label"]
 
-STANDARD_INPUT = Path("-")
-
 
 def check_files(reader: Reader, files: Sequence[Path], source: str) -> None:
     """Refuse sound, of which labels would be found as of any bytes."""
@@ -56,4 +54,6 @@ def writer_for(example: Example, target: str, reader: Reader) -> Writer:
 
 
 def _belongs_to(reader: Reader, file: Path) -> bool:
-    return file != STANDARD_INPUT and file.name.endswith(tuple(reader.suffixes))
+    from seqlab.builtin.readers.lines import is_standard_input
+
+    return not is_standard_input(file) and file.name.endswith(tuple(reader.suffixes))

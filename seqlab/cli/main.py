@@ -6,13 +6,14 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import Any, NamedTuple, TextIO
 
 import click
 
 from seqlab.cli.options import Session, plugin_option, strict_plugins_option, tell
+from seqlab.cli.output import Output
 from seqlab.errors import RecipeError, SeqlabError
 from seqlab.suggest import did_you_mean
 
@@ -20,13 +21,6 @@ __all__ = ["COMMANDS", "main", "seqlab"]
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
-
-ONEDNN_PRIMITIVES = ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
-"""How many compiled operations oneDNN, torch's library for CPUs, keeps; a user's own number is left as it is.
-
-There is one per shape, each with its working memory, and batches of sequences have hundreds of shapes. Its
-own 1,024 come to gigabytes; 64 are more than the operations of one training step, and cost no time.
-"""
 
 
 class Entry(NamedTuple):
@@ -143,40 +137,6 @@ def logging_to_stderr() -> Iterator[None]:
         logger.removeHandler(handler)
 
 
-class StandardOutput:
-    """Standard output, or its buffer, whose own errors are told from those of other files.
-
-    What cannot be written, on a full disk say, is a SeqlabError; a broken pipe stays one.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-    @property
-    def buffer(self) -> StandardOutput:
-        """The stream of bytes below."""
-        return StandardOutput(self.stream.buffer)
-
-    def write(self, content: str | bytes) -> int:
-        """Write to the stream."""
-        return int(self._attempt(self.stream.write, content))
-
-    def flush(self) -> None:
-        """Flush the stream."""
-        self._attempt(self.stream.flush)
-
-    def _attempt(self, action: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return action(*args)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise SeqlabError(f"standard output: cannot be written: {error.strerror}") from error
-
-
 def drop_unwritten(stream: TextIO | None) -> None:
     """Drop what a stream holds and cannot write: it would raise again at the interpreter's end."""
     if stream is None:  # it was closed from the start
@@ -193,7 +153,6 @@ def main(args: Sequence[str] | None = None) -> int:
     A command sets the code by returning an integer or by `ctx.exit`. Errors of seqlab are printed without a
     traceback; programming mistakes keep theirs. A reader of the output that has had enough is no error.
     """
-    os.environ.setdefault(*ONEDNN_PRIMITIVES)  # read when torch first computes
     try:
         return run_command(args)
     except SeqlabError as error:
@@ -215,7 +174,7 @@ def main(args: Sequence[str] | None = None) -> int:
 def run_command(args: Sequence[str] | None) -> int:
     """Run the command line; what it prints has arrived when it returns."""
     session = Session(reserved=frozenset(COMMANDS))
-    output: Any = sys.stdout and StandardOutput(sys.stdout)
+    output: Any = sys.stdout and Output(sys.stdout, "standard output")
     with logging_to_stderr(), redirect_stdout(output):
         result: Any = seqlab.main(args, prog_name="seqlab", standalone_mode=False, obj=session)
         if output:

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import click
 
 from seqlab.cli.options import tell
+from seqlab.cli.output import Output
 from seqlab.errors import SeqlabError
 
-__all__ = ["new_file"]
+__all__ = ["STANDARD_OUTPUT", "new_file", "output_path"]
+
+STANDARD_OUTPUT = Path("-")
+
+
+def output_path(context: click.Context, parameter: click.Parameter, value: str | None) -> Path | None:
+    """Return where an option sends its output; a usage error for the empty name, the current folder."""
+    if value == "":
+        raise click.BadParameter("expected the name of a new file, or - for standard output, got nothing")
+    return None if value is None else Path(value)
 
 
 @contextmanager
 def new_file(path: Path, option: str) -> Iterator[BinaryIO]:
     """Open the file that `option` names; it has its name when it is whole.
 
-    What was written before a failure is kept under the name with `.partial` behind it, and told. A usage
-    error where a file of either name exists or none can be made; SeqlabError, and nothing is kept, where not
-    all of it can be written, on a full disk say.
+    What was written before a failure is kept under the name with `.partial` behind it, and told; where it was
+    the disk that failed, the last line may be cut off. A usage error where a file of either name exists or
+    none can be made; SeqlabError where not all of it can be written.
     """
     if path.exists():
         raise click.UsageError(f"{option} {path}: exists already; choose another name or remove it")
@@ -33,22 +43,24 @@ def new_file(path: Path, option: str) -> Iterator[BinaryIO]:
         raise click.UsageError(f"{option} {path}: {message}; choose another name or remove it") from error
     except OSError as error:
         raise click.UsageError(f"{option} {path}: cannot be written: {error.strerror}") from error
+    output = Output(stream, str(path))
     try:
-        with stream:
-            yield stream
-            stream.flush()
-        partial.rename(path)
-    except OSError as error:  # of the output only: readers turn theirs into DataError
-        partial.unlink(missing_ok=True)
-        raise SeqlabError(f"{path}: cannot be written: {error.strerror}; nothing of it is kept") from error
+        yield cast("BinaryIO", output)
+        output.attempt(stream.close)
+        if path.exists():
+            raise SeqlabError(f"{path}: somebody else has made this file meanwhile")
+        output.attempt(partial.rename, path)
     except BaseException:
+        with suppress(OSError):
+            stream.close()
         keep(partial)
         raise
 
 
 def keep(partial: Path) -> None:
     """Tell of the file that was not finished, or remove it where nothing was written."""
-    if partial.stat().st_size:
-        tell(f"kept: {partial} holds what was finished before")
-    else:
-        partial.unlink()
+    with suppress(FileNotFoundError):
+        if partial.stat().st_size:
+            tell(f"kept: {partial} holds what was written before")
+        else:
+            partial.unlink()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from seqlab.cli.newfile import new_file
+from seqlab.cli.newfile import STANDARD_OUTPUT, new_file, output_path
 from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 from seqlab.errors import SeqlabError
 
@@ -50,9 +50,10 @@ __all__ = ["predict"]
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
-    help="Write to this new file, not standard output. It has its name when it is whole; what was finished"
-    " before a failure is kept as PATH.partial.",
+    callback=output_path,
+    metavar="FILE|-",
+    help="Write to this new file, not standard output. It has its name when it is whole; what was written"
+    " before a failure is kept as FILE.partial.",
 )
 @click.option(
     "--max-segment",
@@ -137,7 +138,7 @@ def opened(out: Path | None) -> Iterator[BinaryIO]:
 
     Of standard output, `main` says so.
     """
-    if out is not None:
+    if out not in (None, STANDARD_OUTPUT):
         with new_file(out, "--out") as stream:
             yield stream
     elif sys.stdout is None:

@@ -8,32 +8,30 @@ from typing import Any, NamedTuple
 
 from seqlab.api import Example, Metric
 from seqlab.assembly import Assembly
+from seqlab.builtin.metrics.speech import SPEAKER
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
+from seqlab.engine.best import LOSS
 from seqlab.engine.precision import Arithmetic
 
-__all__ = ["BATCH", "ErrorListing", "Scorer", "by_speaker", "of_one_speaker", "overall"]
+__all__ = ["BATCH", "ErrorListing", "Scorer", "by_speaker", "of_speakers", "overall"]
 
 BATCH = Budget(tokens=16_384)
 """The batches of prediction and evaluation; the longer they are, the better the matrix products."""
 
-LOSS = "loss"
-"""Name of the loss among the figures; the sum over heads where there are several."""
-
 OF_ONE_LABEL = (".precision", ".recall", ".f1")
 """How figures of single labels end: `NOUN.f1`, or `upos.NOUN.f1` with several heads."""
-
-SPEAKER = "speaker_"
-"""How the last part of a single speaker's figure begins: `ann.speaker_wer`, or `text.ann.speaker_wer`."""
 
 
 def overall(names: Iterable[str]) -> list[str]:
     """Return the figures to show at a glance: all but those of single labels and speakers."""
-    return [name for name in names if not (name.endswith(OF_ONE_LABEL) or of_one_speaker(name))]
+    names = list(names)
+    alone = of_speakers(names)
+    return [name for name in names if not name.endswith(OF_ONE_LABEL) and name not in alone]
 
 
-def of_one_speaker(name: str) -> bool:
-    """Return whether this is the name of a single speaker's figure."""
-    return "." in name and name.rpartition(".")[2].startswith(SPEAKER)
+def of_speakers(names: Iterable[str]) -> set[str]:
+    """Return those of all figures that are of a single speaker."""
+    return {figure for speakers in _speakers(names).values() for figure in speakers.values()}
 
 
 def by_speaker(figures: Mapping[str, float]) -> dict[str, dict[str, float]]:
@@ -41,18 +39,28 @@ def by_speaker(figures: Mapping[str, float]) -> dict[str, dict[str, float]]:
 
     `{"wer": {"bob": 0.5, "ann": 0.25}}`; empty where no figure is that of a single speaker.
     """
-    alone = {name: value for name, value in figures.items() if of_one_speaker(name)}
-    found: dict[str, dict[str, float]] = {}
-    for rate in overall(figures):
+    found = {}
+    for rate, speakers in _speakers(figures).items():
+        rates = {speaker: figures[figure] for speaker, figure in speakers.items()}
+        found[rate] = dict(sorted(rates.items(), key=lambda pair: (-pair[1], pair[0])))
+    return found
+
+
+def _speakers(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return by overall rate, `wer` or `text.wer`, and speaker the figure: `ann.speaker_wer`."""
+    names = list(names)
+    marked = [name for name in names if SPEAKER in name]
+    found: dict[str, dict[str, str]] = {}
+    for rate in (name for name in names if SPEAKER not in name):
         head, dot, name = rate.rpartition(".")
-        start, end = head + dot, f".{SPEAKER}{name}"
-        rates = {
-            each[len(start) : -len(end)]: value
-            for each, value in alone.items()
-            if each.startswith(start) and each.endswith(end)
+        start, end = head + dot, SPEAKER + name
+        speakers = {
+            figure[len(start) : -len(end)]: figure
+            for figure in marked
+            if figure.startswith(start) and figure.endswith(end) and len(figure) > len(start) + len(end)
         }
-        if rates:
-            found[rate] = dict(sorted(rates.items(), key=lambda pair: (-pair[1], pair[0])))
+        if speakers:
+            found[rate] = speakers
     return found
 
 

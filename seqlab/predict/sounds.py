@@ -10,14 +10,12 @@ from seqlab.api import DataError, Example, Place, Reader, ReaderContext
 from seqlab.assembly import build_component
 from seqlab.audio import AudioFile
 from seqlab.audio.settings import SUFFIXES
-from seqlab.builtin.readers.lines import file_name
+from seqlab.builtin.readers.lines import file_name, is_standard_input
 from seqlab.builtin.readers.manifests import Columns, ManifestLayout
 from seqlab.builtin.readers.utterances import Entry
 from seqlab.predict.recognizer import Recognizer, Refuse
 
 __all__ = ["SoundFinder", "is_sound"]
-
-STANDARD_INPUT = "-"
 
 LISTS = (".jsonl", ".jsonl.gz")
 """File-name endings of lists of paths, which have the format of the reader `speech`."""
@@ -34,9 +32,9 @@ class SoundFinder:
     That is a line of a list as well as a whole list, or the rest of one that breaks off, and a folder
     without sound.
 
-    What is named like data of the recipe's reader is read by it, anything with `data=True`; JSON Lines and
-    standard input (`-`) are lists of paths where the reader has no JSON Lines of its own; a folder stands for
-    all files below it that are named like sound, in the order of their names; all else is sound.
+    With `data=True` all is read by the recipe's reader. Otherwise JSON Lines and standard input (`-`) are
+    lists of paths, whatever the reader; what else is named like the reader's data is read by it; a folder
+    stands for all files below it that are named like sound, in the order of their names; the rest is sound.
     """
 
     def __init__(self, recognizer: Recognizer, refuse: Refuse, *, data: bool = False) -> None:
@@ -58,19 +56,15 @@ class SoundFinder:
 
     def _found(self, path: Path) -> Iterator[Example]:
         """Yield the examples; DataError where there is none, or a list cannot be read."""
-        if self.data or self._belongs_to_reader(path):
-            yield from self.reader.read(path, labelled=False)
-        elif str(path) == STANDARD_INPUT or path.name.endswith(LISTS):
+        listed = is_standard_input(path) or path.name.endswith(LISTS)
+        if listed and not self.data:
             yield from self._listed(path)
+        elif self.data or path.name.endswith(tuple(self.reader.suffixes)):
+            yield from self.reader.read(path, labelled=False)
         elif path.is_dir():
             yield from self._below(path)
         else:
             yield self.recognizer.recording(path)
-
-    def _belongs_to_reader(self, path: Path) -> bool:
-        if str(path) == STANDARD_INPUT:
-            return LISTS[0] in self.reader.suffixes
-        return path.name.endswith(tuple(self.reader.suffixes))
 
     def _below(self, folder: Path) -> Iterator[Example]:
         found = sorted(path for path in folder.rglob("*") if is_sound(path) and path.is_file())

@@ -51,7 +51,7 @@ def write_transcript_jsonl(example: Example, transcript: Transcript, folder: Pat
     two of them.
     """
     heard = {
-        **_where(example, folder),
+        **_where(example, transcript, folder),
         **said(transcript),
         "duration": round(transcript.duration, SECONDS_DIGITS),
         "segments": [
@@ -82,14 +82,19 @@ def _file(example: Example) -> AudioFile | None:
     return next((value for value in example.fields.values() if isinstance(value, AudioFile)), None)
 
 
-def _where(example: Example, folder: Path) -> dict[str, Any]:
-    """Return the keys by which a manifest in `folder` names a sound."""
+def _where(example: Example, transcript: Transcript, folder: Path) -> dict[str, Any]:
+    """Return the keys by which a manifest in `folder` names a sound.
+
+    A stretch has both ends: `duration`, which is rounded, would otherwise set the one that is open.
+    """
     audio = _file(example)
     if audio is None or audio.source.path is None:
         return {"id": sound_name(example)}
-    bounds = {"start": audio.start or None, "end": audio.end}
-    named = {name: value for name, value in bounds.items() if value is not None}
-    return {AUDIO: _from_folder(audio.source.path, folder), **named}
+    named = {AUDIO: _from_folder(audio.source.path, folder)}
+    if not audio.start and audio.end is None:
+        return named
+    end = audio.start + transcript.duration if audio.end is None else audio.end
+    return {**named, "start": audio.start, "end": end}
 
 
 def _from_folder(path: Path, folder: Path) -> str:

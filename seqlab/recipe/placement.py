@@ -32,8 +32,8 @@ class Neighbours:
     """The parts of a recipe that an augmenter's change goes through.
 
     Featurizer by featurizer `reads` is the kind of its field and `frames` whether it makes frames, float32 of
-    shape (time, features). `bptt`: sequences are cut into chunks. `aligned` is the head that needs one state
-    for each label, None where no head is known to.
+    shape (time, features). `bptt`: sequences are cut into chunks. `aligned` names the head that needs one
+    state for each label, None where no head is known to.
     """
 
     reads: Sequence[str | None]

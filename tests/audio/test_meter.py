@@ -59,8 +59,8 @@ def test_channels_that_cancel_out_are_silence() -> None:
     left = tone(0.5, 1000)
     for right in (-left, -0.9999 * left):
         assert told(np.stack([left, right], axis=1), blocks=3) == (
-            "silent: its 2 channels cancel each other when they are mixed; give one of them, or have the"
-            " reader take one by its key channel"
+            "silent: its 2 channels cancel each other when they are mixed; take one of them, by"
+            " `channel` where a reader reads it"
         )
     assert told(np.stack([left, -0.9 * left], axis=1)) == ""
 

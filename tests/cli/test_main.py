@@ -260,35 +260,33 @@ def test_two_plugins_cannot_share_a_command(tmp_path: Path, capsys: pytest.Captu
     assert "plugin 'two': seqlab_register_commands: command 'deed' exists already" in capsys.readouterr().err
 
 
-VARYING = """
-import resource, sys
-from seqlab.cli.main import main
-main(["--version"])
-import torch
-torch.set_num_threads(1)
-lstm = torch.nn.LSTM(32, 64, bidirectional=True)
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}),
+        ({"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}, {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "7"}),
+        ({"DNNL_PRIMITIVE_CACHE_CAPACITY": "7"}, {"DNNL_PRIMITIVE_CACHE_CAPACITY": "7"}),
+    ],
+)
+def test_the_process_bounds_what_onednn_keeps(
+    tmp_path: Path, given: dict[str, str], kept: dict[str, str]
+) -> None:
+    command = """
+import os, click
+from seqlab import hookimpl
 
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+@click.command("show")
+def show():
+    print({key: value for key, value in os.environ.items() if key.endswith("PRIMITIVE_CACHE_CAPACITY")})
 
-def step(length):
-    lstm(torch.zeros(length, 16, 32))[0].sum().backward()
-
-step(130)
-before = peak()
-for length in range(50, 130):
-    step(length)
-print(peak() - before)
+@hookimpl
+def seqlab_register_commands():
+    return [show]
 """
-
-
-def test_lengths_that_vary_take_no_more_and_more_memory() -> None:
-    grown = {}
-    for capacity in (None, "1024"):  # of seqlab, of torch
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("ONEDNN")}
-        environment |= {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": capacity} if capacity else {}
-        done = subprocess.run(
-            [sys.executable, "-c", VARYING], env=environment, capture_output=True, text=True, check=True
-        )
-        grown[capacity] = int(done.stdout.splitlines()[-1])
-    assert grown[None] < grown["1024"] / 2
+    file = str(write_module(tmp_path / "shows.py", command))
+    before = {key: value for key, value in os.environ.items() if not key.startswith(("ONEDNN", "DNNL"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "seqlab", "--plugin", file, "show"],
+        env=before | given, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{kept}\n"

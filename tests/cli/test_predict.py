@@ -180,10 +180,22 @@ def test_input_that_fails_midway_keeps_what_was_finished_under_another_name(
     code, _, errors = refused(tmp_path / "in", "--out", tmp_path / "out")
     assert code == 4
     kept, error = errors.splitlines()
-    assert kept == f"kept: {tmp_path}/out.partial holds what was finished before"
+    assert kept == f"kept: {tmp_path}/out.partial holds what was written before"
     assert error.startswith(f"error: {tmp_path}/in:20001: not UTF-8")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out.partial"]
     assert (tmp_path / "out.partial").read_text() == "la\tDET\nkatos\tNOUN\n\n" * 20_000
+
+
+def test_out_may_be_standard_output(predict: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "in").write_text(TEXT)
+    assert predict(tmp_path / "in", "--out", "-") == TSV
+
+
+def test_an_empty_name_is_no_file(refused: Callable[..., tuple[int, str, str]], tmp_path: Path) -> None:
+    (tmp_path / "in").write_text(TEXT)
+    code, _, errors = refused(tmp_path / "in", "--out", "")
+    assert code == 2
+    assert "Invalid value for '--out': expected the name of a new file, or - for standard output" in errors
 
 
 def test_input_that_fails_at_once_leaves_no_file(
@@ -220,9 +232,9 @@ def test_closed_standard_streams_are_named(package: Path, tmp_path: Path) -> Non
         assert (done.returncode, done.stderr.decode()) == (code, f"error: {message}\n")
 
 
-@pytest.mark.parametrize("limit", [0, 10])
-def test_a_full_disk_under_out_leaves_nothing(
-    limit: int, seqlab_command: Command, package: Path, tmp_path: Path
+@pytest.mark.parametrize(("limit", "left"), [(0, ["in"]), (10, ["in", "out.partial"])])
+def test_a_full_disk_under_out_is_said_and_what_it_took_is_kept(
+    limit: int, left: list[str], seqlab_command: Command, package: Path, tmp_path: Path
 ) -> None:
     def no_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
@@ -231,9 +243,11 @@ def test_a_full_disk_under_out_leaves_nothing(
     (tmp_path / "in").write_text(TEXT)
     args = ("predict", package, tmp_path / "in", "--out", tmp_path / "out")
     done = seqlab_command(*args, preexec_fn=no_room)
-    message = "cannot be written: File too large; nothing of it is kept"
-    assert done.stderr.decode() == f"error: {tmp_path}/out: {message}\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["in"]
+    *kept, error = done.stderr.decode().splitlines()
+    assert error == f"error: {tmp_path}/out: cannot be written: File too large"
+    assert kept == [f"kept: {tmp_path}/{name} holds what was written before" for name in left[1:]]
+    assert sorted(path.name for path in tmp_path.iterdir()) == left
+    assert all((tmp_path / name).read_text() == TSV[:limit] for name in left[1:])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
@@ -260,8 +274,8 @@ def test_a_full_disk_is_said_without_a_traceback(
         ("cut.conllu", SENTENCE.rstrip().encode(), "8: the last sentence, starting at line 1, is not closed"),
         ("empty.conllu", b"", "no sentences"),
         ("empty.txt", b"", "empty: one sentence a line is expected"),
-        ("sound.txt", WAV, "this is sound (WAV), but text is read here; a model that reads sound"),
-        ("sound.conllu", WAV, "this is sound (WAV), but text is read here; a model that reads sound"),
+        ("sound.txt", WAV, "this is sound (WAV), but lines of text are read here; to transcribe it"),
+        ("sound.conllu", WAV, "this is sound (WAV), but lines of text are read here; to transcribe it"),
     ],
 )
 def test_bad_input_names_file_and_line_and_exits_with_four(

@@ -163,7 +163,7 @@ def test_out_writes_a_new_file_or_keeps_what_was_finished(
     code, _, errors = predict("in", "--out", "more.tsv")
     assert code == 4
     kept, error = errors.splitlines()
-    assert kept == "kept: more.tsv.partial holds what was finished before"
+    assert kept == "kept: more.tsv.partial holds what was written before"
     assert error.startswith("error: in/b.wav: truncated: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "more.tsv.partial", "texts.tsv"]
     first = out.splitlines(keepends=True)[0]
@@ -281,7 +281,7 @@ def test_sound_on_standard_input_is_told(
     stdin((sounds / "a.wav").read_bytes())
     code, _, errors = predict("-")
     assert code == 4
-    assert errors.startswith("error: <stdin>: this is sound (WAV), but text is read here; ")
+    assert errors.startswith("error: <stdin>: this is sound (WAV), but lines of text are read here; ")
 
 
 def test_a_list_or_folder_that_holds_nothing(

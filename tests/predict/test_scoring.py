@@ -95,7 +95,14 @@ def test_speakers_are_found_under_the_rate_that_theirs_make_up() -> None:
     heads = {"a.wer": 0.2, "b.wer": 0.4, "a.ann.speaker_wer": 0.2, "b.ann.speaker_wer": 0.4}
     assert by_speaker(heads) == {"a.wer": {"ann": 0.2}, "b.wer": {"ann": 0.4}}
     assert by_speaker({"loss": 1.0, "accuracy": 0.5, "NOUN.f1": 0.5}) == {}
+
     assert overall({**alone, **heads, "NOUN.f1": 0.5}) == ["loss", "wer", "a.wer", "b.wer"]
+
+
+def test_a_figure_that_is_no_speakers_is_shown() -> None:
+    figures = {"spk.speaker_eer": 0.1, "spk.eer": 0.2, "speaker_loss": 1.0, "ann.speaker_wer": 0.3}
+    assert by_speaker(figures) == {}, "an empty name is no speaker's, and nothing here is a wer"
+    assert overall(figures) == list(figures)
 
 
 def test_the_listing_is_of_the_last_answers_under_the_names_of_the_metrics(

@@ -52,6 +52,24 @@ def by_digits(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recogn
     return opened
 
 
+@pytest.fixture(scope="module")
+def by_joining(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    """A recognizer whose reader joins clips, and whose manifests have a key of their own for sound."""
+    folder = tmp_path_factory.mktemp("by-joining")
+    records = map(json.loads, (hearing / "train.jsonl").read_text().splitlines()[:4])
+    clips = [{"wav": str(hearing / each["audio"]), "text": each["text"]} for each in records]
+    manifest(folder / "clips.jsonl", clips)
+    lab = Lab(entry_points=False)
+    reader = "{name: joined_speech, sample_rate: 8000, clips: [2, 2], columns: {audio: wav}}"
+    changes = [f"data.reader={reader}", f"data.train={folder}/clips.jsonl", "data.test=null"]
+    recipe = hearing / "toy-speech.yaml"
+    options = RunOptions(out=folder / "run", device="cpu", threads=1)
+    lab.run(recipe, [*changes, "train.epochs=1"], options)
+    opened = lab.open(folder / "run/model", device="cpu")
+    assert isinstance(opened, Recognizer)
+    return opened
+
+
 @pytest.fixture
 def corpus(hearing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder, the current one, with sounds in `in` and below it."""
@@ -98,10 +116,14 @@ def test_a_folder_without_sound(corpus: Path, recognizer: Recognizer) -> None:
 
 
 def test_lists_start_from_their_folder_and_standard_input_from_the_current_one(
-    corpus: Path, recognizer: Recognizer, by_folder: Recognizer, monkeypatch: pytest.MonkeyPatch
+    corpus: Path,
+    recognizer: Recognizer,
+    by_folder: Recognizer,
+    by_joining: Recognizer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     manifest(corpus / "in/list.jsonl", [{"audio": "c/d.wav"}, {"audio": "b.wav", "start": 0.1, "end": 0.2}])
-    for subject in (recognizer, by_folder):
+    for subject in (recognizer, by_folder, by_joining):
         assert names(subject, "in/list.jsonl") == ["in/c/d.wav", "in/b.wav#0.1-0.2"]
         given = io.TextIOWrapper(io.BufferedReader(io.BytesIO(b'{"audio": "in/b.wav", "x": 1}\n')))  # type: ignore[arg-type]
         monkeypatch.setattr(sys, "stdin", given)

@@ -2,15 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sounds import tone, write
 
 from seqlab.api import DataError, Example, Place
 from seqlab.audio import AudioFile, AudioSamples
-from seqlab.builtin.readers.utterances import Utterance
+from seqlab.builtin.readers.manifests import Columns, ManifestLayout
+from seqlab.builtin.readers.utterances import Entry, Utterance
 from seqlab.predict.transcript import Heard, Transcript, joined
 from seqlab.predict.transcript_formats import sound_name, transcript_writer, write_transcript_tsv
 
@@ -68,10 +71,22 @@ def test_jsonl_keeps_the_manifests_record_and_adds_what_was_heard() -> None:
 
 
 def test_a_stretch_keeps_its_bounds_whatever_its_manifest_calls_them() -> None:
-    found = written(example({"from": 1.5}, start=1.5), transcript("one"))
-    assert (found["from"], found["start"], "end" in found) == (1.5, 1.5, False)
+    found = written(example({"from": 1.5}, start=1.5, end=2), transcript("one"))
+    assert (found["from"], found["start"], found["end"]) == (1.5, 1.5, 2)
     found = written(example(end=2.25), transcript("one"))
-    assert ("start" in found, found["end"]) == (False, 2.25)
+    assert (found["start"], found["end"]) == (0, 2.25)
+
+
+def test_a_stretch_to_the_end_has_the_same_samples_when_it_is_read_again(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", tone(1.0, 11_025)[:10_003], 11_025)
+    whole = AudioFile(path, 1 / 3)
+    heard = replace(transcript("one"), duration=whole.duration)
+    line = transcript_writer("jsonl", tmp_path)(Example({"audio": whole}, Place("m.jsonl", 3)), heard)
+    (tmp_path / "heard.jsonl").write_text(line)
+    (entry,) = ManifestLayout(Columns()).entries(tmp_path / "heard.jsonl", labelled=True)
+    assert isinstance(entry, Entry)
+    again = AudioFile(entry.audio, entry.start, entry.end)
+    assert np.array_equal(again.samples(), whole.samples())
 
 
 def test_path_and_text_of_the_old_manifest_do_not_stand_beside_the_new_ones() -> None:

@@ -83,8 +83,12 @@ def _neighbours(recipe: Mapping[str, Any], features: Sequence[Features | None]) 
         reads=[each.reads if each else None for each in features],
         frames=[each.size > 0 if each else None for each in features],
         bptt=recipe["train"]["bptt"] is not None,
-        aligned=next((head["name"] for head in heads if head["name"] in ALIGNED_HEADS), None),
+        aligned=next((_named(head) for head in heads if head["name"] in ALIGNED_HEADS), None),
     )
+
+
+def _named(head: Mapping[str, Any]) -> str:
+    return head["name"] if head["target"] is None else f"{head['name']} of {head['target']!r}"
 
 
 def _wrong_bands(

@@ -10,7 +10,10 @@ from seqlab.builtin.metrics.bootstrap import interval
 from seqlab.builtin.metrics.error_report import error_report
 from seqlab.builtin.metrics.learns_nothing import LearnsNothing
 
-__all__ = ["Bootstrap", "ErrorRate"]
+__all__ = ["SPEAKER", "Bootstrap", "ErrorRate"]
+
+SPEAKER = ".speaker_"
+"""Stands between a speaker and the name of the rate in a figure of his alone: `ann.speaker_wer`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,7 @@ class ErrorRate(LearnsNothing):
 
     def _by_speaker(self) -> dict[str, float]:
         return {
-            f"{speaker}.speaker_{self.name}": total.errors / total.size
+            f"{speaker}{SPEAKER}{self.name}": total.errors / total.size
             for speaker, total in self._several_speakers().items()
             if total.size
         }

@@ -14,22 +14,25 @@ from typing import cast
 from seqlab.api import DataError, Place
 from seqlab.audio.containers import NOTICED, sound_format
 
-__all__ = ["BOM", "byte_lines", "decode", "file_name"]
+__all__ = ["BOM", "byte_lines", "decode", "file_name", "is_standard_input"]
 
 BOM = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
 
-STANDARD_INPUT = "-"
-
 SOUND = (
-    "this is sound ({kind}), but text is read here; a model that reads sound transcribes it:"
-    " seqlab predict MODEL FILE, without --from"
+    "this is sound ({kind}), but lines of text are read here; to transcribe it, name its file:"
+    " seqlab predict MODEL FILE, without --from, of a model that reads sound"
 )
+
+
+def is_standard_input(path: Path) -> bool:
+    """Return whether this is `-`, standard input."""
+    return str(path) == "-"
 
 
 def file_name(path: Path) -> str:
     """Return what names a file in messages; `-` is standard input."""
-    return "<stdin>" if str(path) == STANDARD_INPUT else str(path)
+    return "<stdin>" if is_standard_input(path) else str(path)
 
 
 def byte_lines(path: Path) -> Iterator[bytes]:
@@ -58,7 +61,7 @@ def byte_lines(path: Path) -> Iterator[bytes]:
 
 def opened(path: Path) -> AbstractContextManager[io.BufferedReader]:
     """Open a file; standard input is lent and stays open, DataError where it was closed before."""
-    if str(path) == STANDARD_INPUT:
+    if is_standard_input(path):
         if sys.stdin is None:
             raise DataError("cannot be read: standard input is closed", place=Place(file_name(path)))
         return nullcontext(cast("io.BufferedReader", sys.stdin.buffer))

@@ -17,7 +17,7 @@ from typing import Any
 from seqlab.api import DataError, Place, did_you_mean
 from seqlab.audio import Declared
 from seqlab.audio.settings import SUFFIXES
-from seqlab.builtin.readers.lines import BOM, byte_lines, decode, file_name
+from seqlab.builtin.readers.lines import BOM, byte_lines, decode, file_name, is_standard_input
 from seqlab.builtin.readers.utterances import Entry, Utterance
 
 __all__ = ["Columns", "ManifestLayout"]
@@ -165,7 +165,7 @@ def shown(value: Any) -> str:
 def records(path: Path, file: str) -> Iterator[tuple[Place, dict[str, Any] | DataError]]:
     """Yield the place and the record of each line, or what is wrong with the line."""
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if str(path) != "-" and suffix not in LINES + TABLES:
+    if not is_standard_input(path) and suffix not in LINES + TABLES:
         what = "a folder" if path.is_dir() else "named like sound" if suffix in SUFFIXES else ""
         wanted = f"not the name of a manifest; it must end in one of: {', '.join(LINES + TABLES)}"
         raise DataError(f"{what}, {wanted}" if what else wanted, place=Place(file))

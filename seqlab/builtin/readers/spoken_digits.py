@@ -154,7 +154,7 @@ class SpokenDigitsReader:
             try:
                 check_voice(voice)
             except SeqlabError as error:
-                raise SeqlabError(f"data.reader.voices: {error}") from error
+                raise SeqlabError(f"voices: {error}") from error
 
     def _drawn(
         self, words: Sequence[str], place: Place, names: dict[str, Place]

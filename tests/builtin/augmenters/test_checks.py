@@ -11,10 +11,16 @@ from contract import registered
 from made_sounds import noise
 
 from seqlab import Lab, RecipeError
-from seqlab.api import AugmenterContext, FeaturizerContext, Sound
-from seqlab.builtin.augmenters.checks import Features, KnownChange, known_change, known_features
+from seqlab.api import AugmenterContext, FeaturizerContext, HeadContext, Sound
+from seqlab.builtin.augmenters.checks import (
+    ALIGNED_HEADS,
+    Features,
+    KnownChange,
+    known_change,
+    known_features,
+)
 
-FIELDS = {"audio": "audio", "text": "text", "tokens": "tokens"}
+FIELDS = {"audio": "audio", "text": "text", "tokens": "tokens", "labels": "token_labels"}
 
 RECOGNISER = """\
 data: {reader: speech, train: train.jsonl}
@@ -47,6 +53,13 @@ AUGMENTERS: list[tuple[str, dict[str, Any]]] = [
     ("speed", {"factors": [1]}),
     ("speed", {"factors": [1.0, 1.0]}),
 ]
+
+
+@pytest.mark.parametrize("name", registered("head"))
+def test_a_head_is_known_to_need_a_state_for_each_label(name: str) -> None:
+    component = registered("head")[name]
+    built = component.build(component.config(), HeadContext(FIELDS))
+    assert (name in ALIGNED_HEADS) == getattr(built, "one_state_per_label", False)
 
 
 @pytest.mark.parametrize(("name", "settings"), AUGMENTERS)

@@ -42,8 +42,8 @@ def test_sound_is_told_from_text(name: str, tmp_path: Path, monkeypatch: pytest.
             next(byte_lines(source))
         kind = name.rpartition(".")[2].upper()
         assert str(caught.value) == (
-            f"{file_name(source)}: this is sound ({kind}), but text is read here; a model that reads sound"
-            " transcribes it: seqlab predict MODEL FILE, without --from"
+            f"{file_name(source)}: this is sound ({kind}), but lines of text are read here; to transcribe it,"
+            " name its file: seqlab predict MODEL FILE, without --from, of a model that reads sound"
         )
 
 

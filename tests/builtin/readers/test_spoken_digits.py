@@ -240,7 +240,7 @@ def test_a_bad_line_is_an_error_with_its_place(tmp_path: Path, text: str, messag
 
 
 def test_a_voice_of_the_settings_is_checked_before_anything_is_read(tmp_path: Path) -> None:
-    message = "^data.reader.voices: unknown voice 'en-uss'; did you mean 'en-us'"
+    message = "^voices: unknown voice 'en-uss'; did you mean 'en-us'"
     with pytest.raises(SeqlabError, match=message):
         next(reader(voices=("en", "en-uss")).read(tmp_path / "none.digits"))
 
