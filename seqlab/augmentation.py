@@ -60,7 +60,9 @@ class Augmentation:
         self.frame_steps = [step for step in steps if step.augmenter.stage == "features"]
         fields = {each.field for each in self.featurizers if assembly.reader.fields[each.field] == "audio"}
         self.sound_fields = sorted(fields) if self.sound_steps else []
+        among = _neighbours(assembly, data)
         for step in steps:
+            _check_place(step, assembly, among)
             _check_columns(step, assembly, data)
         for step in self.frame_steps:
             self._try(step, assembly)
@@ -303,11 +305,7 @@ def _check_place(step: _Step, assembly: Assembly, among: Neighbours) -> None:
 
 
 def _check_columns(step: _Step, assembly: Assembly, data: Dataset) -> None:
-    """Check what only encoded data tells.
-
-    An augmenter of sound is refused where a column points into a table, which would have to change with it.
-    """
-    _check_place(step, assembly, _neighbours(assembly, data))
+    """Refuse an augmenter of sound where a column points into a table, which would have to change with it."""
     if step.augmenter.stage == "features":
         return
     for number, (featurizer, column) in enumerate(zip(assembly.featurizers, data.features, strict=True)):

@@ -20,6 +20,16 @@ from seqlab.predict.transcript_formats import sound_name
 from seqlab.run import RunOptions
 
 
+def trained(recipe: Path, reader: str, data: str, out: Path) -> Recognizer:
+    """A recognizer of one epoch, whose recipe has another reader and other data."""
+    lab = Lab(entry_points=False)
+    changes = [f"data.reader={reader}", f"data.train={data}", "data.test=null", "train.epochs=1"]
+    lab.run(recipe, changes, RunOptions(out=out, device="cpu", threads=1))
+    opened = lab.open(out / "model", device="cpu")
+    assert isinstance(opened, Recognizer)
+    return opened
+
+
 @pytest.fixture(scope="module")
 def by_folder(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
     """A recognizer whose reader takes sound with texts beside it, and no list."""
@@ -27,14 +37,8 @@ def by_folder(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recogn
     for record in map(json.loads, (hearing / "train.jsonl").read_text().splitlines()[:4]):
         shutil.copy(hearing / record["audio"], folder)
         (folder / record["audio"]).with_suffix(".txt").write_text(record["text"])
-    lab = Lab(entry_points=False)
-    changes = ["data.reader={name: audio_folder, sample_rate: 8000}", f"data.train={folder}/*.wav"]
-    changes += ["data.test=null", "train.epochs=1"]
-    recipe = hearing / "toy-speech.yaml"
-    lab.run(recipe, changes, RunOptions(out=folder / "run", device="cpu", threads=1))
-    opened = lab.open(folder / "run/model", device="cpu")
-    assert isinstance(opened, Recognizer)
-    return opened
+    reader = "{name: audio_folder, sample_rate: 8000}"
+    return trained(hearing / "toy-speech.yaml", reader, f"{folder}/*.wav", folder / "run")
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +46,8 @@ def by_digits(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recogn
     """A recognizer whose reader makes its sound."""
     folder = tmp_path_factory.mktemp("by-digits")
     (folder / "train.digits").write_text("generate train 2\n")
-    lab = Lab(entry_points=False)
-    changes = ["data.reader={name: spoken_digits, sample_rate: 8000}", f"data.train={folder}/train.digits"]
-    changes += ["data.test=null", "train.epochs=1"]
-    recipe = hearing / "toy-speech.yaml"
-    lab.run(recipe, changes, RunOptions(out=folder / "run", device="cpu", threads=1))
-    opened = lab.open(folder / "run/model", device="cpu")
-    assert isinstance(opened, Recognizer)
-    return opened
+    reader = "{name: spoken_digits, sample_rate: 8000}"
+    return trained(hearing / "toy-speech.yaml", reader, f"{folder}/train.digits", folder / "run")
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +57,8 @@ def by_joining(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recog
     records = map(json.loads, (hearing / "train.jsonl").read_text().splitlines()[:4])
     clips = [{"wav": str(hearing / each["audio"]), "text": each["text"]} for each in records]
     manifest(folder / "clips.jsonl", clips)
-    lab = Lab(entry_points=False)
     reader = "{name: joined_speech, sample_rate: 8000, clips: [2, 2], columns: {audio: wav}}"
-    changes = [f"data.reader={reader}", f"data.train={folder}/clips.jsonl", "data.test=null"]
-    recipe = hearing / "toy-speech.yaml"
-    options = RunOptions(out=folder / "run", device="cpu", threads=1)
-    lab.run(recipe, [*changes, "train.epochs=1"], options)
-    opened = lab.open(folder / "run/model", device="cpu")
-    assert isinstance(opened, Recognizer)
-    return opened
+    return trained(hearing / "toy-speech.yaml", reader, f"{folder}/clips.jsonl", folder / "run")
 
 
 @pytest.fixture
