@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from sounds import tone
 
+from seqlab import Lab, RecipeError
 from seqlab.api import Audio, DataError, Example, Reader, SeqlabError
 from seqlab.audio.espeak import LISTING
 from seqlab.builtin.readers.spoken_digits import DIGITS, Ranges, SpokenDigits, SpokenDigitsReader
+from seqlab.run import RunOptions
 
 RANGES = Ranges(
     voices=("en", "en-us+f2", "en-gb-scotland"),
@@ -252,3 +254,16 @@ def test_only_reading_needs_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert subject.recording(tone(1.0), 16_000).fields["audio"].duration == 1
     with pytest.raises(SeqlabError, match=r"^speech is made by espeak-ng, .*" + re.escape('seqlab[speech]"')):
         next(subject.read(tmp_path / "none.digits"))
+
+
+def test_an_unknown_voice_of_a_recipe_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "a.digits").write_text("3 1 4\n")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "data:\n  reader: {name: spoken_digits, voices: [en-uss]}\n  train: a.digits\n"
+        "features: [log_mel]\nencoder: bilstm\nhead: ctc\n"
+    )
+    with pytest.raises(
+        RecipeError, match=r"r\.yaml:2:11: voices: unknown voice 'en-uss'; did you mean 'en-us'"
+    ):
+        Lab(entry_points=False).run(recipe, options=RunOptions(out=tmp_path / "run", device="cpu"))
