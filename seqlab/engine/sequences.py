@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
@@ -89,14 +90,14 @@ class Layout:
     @ORDINARY
     def times(self) -> Tensor:
         """The time step of each row, shape (rows,)."""
-        return torch.repeat_interleave(torch.arange(self.longest), self.batch_sizes).to(self.device)
+        return _repeated(torch.arange(self.longest), self.batch_sizes).to(self.device)
 
     @cached_property
     @ORDINARY
     def ranks(self) -> Tensor:
         """How many sequences stand before that of each row at its step, shape (rows,), on the CPU."""
         firsts = self.batch_sizes.cumsum(0) - self.batch_sizes
-        return torch.arange(self.total) - torch.repeat_interleave(firsts, self.batch_sizes)
+        return torch.arange(self.total) - _repeated(firsts, self.batch_sizes)
 
     @cached_property
     @ORDINARY
@@ -149,6 +150,11 @@ class Layout:
     def chunk(self, start: int, stop: int) -> Layout:
         """Return the layout of time steps `start` to `stop`; sequences that ended before keep length 0."""
         return Layout((self.lengths.clamp(max=stop) - start).clamp(min=0), self.order, self.device)
+
+
+def _repeated(values: Tensor, counts: Tensor) -> Tensor:
+    """Return torch.repeat_interleave on the CPU by numpy: torch wakes all threads, even for a few numbers."""
+    return torch.from_numpy(np.repeat(values.numpy(), counts.numpy()))
 
 
 @dataclass(frozen=True, eq=False)

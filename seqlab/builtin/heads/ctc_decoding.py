@@ -37,7 +37,7 @@ class Greedy:
         best, classes = log_probs.data.max(dim=-1)
         best = log_probs.with_data(best).to_flat().exp()
         classes = log_probs.with_data(classes).to_flat()
-        items = torch.arange(len(log_probs)).repeat_interleave(log_probs.lengths).to(classes.device)
+        items = log_probs.with_data(log_probs.layout.items).to_flat()
         begins = torch.ones_like(classes, dtype=torch.bool)
         begins[1:] = (classes[1:] != classes[:-1]) | (items[1:] != items[:-1])
         emitted = begins & (classes != BLANK)
