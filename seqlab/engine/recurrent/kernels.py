@@ -97,7 +97,7 @@ def run_layer(
     if kernel == "torch":
         output, final = _run_torch(layer, inputs, alive)
     elif kernel == "padded":
-        output, final = run_padded(inputs, _weights(layer, spec), alive, bidirectional=spec.bidirectional)
+        output, final = run_padded(inputs, _weights(layer, spec), alive)
     else:
         output, final = _run_packed(layer, spec, inputs, alive, outputs, tap)
     return output, tuple(

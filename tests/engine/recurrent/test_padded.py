@@ -21,9 +21,7 @@ def by_padding(layer: Layer, dtype: torch.dtype = torch.float64) -> Answers:
     leaves = {name: leaf.detach().to(dtype).requires_grad_() for name, leaf in layer.leaves().items()}
     state = tuple(leaves[f"state {number}"] for number in range(2))
     inputs = Sequences(leaves["inputs"], layer.layout)
-    output, final = run_padded(
-        inputs, layer.weights(leaves), state, bidirectional=layer.directions == 2
-    )  # fmt: skip
+    output, final = run_padded(inputs, layer.weights(leaves), state)
     wanted = [layer.d_output.to(dtype), *(part.to(dtype) for part in layer.d_final)]
     grads = torch.autograd.grad([output, *final], list(leaves.values()), wanted)
     found = {"output": output.detach()}
@@ -70,13 +68,12 @@ def test_large_weights_do_not_open_a_gate_on_padding() -> None:
     layer = Layer(cell="lstm", lengths=(9, 2), hidden=3)
     leaves = {name: leaf.detach() * 50 for name, leaf in layer.leaves().items()}
     inputs, state = Sequences(leaves["inputs"], layer.layout), (leaves["state 0"], leaves["state 1"])
-    _, (hidden, cell) = run_padded(inputs, layer.weights(leaves), state, bidirectional=True)
+    _, (hidden, cell) = run_padded(inputs, layer.weights(leaves), state)
     short = replace(layer, lengths=(2,))
     mine = (layer.layout.items == 1).nonzero().flatten()
     alone = Sequences(leaves["inputs"][mine], short.layout)
-    _, (alone_hidden, alone_cell) = run_padded(
-        alone, layer.weights(leaves), tuple(part[:, 1:] for part in state), bidirectional=True
-    )
+    alone_state = tuple(part[:, 1:] for part in state)
+    _, (alone_hidden, alone_cell) = run_padded(alone, layer.weights(leaves), alone_state)
     torch.testing.assert_close(hidden[:, 1:], alone_hidden)
     torch.testing.assert_close(cell[:, 1:], alone_cell)
 
