@@ -92,10 +92,11 @@ class Assembly:
 
     Made from a recipe, it is blank; `fit` learns vocabularies and labels from the training examples, or
     `restore` takes them from a package. Only then can it encode, decode and make the model. `refused` holds,
-    per split, what was left out because the recipe says `on_error: skip`.
+    per split, what was left out because the recipe says `on_error: skip`. Featurizers may compute on
+    `device`; the model is moved there by whoever makes it.
     """
 
-    def __init__(self, recipe: Recipe, registry: Registry) -> None:
+    def __init__(self, recipe: Recipe, registry: Registry, device: torch.device | str = "cpu") -> None:
         self.recipe = recipe
         self.registry = registry
         self.refused: dict[str, list[DataError]] = {}
@@ -103,7 +104,7 @@ class Assembly:
         self.reader: Reader = self._build(recipe.reader, ReaderContext(self._refuse))
         fields = self.reader.fields
         self.featurizers: list[Featurizer] = [
-            self._build(ref, FeaturizerContext(fields)) for ref in recipe.features
+            self._build(ref, FeaturizerContext(fields, str(device))) for ref in recipe.features
         ]
         self.augmenters: list[Augmenter] = [
             self._build(ref, AugmenterContext(fields)) for ref in recipe.augmenters
@@ -181,24 +182,32 @@ class Assembly:
         They are refused by name: DataError, unless the recipe says `on_error: skip`. RecipeError where a head
         needs one state per label and the encoder changes the lengths.
         """
-        lengths = cast("Encoder", model.encoder).output_lengths(data.lengths)
-        self._check_aligned(data, lengths)
-        kept = torch.ones(len(data), dtype=torch.bool)
-        with self._noting("train"):
-            for target, needed in self.states_needed(examples).items():
-                for index in (lengths < needed).nonzero().flatten().tolist():
-                    message = (
-                        f"{target} needs at least {needed[index]} states, but the encoder makes"
-                        f" {lengths[index]} of {data.lengths[index]} rows of features"
-                    )
-                    self._refuse(DataError(message, place=examples[index].place))
-                    kept[index] = False
-        if not kept.any():
-            raise DataError("no training example has as many states as its target needs")
-        if kept.all():
+        self._check_aligned(data, _states(model, data))
+        lacking = self.short_of_states(model, examples, data)
+        if not lacking:
             return examples, data
-        indices = kept.nonzero().flatten()
-        return [examples[index] for index in indices.tolist()], data.select(indices)
+        with self._noting("train"):
+            for error in lacking.values():
+                self._refuse(error)
+        kept = [index for index in range(len(examples)) if index not in lacking]
+        if not kept:
+            raise DataError("no training example has as many states as its target needs")
+        return [examples[index] for index in kept], data.select(torch.tensor(kept))
+
+    def short_of_states(
+        self, model: SequenceModel, examples: Sequence[Example], data: Dataset
+    ) -> dict[int, DataError]:
+        """Return, by number, why examples have fewer states than their targets need: no loss counts them."""
+        lengths = _states(model, data)
+        found: dict[int, DataError] = {}
+        for target, needed in self.states_needed(examples).items():
+            for index in (lengths < needed).nonzero().flatten().tolist():
+                message = (
+                    f"{target} needs at least {needed[index]} states, but the encoder makes"
+                    f" {lengths[index]} of {data.lengths[index]} rows of features"
+                )
+                found.setdefault(index, DataError(message, place=examples[index].place))
+        return found
 
     def states_needed(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """Return how many states each example needs, by the target of each head that needs a least number."""
@@ -308,6 +317,11 @@ def _values(examples: Iterable[Example], field: str) -> list[Any]:
 
 def _shortest(head: Head) -> Callable[[Sequence[Any]], Sequence[int]] | None:
     return getattr(head, "shortest", None)
+
+
+def _states(model: SequenceModel, data: Dataset) -> Tensor:
+    """Return how many states the encoder makes of each example."""
+    return cast("Encoder", model.encoder).output_lengths(data.lengths)
 
 
 def _output_size(module: nn.Module) -> int:

@@ -200,7 +200,9 @@ class Lab:
         for target, count in encoded.unseen().items():
             message = "%d targets %s of the data are not among those that training saw: no loss counts them"
             logging.getLogger(__name__).warning(message, count, target)
-        return Scorer(assembly, examples, encoded, BATCH, predictor.precision)
+        scorer = Scorer(assembly, examples, encoded, BATCH, predictor.precision)
+        scorer.short_of_states(predictor.model)
+        return scorer
 
     def _split_of(self, manifest: Mapping[str, Any], split: str) -> Sequence[Path]:
         from seqlab.package import without_training

@@ -120,7 +120,7 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     except RecipeError as error:
         raise PackageError(f"{folder}: {_missing_plugins(manifest, registry)}{error}") from error
     try:
-        assembly = Assembly(recipe, registry)
+        assembly = Assembly(recipe, registry, device)
         assembly.restore(manifest["learned"])
         with seeded(0):  # the first weights are drawn in vain; the host's generator must not notice
             model = assembly.model()

@@ -64,6 +64,7 @@ class Run:
         self.notices = recipe.notices
         self.started = time.perf_counter()
         self.training = False
+        self.short_of_states: dict[str, list[str]] = {}
 
     def execute(self) -> dict[str, Any]:
         """Run and report; plugins see the start and, whatever happens, the end."""
@@ -109,7 +110,7 @@ class Run:
             error.add_note(str(fault))
 
     def _execute(self, info: RunInfo) -> dict[str, Any]:
-        assembly = Assembly(self.recipe, self.plugins.registry)
+        assembly = Assembly(self.recipe, self.plugins.registry, self.device)
         check_augmenters(assembly)
         examples = assembly.read(self.recipe.paths["train"], "train")
         assembly.fit(examples)
@@ -119,6 +120,8 @@ class Run:
         with seeded(derived_seed(self.recipe.train.seed, "weights")):
             model = assembly.model().to(self.device)
         examples, data = assembly.with_room(model, examples, data)
+        scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}
+        self.short_of_states = {name: scorer.short_of_states(model) for name, scorer in scorers.items()}
         vary = Augmentation(assembly, model, examples, data) if assembly.augmenters else None
         job = TrainingJob(
             data=data,
@@ -132,7 +135,7 @@ class Run:
         before = self._resume(trainer) if info.resumed else 0.0
         self.training = True
         trainer.fit()
-        return self._conclude(assembly, trainer, {"dev": dev, "test": test}, before)
+        return self._conclude(assembly, trainer, scorers, before)
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -180,10 +183,9 @@ class Run:
     # --- the end -------------------------------------------------------------------------------------------
 
     def _conclude(
-        self, assembly: Assembly, trainer: Trainer, splits: Mapping[str, Scorer | None], before: float
+        self, assembly: Assembly, trainer: Trainer, scorers: Mapping[str, Scorer], before: float
     ) -> dict[str, Any]:
         """Judge the best weights, write the package and then the report."""
-        scorers = {name: scorer for name, scorer in splits.items() if scorer}
         metrics = {name: scorer(trainer.model) for name, scorer in scorers.items()}
         facts = self.folder.facts() | {"metrics": metrics, "components": self._components(assembly)}
         save_package(self.folder.model, assembly, trainer.model, facts)
@@ -202,6 +204,7 @@ class Run:
                 name: list(map(str, each)) for name, each in assembly.refused.items() if each
             },
             "unseen_labels": {name: scorer.data.unseen() for name, scorer in scorers.items()},
+            "short_of_states": {name: each for name, each in self.short_of_states.items() if each},
             "notices": list(self.notices),
             "device": str(self.device),
             "precision": trainer.precision,

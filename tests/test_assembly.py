@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
-from seqlab.api import Example, HeadContext, Place, ReaderContext
+from seqlab.api import Example, FeaturizerContext, HeadContext, Place, ReaderContext
 from seqlab.assembly import Assembly
 from seqlab.builtin.heads.tagging import TaggingHead
 from seqlab.predict.scoring import overall
@@ -53,6 +53,23 @@ def test_sizes_follow_from_part_to_part(assemble: Assemble) -> None:
     assert [featurizer.output_size for featurizer in model.featurizers] == [8, 10]
     assert model.encoder.output_size == 14
     assert dict(model.heads.named_parameters())["0.project.weight"].shape == (5, 14)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_featurizers_are_told_where_the_model_computes(
+    device: str, lab: Lab, toy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    component = lab.registry.get("featurizer", "char_lstm")
+    build = component.build
+
+    def listen(config: Any, context: FeaturizerContext) -> Any:
+        told.append(context.device)
+        return build(config, context)
+
+    monkeypatch.setitem(vars(component), "build", listen)
+    Assembly(lab.check(toy), lab.registry, torch.device(device))
+    assert told == [device]
 
 
 def test_what_was_learned_survives_as_plain_data(assemble: Assemble, lab: Lab, toy: Path) -> None:
@@ -220,6 +237,22 @@ def test_a_target_without_room_is_named_before_training(numbers: Path, tmp_path:
     crowded = Lab([Choosy(room=9)], entry_points=False)
     with pytest.raises(DataError, match="no training example has as many states as its target needs"):
         crowded.run(numbers, overrides, RunOptions(out=tmp_path / "none", device="cpu"))
+
+
+def test_a_dev_target_without_room_is_named_and_stays_in_the_metrics(
+    numbers: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab = Lab([Choosy(room=3)], entry_points=False)
+    (tmp_path / "train.txt").write_text("1 2 3 4\n" * 9)
+    (tmp_path / "dev.txt").write_text("1 2 3 4\n1 2\n")
+    report = lab.run(numbers, [], RunOptions(out=tmp_path / "run", device="cpu"))
+    why = "parity needs at least 3 states, but the encoder makes 2 of 2 rows of features"
+    reason = f"{tmp_path}/dev.txt:2: {why}"
+    assert report["short_of_states"] == {"dev": [reason]}
+    assert f"1 examples can never be answered in full, and no loss counts them: {reason}" in caplog.text
+    caplog.clear()
+    lab.evaluate(tmp_path / "run/model", split="dev", device="cpu")
+    assert reason in caplog.text
 
 
 def test_encoders_of_a_list_read_one_another(assemble: Assemble) -> None:

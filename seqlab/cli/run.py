@@ -117,6 +117,8 @@ def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator
         for target, count in labels.items():
             what = f"units of {target} are ones" if sound else f"tokens carry a {target} label"
             yield f"{split}: {count} {what} that training never saw"
+    for split, lacking in report["short_of_states"].items():
+        yield f"{split}: {len(lacking)} examples can never be answered in full: {lacking[0]}"
     if report["skipped_steps"]:
         yield f"{report['skipped_steps']} steps were skipped because loss or gradient was not finite"
     yield (

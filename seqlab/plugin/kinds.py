@@ -178,9 +178,14 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class FeaturizerContext:
-    """What a featurizer's builder knows: the fields that the reader delivers."""
+    """What a featurizer's builder knows.
+
+    `fields`: those that the reader delivers. `device`: where the model computes, `cpu` or `cuda`; what
+    `encode` has to compute may be computed there, what it returns is on the CPU.
+    """
 
     fields: Mapping[str, FieldKind]
+    device: str = "cpu"
 
 
 class Featurizer(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -105,6 +106,18 @@ class Scorer:
             for metric in metrics.values():
                 names |= dict.fromkeys(self._measure(target, metric, gold), metric.higher_is_better)
         return names | {self.assembly.prefix(target) + LOSS: False for target in self.assembly.heads}
+
+    def short_of_states(self, model: SequenceModel) -> list[str]:
+        """Return why examples can be answered in part only; they count in the metrics, not in the loss.
+
+        Their targets need more states than the model's encoder makes. A warning in the log names the first.
+        """
+        found = self.assembly.short_of_states(model, self.examples, self.data)
+        errors = [str(error) for error in found.values()]
+        if errors:
+            message = "%d examples can never be answered in full, and no loss counts them: %s"
+            logging.getLogger(__name__).warning(message, len(errors), errors[0])
+        return errors
 
     def listing(self) -> str:
         """Return what metrics list of the answers that were scored last, each part below their names.

@@ -14,8 +14,11 @@ from importlib.metadata import version
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
-from numpy import complex128, float64
+import torch
+from numpy import float64
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
 from seqlab.api import SeqlabError
 
@@ -68,8 +71,11 @@ class Backend(Protocol):
     versions: Mapping[str, str]
     """The libraries that the numbers depend on."""
 
-    def spectrum(self, signal: Array, frame: Frame) -> NDArray[complex128]:
-        """Return the transform of each whole window, (windows, n_fft / 2 + 1); at least one fits in."""
+    def spectrum(self, signal: Tensor, frame: Frame) -> Tensor:
+        """Return the transform of each whole window, (windows, n_fft / 2 + 1); at least one fits in.
+
+        The signal is float64, the transform complex128, and on the same device.
+        """
         ...
 
     def mel_bank(self, bands: MelBands) -> Array:
@@ -85,29 +91,24 @@ class _Torchaudio:
     name = "torchaudio"
 
     def __init__(self) -> None:
-        import torch
         import torchaudio.functional
 
-        self._torch = torch
         self._functional: Any = torchaudio.functional
         self.versions: Mapping[str, str] = _versions("torch", "torchaudio")
 
-    def spectrum(self, signal: Array, frame: Frame) -> NDArray[complex128]:
-        torch = self._torch
-        with torch.inference_mode():
-            spectrum = self._functional.spectrogram(
-                torch.from_numpy(np.pad(signal, frame.margins)),
-                pad=0,
-                window=torch.hann_window(frame.window, dtype=torch.float64),
-                n_fft=frame.n_fft,
-                hop_length=frame.hop,
-                win_length=frame.window,
-                power=None,
-                normalized=False,
-                center=False,
-            )
-        transposed: NDArray[complex128] = spectrum.numpy().T
-        return transposed
+    def spectrum(self, signal: Tensor, frame: Frame) -> Tensor:
+        spectrum: Tensor = self._functional.spectrogram(
+            functional.pad(signal, frame.margins),
+            pad=0,
+            window=torch.hann_window(frame.window, dtype=signal.dtype, device=signal.device),
+            n_fft=frame.n_fft,
+            hop_length=frame.hop,
+            win_length=frame.window,
+            power=None,
+            normalized=False,
+            center=False,
+        )
+        return spectrum.T
 
     def mel_bank(self, bands: MelBands) -> Array:
         # torchaudio puts the last bin at sample_rate // 2, which is wrong for odd rates: with twice the rate
@@ -143,16 +144,16 @@ class _Librosa:
         self._mfcc: Any = librosa.feature.mfcc
         self.versions: Mapping[str, str] = _versions("librosa", "numpy", "scipy")
 
-    def spectrum(self, signal: Array, frame: Frame) -> NDArray[complex128]:
-        spectrum: NDArray[complex128] = self._stft(
-            np.pad(signal, frame.margins),
+    def spectrum(self, signal: Tensor, frame: Frame) -> Tensor:
+        spectrum = self._stft(
+            np.pad(signal.cpu().numpy(), frame.margins),
             n_fft=frame.n_fft,
             hop_length=frame.hop,
             win_length=frame.window,
             window="hann",
             center=False,
-        ).T
-        return spectrum
+        )
+        return torch.from_numpy(spectrum.T).to(signal.device)
 
     def mel_bank(self, bands: MelBands) -> Array:
         with _about_empty_bands_later():

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from numpy import float32
+from torch import Tensor
 
 from seqlab.api import Audio, DataError, SeqlabError
 from seqlab.builtin.featurizers.backends import Array, Backend, Frame, MelBands
@@ -77,16 +78,19 @@ def frame_count(samples: int, frame: Frame) -> int:
 
 
 class Spectra:
-    """Computes the frames of sounds; holds nothing but constants, so threads may share it.
+    """Computes the frames of sounds on a device; holds nothing but constants, so threads may share it.
 
     SeqlabError where the settings ask for bands that no bin of the spectrum falls into.
     """
 
-    def __init__(self, settings: SpectralSettings, backend: Backend) -> None:
+    def __init__(
+        self, settings: SpectralSettings, backend: Backend, device: torch.device | str = "cpu"
+    ) -> None:
         self.settings = settings
         self.backend = backend
-        self._bank = self._mel_bank() if settings.n_mels else None
-        self._dct = backend.dct(settings.n_mfcc, settings.n_mels) if settings.n_mfcc else None
+        self.device = torch.device(device)
+        self._bank = self._constant(self._mel_bank()) if settings.n_mels else None
+        self._dct = self._constant(backend.dct(settings.n_mfcc, settings.n_mels)) if settings.n_mfcc else None
 
     @property
     def size(self) -> int:
@@ -124,6 +128,7 @@ class Spectra:
             raise DataError(f"{audio!r} holds samples that are not finite numbers")
         return self._emphasised(self._dithered(signal, audio))
 
+    @torch.inference_mode()
     def frames(self, signals: Sequence[Samples]) -> list[Frames]:
         """Return the frames of each signal, shape (frames, size); any grouping of signals gives the same."""
         if not signals:
@@ -136,19 +141,23 @@ class Spectra:
         for first in range(0, total, BLOCK_FRAMES):
             last = min(first + BLOCK_FRAMES, total)
             window = flat[first * frame.hop : (last - 1) * frame.hop + frame.window]
-            features[first:last] = self._features(window)
+            features[first:last] = self._features(torch.from_numpy(window).to(self.device)).cpu().numpy()
         return [features[first : first + count] for first, count in zip(firsts, counts, strict=True)]
 
-    def _features(self, signal: Array) -> Array:
+    def _features(self, signal: Tensor) -> Tensor:
+        # All of it by torch: the threads of numpy's matrix products spin on, and slow those of torch.
         spectrum = self.backend.spectrum(signal, self.settings.frame)
-        features: Array = np.square(spectrum.real) + np.square(spectrum.imag)
+        features = spectrum.real.square() + spectrum.imag.square()
         if self.settings.power == 1:
-            features = np.sqrt(features)
+            features = features.sqrt()
         if self._bank is not None:
-            features = _product(features, self._bank)
+            features = features @ self._bank
         if self.settings.log_floor is not None:
-            features = np.log(np.maximum(features, self.settings.log_floor))
-        return features if self._dct is None else _product(features, self._dct)
+            features = features.clamp(min=self.settings.log_floor).log()
+        return features.float() if self._dct is None else (features @ self._dct).float()
+
+    def _constant(self, values: Array) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
 
     def _mel_bank(self) -> Array:
         bank = self.backend.mel_bank(self.settings.bands)
@@ -175,12 +184,6 @@ class Spectra:
         before = np.concatenate((signal[:1], signal[:-1]))
         emphasised: Array = signal - self.settings.pre_emphasis * before
         return emphasised
-
-
-def _product(rows: Array, matrix: Array) -> Array:
-    """Return rows @ matrix by torch: numpy's own threads spin on after a product, and slow torch's."""
-    product: Array = (torch.from_numpy(rows) @ torch.from_numpy(matrix)).numpy()
-    return product
 
 
 def _joined(signals: Sequence[Samples], counts: Sequence[int], frame: Frame) -> tuple[Array, list[int]]:

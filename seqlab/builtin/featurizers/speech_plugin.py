@@ -214,7 +214,7 @@ def _build(
     from seqlab.builtin.featurizers.spectral import Spectra
 
     field = _audio_field(name, config.field, context.fields)
-    spectra = Spectra(settings, load_backend(config.backend))
+    spectra = Spectra(settings, load_backend(config.backend), context.device)
     frames = FrameSettings(
         deltas=config.deltas, normalize=config.normalize, stack=config.stack, stride=config.stride
     )

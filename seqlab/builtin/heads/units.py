@@ -12,12 +12,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
 from itertools import groupby
-from os.path import expandvars
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from seqlab.api import DataError, Place, SeqlabError
+from seqlab.api import DataError, FilePath, Place, SeqlabError
 
 __all__ = ["UNSEEN", "BytePairs", "Characters", "Phones", "Units", "import_sentencepiece", "read_lexicon"]
 
@@ -202,7 +201,7 @@ class Phones:
     group that is no word's becomes its phones joined by hyphens, one wrong word for the metrics.
     """
 
-    def __init__(self, lexicon: str) -> None:
+    def __init__(self, lexicon: FilePath) -> None:
         self.path = lexicon
         self.names: list[str] = []
         self.ids: dict[str, int] = {}
@@ -212,7 +211,7 @@ class Phones:
 
     def fit(self, texts: Iterable[str]) -> None:
         """Read the lexicon and learn the phones; SeqlabError names the words that it lacks."""
-        lexicon = read_lexicon(Path(_expanded(self.path)))
+        lexicon = read_lexicon(self.path.local)
         spoken = [text.split() for text in texts]
         counts = Counter(word for words in spoken for word in words)
         words = sorted(counts, key=lambda word: (-counts[word], word))
@@ -287,13 +286,6 @@ def read_lexicon(path: Path) -> dict[str, str]:
             raise DataError(f"word {word!r} has no phones", place=place)
         lexicon.setdefault(VARIANT.sub("", word).casefold(), " ".join(phones))
     return lexicon
-
-
-def _expanded(path: str) -> str:
-    expanded = expandvars(path)
-    if "${" in expanded:
-        raise SeqlabError(f"head ctc: an environment variable of lexicon {path} is not set")
-    return expanded
 
 
 def _numbered(names: Sequence[str]) -> dict[str, int]:

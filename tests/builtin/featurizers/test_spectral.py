@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_sounds import Sound, Wave, noise, sine, speechlike
@@ -75,6 +76,20 @@ def test_what_follows_never_changes_a_frame(kind: SpectralSettings) -> None:
     for behind in (np.zeros(9_000, dtype=np.float32), noise(700, level=1.0), sine(50, 5_000)):
         (longer,) = compute(kind, [np.concatenate([wave, behind])])
         assert np.allclose(longer[: len(alone)], alone, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("kind", [SPECTRUM, LOG_MEL, MFCC])
+def test_a_gpu_computes_the_same_frames(kind: SpectralSettings) -> None:
+    spectra = Spectra(kind, TORCHAUDIO, "cuda")
+    found = spectra.frames([spectra.load(Sound(wave, kind.sample_rate)) for wave in VARIED])
+    for one, expected in zip(found, compute(kind, VARIED), strict=True):
+        assert np.allclose(one, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_frames_are_computed_on_the_device_asked_for() -> None:
+    with pytest.raises(NotImplementedError, match="meta"):  # a device without data: nothing comes back
+        Spectra(LOG_MEL, TORCHAUDIO, "meta").frames([np.zeros(400)])
 
 
 def test_long_sounds_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

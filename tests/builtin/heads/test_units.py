@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.api import DataError, SeqlabError
+from seqlab.api import DataError, FilePath, SeqlabError
 from seqlab.builtin.heads.units import (
     UNSEEN,
     BytePairs,
@@ -158,20 +158,20 @@ def test_a_lexicon_gives_each_words_first_pronunciation(lexicon: Path) -> None:
 
 
 def test_phones_are_those_of_the_training_split_and_a_boundary(lexicon: Path) -> None:
-    units = fitted(Phones(str(lexicon)))
+    units = fitted(Phones(FilePath(lexicon)))
     assert units.names == [" ", "AH", "IY", "N", "R", "T", "TH", "UW", "W"]
     spelt = [units.names[number - 1] for number in units.encode("One two")]
     assert spelt == ["W", "AH", "N", " ", "T", "UW"]
 
 
 def test_texts_of_one_word_need_no_boundary(lexicon: Path) -> None:
-    units = fitted(Phones(str(lexicon)), ["one", "two"])
+    units = fitted(Phones(FilePath(lexicon)), ["one", "two"])
     assert " " not in units.names
     assert units.encode("one two").count(UNSEEN) == 1
 
 
 def test_phones_become_words_again(lexicon: Path) -> None:
-    units = fitted(Phones(str(lexicon)))
+    units = fitted(Phones(FilePath(lexicon)))
     for text in TEXTS:
         assert units.decode(units.encode(text)) == text
 
@@ -180,12 +180,12 @@ def test_phones_become_words_again(lexicon: Path) -> None:
 def test_a_pronunciation_is_the_most_frequent_word_of_the_training_split(
     lexicon: Path, frequent: str
 ) -> None:
-    units = fitted(Phones(str(lexicon)), [f"two to {frequent}", "one"])
+    units = fitted(Phones(FilePath(lexicon)), [f"two to {frequent}", "one"])
     assert units.decode(units.encode("two to")) == f"{frequent} {frequent}"
 
 
 def test_what_is_no_word_is_one_wrong_word(lexicon: Path) -> None:
-    units = fitted(Phones(str(lexicon)))
+    units = fitted(Phones(FilePath(lexicon)))
     ids = [units.ids[name] for name in ("T", "W", " ", " ", "T", "UW", " ")]
     assert units.decode(ids) == "T-W two"
     assert units.decode([]) == ""
@@ -194,31 +194,31 @@ def test_what_is_no_word_is_one_wrong_word(lexicon: Path) -> None:
 def test_words_that_the_lexicon_lacks_are_named(lexicon: Path) -> None:
     message = f"head ctc: lexicon {lexicon} lacks 2 of the 3 words of the training split: 'eleven', 'twelve'"
     with pytest.raises(SeqlabError, match=f"^{re.escape(message)}$"):
-        Phones(str(lexicon)).fit(["one twelve", "eleven"])
+        Phones(FilePath(lexicon)).fit(["one twelve", "eleven"])
     with pytest.raises(SeqlabError, match=r"lacks 20 of the 20 words .* and 10 more$"):
-        Phones(str(lexicon)).fit([" ".join(f"x{number}" for number in range(20))])
+        Phones(FilePath(lexicon)).fit([" ".join(f"x{number}" for number in range(20))])
 
 
 def test_a_word_or_a_phone_never_seen_is_unseen(lexicon: Path) -> None:
-    units = fitted(Phones(str(lexicon)))
+    units = fitted(Phones(FilePath(lexicon)))
     assert units.encode("eleven") == [UNSEEN]
     assert UNSEEN in units.encode("four")
 
 
 def test_phones_are_restored_without_the_lexicons_file(lexicon: Path) -> None:
-    units = fitted(Phones(str(lexicon)))
+    units = fitted(Phones(FilePath(lexicon)))
     lexicon.unlink()
-    again = restored(units, Phones(str(lexicon)))
+    again = restored(units, Phones(FilePath(lexicon)))
     assert again.encode("three one") == units.encode("three one")
     assert again.decode(again.encode("three to")) == "three two"
 
 
 def test_the_lexicons_path_may_hold_a_variable(lexicon: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORDS", str(lexicon.parent))
-    assert fitted(Phones("${WORDS}/words.dict")).names
+    assert fitted(Phones(FilePath("${WORDS}/words.dict"))).names
     monkeypatch.delenv("WORDS")
-    with pytest.raises(SeqlabError, match=r"variable of lexicon \$\{WORDS\}/words.dict is not set$"):
-        Phones("${WORDS}/words.dict").fit(TEXTS)
+    with pytest.raises(SeqlabError, match=r"^'\$\{WORDS\}/words.dict': .*variable WORDS is not set"):
+        Phones(FilePath("${WORDS}/words.dict")).fit(TEXTS)
 
 
 @pytest.mark.parametrize(
@@ -243,4 +243,4 @@ def test_a_missing_lexicon_is_named(tmp_path: Path) -> None:
 
 def test_texts_without_words_are_refused(lexicon: Path) -> None:
     with pytest.raises(SeqlabError, match=r"hold no word$"):
-        Phones(str(lexicon)).fit([" "])
+        Phones(FilePath(lexicon)).fit([" "])
