@@ -30,7 +30,7 @@ class AudioSamples:
 
     Floating point has its full scale at 1, integers of up to 32 bits at the largest value of their type. What
     is no such array is a DataError at once, what `settings.limits` refuses one from `check` and `samples`;
-    `name` stands for the array in messages.
+    `name` stands for the array in messages. A float32 array is not copied, so it must not change any more.
     """
 
     def __init__(

@@ -56,12 +56,15 @@ def pieces(audio: AudioFile | AudioSamples, longest: float) -> Iterator[Piece]:
 
     A cut is made in the middle of the quietest stretch that leaves no piece too short. Each piece is brought
     to the wanted rate by itself, as the same stretch of a file is. What the sound's limits refuse is a
-    DataError, at the latest instead of the last piece; ValueError where `longest` is not at least
-    LEAST_LONGEST. With an infinite one nothing is cut.
+    DataError, at the latest instead of the last piece; the pieces have its name and no limits of their own.
+    ValueError where `longest` is not at least LEAST_LONGEST. With an infinite one nothing is cut.
     """
     if not longest >= LEAST_LONGEST:
         raise ValueError(f"pieces must be allowed at least {LEAST_LONGEST:g} s, got {longest:g}")
-    rate = audio.rate if isinstance(audio, AudioSamples) else audio.source.header.sample_rate
+    if isinstance(audio, AudioSamples):
+        name, rate = audio.name, audio.rate
+    else:
+        name, rate = audio.source.name, audio.source.header.sample_rate
     settings = AudioSettings(sample_rate=audio.settings.sample_rate, limits=UNLIMITED)
     limits = replace(audio.settings.limits, max_clipped=1.0)
     first = 0
@@ -71,7 +74,7 @@ def pieces(audio: AudioFile | AudioSamples, longest: float) -> Iterator[Piece]:
         meter = Meter(rate, first)
         meter.add(samples[:, None], samples)
         silent = bool(meter.problem(limits))
-        yield Piece(first / rate, end / rate, AudioSamples(samples, rate, settings), silent, last)
+        yield Piece(first / rate, end / rate, AudioSamples(samples, rate, settings, name), silent, last)
         first = end
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -49,8 +50,10 @@ class Limits:
         return f"sample rate of {rate} Hz; allowed are {self.min_sample_rate} to {self.max_sample_rate} Hz"
 
 
-UNLIMITED = Limits(min_duration=0.0, min_level=None, max_clipped=1.0)
-"""Refuses only what is no sound at all; pieces cut out of longer sound may be short or silent."""
+UNLIMITED = Limits(
+    min_duration=0.0, min_sample_rate=0, max_sample_rate=sys.maxsize, min_level=None, max_clipped=1.0
+)
+"""Refuses only what is no sound at all: for pieces of a sound that has been held against its own limits."""
 
 
 @dataclass(frozen=True, kw_only=True)

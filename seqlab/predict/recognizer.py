@@ -56,7 +56,8 @@ class Recognizer(TrainedModel):
     """A trained model that reads sound: sounds in, transcripts out; threads may share it.
 
     What is heard depends on the sound alone, never on what else is recognised with it, up to rounding. Sound
-    is taken in as the recipe's reader does for training: its channel, its sample rate. What is longer than
+    is taken in as the recipe's reader does for training: its channel, its sample rate. Samples are copied
+    then, so the array or tensor that holds them may be filled anew at once. What is longer than
     `max_segment` seconds, at least 1, is cut where it is quiet, in bounded memory; pieces that are silent by
     the reader's limits have no text. DataError where a sound cannot be read, or is silent as a whole;
     SeqlabError where the recipe's parts cannot make text of single sounds.
@@ -156,7 +157,8 @@ class Recognizer(TrainedModel):
         """Decode and cut the sounds one after another."""
         for example in examples:
             try:
-                for piece in pieces(_in_blocks(example.fields[self._field]), max_segment):
+                audio = _in_blocks(example.fields[self._field], str(example.place))
+                for piece in pieces(audio, max_segment):
                     yield example, piece
             except DataError as error:
                 yield example, _placed(error, example.place)
@@ -224,29 +226,32 @@ def _check_seconds(name: str, value: object, least: float = 0.0) -> None:
 
 
 def _taken_in(sound: Any) -> Any:
-    """Return a sound as readers take it; TypeError where it is none."""
+    """Return a sound as readers take it, samples in memory of its own; TypeError where it is none."""
+    # A view would not do: sounds wait for others in a window while their buffer may be filled anew.
     if isinstance(sound, Tensor):
-        values = sound.detach().cpu()
-        return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+        dtype = torch.float32 if sound.dtype == torch.bfloat16 else sound.dtype
+        return sound.detach().to("cpu", dtype, copy=True).numpy()
+    if isinstance(sound, np.ndarray):
+        return np.array(sound)
     if isinstance(sound, os.PathLike):
         return os.fspath(sound)
     if isinstance(sound, bytearray | memoryview):
         return bytes(sound)
-    if isinstance(sound, str | bytes | np.ndarray) or hasattr(sound, "read"):
+    if isinstance(sound, str | bytes) or hasattr(sound, "read"):
         return sound
     wanted = "the path, the bytes or the open file of a sound, or an array of samples"
     raise TypeError(f"expected {wanted}; got {type(sound).__name__}")
 
 
-def _in_blocks(audio: Audio) -> AudioFile | AudioSamples:
-    """Return a sound that can be decoded block by block; one of a plugin's own is held as a whole."""
+def _in_blocks(audio: Audio, name: str) -> AudioFile | AudioSamples:
+    """Return a sound that can be decoded block by block; a plugin's own is held whole, by this name."""
     if isinstance(audio, AudioFile | AudioSamples):
         return audio
-    return AudioSamples(audio.samples(), audio.sample_rate, AudioSettings(limits=UNLIMITED))
+    return AudioSamples(audio.samples(), audio.sample_rate, AudioSettings(limits=UNLIMITED), name)
 
 
 def _placed(error: DataError, place: Place) -> DataError:
     """Return the error with the place of the sound where it names another: its line in a manifest, say."""
-    if error.place and error.place.file == place.file:
+    if error.place and error.place.file in (place.file, str(place)):
         return error
     return DataError(str(error), place=place)

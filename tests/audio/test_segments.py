@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sounds import tone, write
 
 from seqlab.api import DataError
-from seqlab.audio import UNLIMITED, AudioFile, AudioSamples, AudioSettings, pieces
+from seqlab.audio import UNLIMITED, AudioFile, AudioSamples, AudioSettings, Limits, pieces
 from seqlab.audio.segments import PAUSE, quietest
 
 RATE = 8_000
@@ -111,6 +111,24 @@ def test_one_channel_of_a_file_is_cut_and_each_piece_resampled_by_itself(tmp_pat
         stretch = AudioFile(path, piece.start, piece.end, settings)
         assert piece.audio.sample_rate == 16_000
         assert np.array_equal(piece.audio.samples(), stretch.samples())
+
+
+def test_a_rate_is_judged_by_the_sounds_own_limits_alone(tmp_path: Path) -> None:
+    low = 2_000
+    settings = AudioSettings(sample_rate=RATE, limits=Limits(min_sample_rate=1_000))
+    path = write(tmp_path / "low.wav", speechlike(9 * low, rate=low), low)
+    found = list(pieces(AudioFile(path, settings=settings), 4.0))
+    assert sum(len(piece.audio.samples()) for piece in found) == pytest.approx(9 * RATE, abs=len(found))
+    with pytest.raises(DataError, match=r"low\.wav: sample rate of 2000 Hz; allowed are 4000 to 384000 Hz$"):
+        next(pieces(AudioFile(path), 4.0))
+
+
+def test_pieces_have_the_name_of_the_sound(tmp_path: Path) -> None:
+    samples = speechlike(9 * RATE, rate=RATE)
+    path = write(tmp_path / "a.wav", samples, RATE)
+    array = AudioSamples(samples, RATE, name="microphone")
+    for sound, name in ((AudioFile(path), str(path)), (array, "microphone")):
+        assert {piece.audio.name for piece in pieces(sound, 4.0)} == {name}
 
 
 def test_damage_is_told_at_the_latest_instead_of_the_last_piece(tmp_path: Path) -> None:

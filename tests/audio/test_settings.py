@@ -30,6 +30,11 @@ def test_rates(rate: int, *, allowed: bool) -> None:
     assert Limits().rate_problem(rate) == ("" if allowed else message)
 
 
+@pytest.mark.parametrize("rate", [1, 3999, 384_001, 10**12])
+def test_no_limits_are_none_for_rates_either(rate: int) -> None:
+    assert UNLIMITED.rate_problem(rate) == ""
+
+
 @pytest.mark.parametrize(
     ("declared", "message"),
     [

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -22,13 +23,13 @@ from made_sounds import Sound as Whole
 from made_sounds import noise
 from numpy import float32
 from numpy.typing import NDArray
-from sounds import tone, write
+from sounds import manifest, tone, write
 from toy_speech import RATE, spoken, texts
 
 import seqlab
 from seqlab import Component, DataError, Lab, SeqlabError, hookimpl
 from seqlab.api import Example, FieldKind, Place, ReaderContext
-from seqlab.audio import AudioFile, resample
+from seqlab.audio import AudioFile, pieces, resample
 from seqlab.builtin.readers.speech_plugin import SpeechManifestConfig, build_speech
 from seqlab.builtin.readers.utterances import SpeechReader
 from seqlab.engine import answer
@@ -213,6 +214,87 @@ def test_paths_bytes_files_and_arrays_give_the_same(
     assert shared.predict([path, (wave, rate), path.read_bytes()]) == [expected] * 3
     short = torch.tensor(wave, dtype=torch.bfloat16)
     assert shared(short, rate) == shared(short.float(), rate)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_a_buffer_may_be_filled_anew(
+    dtype: str, channels: int, kind: Callable[..., Any], shared: Recognizer, alone: list[Transcript]
+) -> None:
+    scale = 2**15 if dtype == "int16" else 1
+    buffer = np.zeros((max(map(len, POOL)), channels), dtype=dtype)
+
+    def filled() -> Iterator[tuple[Any, int]]:
+        for wave in POOL[:6]:
+            buffer[: len(wave)] = scale * wave[:, None]
+            yield kind(buffer[: len(wave)]), RATE
+
+    assert [each.text for each in shared.stream(filled())] == [each.text for each in alone[:6]]
+
+
+def test_samples_are_copied_once(shared: Recognizer) -> None:
+    for sound in (POOL[0], torch.from_numpy(POOL[0])):
+        audio = shared.recording(sound, RATE).fields["audio"]
+        assert not np.shares_memory(audio.samples(), POOL[0])
+        (piece,) = pieces(audio, 20.0)
+        assert np.shares_memory(audio.samples(), piece.audio.samples())
+
+
+@pytest.fixture(scope="module")
+def of_low_rates(hearing: Path, tmp_path_factory: pytest.TempPathFactory) -> Recognizer:
+    """A recognizer of one epoch, whose reader takes files of 1 to 3 kHz and no others."""
+    folder = tmp_path_factory.mktemp("low")
+    names = [write(folder / f"{number}.wav", noise(2_000, number), 2_000).name for number in range(2)]
+    manifest(folder / "train.jsonl", [{"audio": name, "text": "a"} for name in names])
+    lab = Lab(entry_points=False)
+    reader = "{name: speech, sample_rate: 8000, min_file_rate: 1000, max_file_rate: 3000}"
+    changes = [
+        f"data.reader={reader}",
+        f"data.train={folder}/train.jsonl",
+        "data.test=null",
+        "train.epochs=1",
+    ]
+    lab.run(hearing / "toy-speech.yaml", changes, RunOptions(out=folder / "run", device="cpu", threads=1))
+    opened = lab.open(folder / "run/model", device="cpu")
+    assert isinstance(opened, Recognizer)
+    return opened
+
+
+@pytest.mark.parametrize("rate", [500, 2_000, 8_000])
+@pytest.mark.parametrize("kind", ["file", "bytes", "array"])
+def test_rates_are_judged_by_the_readers_limits_and_by_no_others(
+    rate: int, kind: str, of_low_rates: Recognizer, tmp_path: Path
+) -> None:
+    samples = tone(1.0, rate, pitch=100.0)
+    path = write(tmp_path / "a.wav", samples, rate)
+    given: Any = {"file": path, "bytes": path.read_bytes(), "array": (samples, rate)}[kind]
+    if rate == 2_000:
+        (transcript,) = of_low_rates.predict([given])
+        assert transcript.duration == 1.0
+        return
+    name = {"file": str(path), "bytes": "sound 0: <bytes>", "array": "sound 0: <array>"}[kind]
+    with pytest.raises(DataError) as caught:
+        of_low_rates.predict([given])
+    assert str(caught.value) == f"{name}: sample rate of {rate} Hz; allowed are 1000 to 3000 Hz"
+
+
+def test_an_error_of_a_piece_names_the_sound(shared: Recognizer, tmp_path: Path) -> None:
+    path = write(tmp_path / "high.wav", tone(3.0, 16_000), 16_000)
+    own = Example({"audio": Whole(tone(3.0, 16_000), 16_000)}, Place("own.list", 3))
+    for example, name in (
+        (Example({"audio": AudioFile(path)}, Place("own.list", 2)), str(path)),
+        (own, "own.list:3"),
+    ):
+        with pytest.raises(DataError, match=f"{re.escape(name)}.* 16000 Hz"):
+            list(shared.transcribe([example], max_segment=2.0))
+
+
+def test_sound_of_a_plugins_own_that_is_none_is_named_once(shared: Recognizer) -> None:
+    broken = Example({"audio": Whole(np.full(RATE, np.nan, dtype=np.float32), RATE)}, Place("own.list", 3))
+    with pytest.raises(DataError) as caught:
+        list(shared.transcribe([broken]))
+    assert str(caught.value) == "own.list:3: sample 0 (at 0.000 s) is nan; samples must be finite numbers"
 
 
 def test_sound_of_another_rate_and_of_many_channels_is_taken_in_as_in_training(

@@ -75,7 +75,9 @@ class RecordedNoise:
     def draw(self, length: int, sample_rate: int, generator: Generator) -> NDArray[float32]:
         """Return a stretch of one file that starts anywhere in it; one that is too short is repeated."""
         source = self.sources[generator.integers(len(self.sources))]
-        duration, wanted = source.header.duration, length / sample_rate
+        duration = source.header.duration
+        # At least two of its own samples: of less, rounding may leave none.
+        wanted = max(length / sample_rate, 2 / source.header.sample_rate)
         start = generator.uniform(0, max(0.0, duration - wanted))
         end = min(start + wanted, duration)
         settings = AudioSettings(sample_rate=sample_rate, limits=UNLIMITED)

@@ -21,7 +21,7 @@ def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
     """Return the files named, and those in folders with all below them, sorted.
 
     `user` is who looks for them, in messages: SeqlabError where there are none, DataError for the first of
-    them that is no sound or a silent one.
+    them that is no sound, damaged anywhere, or silent. All are decoded for that, in constant memory.
     """
     found = [file for path in paths for file in _files(path.local)]
     if not found:
@@ -29,16 +29,9 @@ def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
         raise SeqlabError(f"{user}: no sound file in {', '.join(paths)}; in a folder these count: {endings}")
     sources = [Source(file) for file in found]
     for source in sources:
-        # Of all of them: a run must not find out in its third hour that one is broken.
-        _refuse_silence(source)
+        # All of them, to the end: a run must not find out in its third hour that one is broken.
+        AudioFile(source, settings=AudioSettings(limits=FAINTEST)).check()
     return sources
-
-
-def _refuse_silence(source: Source) -> None:
-    """Decode as far as the first block in which samples differ; DataError where there is none."""
-    for block in AudioFile(source, settings=AudioSettings(limits=FAINTEST)).blocks():
-        if (block != block[0]).any():
-            return
 
 
 def _files(path: Path) -> list[Path]:

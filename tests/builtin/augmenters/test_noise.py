@@ -82,6 +82,18 @@ def test_a_stretch_starts_anywhere_in_the_recording(
     assert max(places) - min(places) > 10_000
 
 
+@pytest.mark.parametrize("rate", [2, 10, 2_000, 500_000])
+@pytest.mark.parametrize("length", [20, 800])
+def test_recordings_of_any_rate_give_noise(
+    changed: Callable[..., Wave], tmp_path: Path, rate: int, length: int
+) -> None:
+    soundfile.write(tmp_path / "noise.wav", noise(3 * rate), rate, subtype="FLOAT")
+    clean = sine(1_000, length)
+    for seed in range(20):
+        noisy = changed("noise", clean, seed, snr=[3, 3], files=[str(tmp_path)])
+        assert snr(noisy, clean) == pytest.approx(3, abs=1e-2)
+
+
 def test_what_has_no_energy_is_left_as_it_is(
     changed: Callable[..., Wave], tmp_path: Path, speech: Wave
 ) -> None:

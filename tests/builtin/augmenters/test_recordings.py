@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sounds import tone, write
+from made_sounds import noise
+from sounds import cut, tone, write
 
 from seqlab.api import DataError, FilePath
 from seqlab.audio.decoding import BLOCK
@@ -40,3 +42,33 @@ def test_silence_is_named_at_any_offset(tmp_path: Path, level: float, length: in
     write(tmp_path / "b.wav", np.full(length, level, dtype=np.float32))
     with pytest.raises(DataError, match=rf"b\.wav: silent: every sample is {level:g}$"):
         find_recordings([FilePath(tmp_path)], "augmenter noise")
+
+
+@pytest.mark.parametrize("damage", ["cut", "nan"])
+def test_damage_far_behind_the_first_sound_is_found_at_once(tmp_path: Path, damage: str) -> None:
+    write(tmp_path / "a.wav", tone(0.5))
+    samples = noise(3 * BLOCK)
+    if damage == "cut":
+        cut(write(tmp_path / "b.flac", samples))
+    else:
+        samples[-1] = np.nan
+        write(tmp_path / "b.wav", samples, subtype="FLOAT")
+    with pytest.raises(DataError, match=r"b\.flac: .*truncated|b\.wav: sample 786431 .* is nan"):
+        find_recordings([FilePath(tmp_path)], "augmenter noise")
+
+
+@pytest.mark.parametrize("rate", [10, 2_000, 500_000])
+def test_any_rate_is_taken(tmp_path: Path, rate: int) -> None:
+    path = write(tmp_path / "noise.wav", noise(rate), rate)
+    assert len(find_recordings([FilePath(path)], "augmenter noise")) == 1
+
+
+def test_ten_times_the_noise_takes_no_more_memory(tmp_path: Path) -> None:
+    peaks = []
+    for blocks in (5, 50):
+        path = write(tmp_path / f"{blocks}.wav", np.tile(noise(BLOCK), blocks))
+        tracemalloc.start()
+        find_recordings([FilePath(path)], "augmenter noise")
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] <= 1.05 * peaks[0]

@@ -47,10 +47,13 @@ def test_the_direct_sound_stays_where_it_was(changed: Callable[..., Wave], tmp_p
     assert wet[3_266] == pytest.approx(wet[3_000] / 2, rel=1e-4)
 
 
-def test_a_response_of_another_rate_is_resampled(changed: Callable[..., Wave], tmp_path: Path) -> None:
-    response = np.zeros(800, dtype=np.float32)
-    response[[0, 400]] = 1.0, 0.6
-    soundfile.write(tmp_path / "room.wav", response, 8_000, subtype="FLOAT")
+@pytest.mark.parametrize("rate", [2_000, 8_000, 500_000])
+def test_a_response_of_another_rate_is_resampled(
+    changed: Callable[..., Wave], tmp_path: Path, rate: int
+) -> None:
+    response = np.zeros(rate // 10, dtype=np.float32)
+    response[[0, rate // 20]] = 1.0, 0.6
+    soundfile.write(tmp_path / "room.wav", response, rate, subtype="FLOAT")
     click = sine(1_000, 400)
     wet = changed("reverb", np.concatenate([click, np.zeros(2_000, dtype=np.float32)]), files=[str(tmp_path)])
     echo = np.correlate(wet, click)
