@@ -1,21 +1,22 @@
 """What the first bytes say a file is: sound, or what instead; and what its container says is missing of it.
 
-libsndfile quietly shortens a WAV, SPHERE or Ogg file that was cut off; here its header is held against its
+libsndfile quietly shortens most files that were cut off; here what the header announces is held against the
 size. FLAC and MP3 announce their samples, so a cut shows when fewer are decoded; an MP3 without that header,
-cut between two frames, is the one case that nobody can tell from a whole one.
+cut between two frames, cannot be told from a whole one. What else libsndfile knows is not looked at: of those
+formats, old samplers' and such, several announce nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import BinaryIO
+from dataclasses import dataclass
+from functools import partial
+from typing import BinaryIO, Literal
 
+from seqlab.audio.chunks import AIFF, CAF, RF64, RIFF, RIFX, W64, chunk_shortage, headless, lack
 from seqlab.audio.mp3 import begins_frame
 
 __all__ = ["NOTICED", "explain", "shortage", "sound_format"]
-
-UNKNOWN_SIZE = 0x7FFFF000
-"""From here on the size of a WAV's data means `unknown`: who streams cannot go back to fill it in."""
 
 PAGE_HEADER = 27
 """Bytes of an Ogg page before its table of segments (RFC 3533, section 6)."""
@@ -24,20 +25,11 @@ LARGEST_PAGE = PAGE_HEADER + 255 + 255 * 255
 LAST_PAGE = 4
 """Flag of the page that ends an Ogg stream."""
 
+AU_UNKNOWN_SIZE = 0xFFFF_FFFF
+"""Stands in AU's header where the sound was streamed."""
+
 NOTICED = 64
 """Bytes at a file's beginning that `explain` and `sound_format` look at."""
-
-SOUND: Mapping[str, tuple[tuple[int, bytes], ...]] = {
-    "WAV": ((0, b"RIFF"), (8, b"WAVE")),
-    "FLAC": ((0, b"fLaC"),),
-    "OGG": ((0, b"OggS"),),
-    "SPHERE": ((0, b"NIST_1A\n"),),
-    "AIFF": ((0, b"FORM"), (8, b"AIF")),
-    "AU": ((0, b".snd\0"),),
-    "CAF": ((0, b"caff\0"),),
-    "W64": ((0, b"riff\x2e\x91\xcf\x11"),),
-}
-"""The formats that are read, but for MP3, by the bytes that stand at their offsets."""
 
 ID3 = (b"ID3\2", b"ID3\3", b"ID3\4")
 """Beginnings of the tags before MP3, version 2.2 to 2.4."""
@@ -60,19 +52,14 @@ def shortage(stream: BinaryIO, size: int) -> str:
 
     `stream` stands at the beginning and is left anywhere.
     """
-    magic = stream.read(12)
-    for start, check in CHECKS.items():
-        if magic.startswith(start) and (start != b"RIFF" or magic.endswith(b"WAVE")):
-            stream.seek(len(magic))
-            return check(stream, size)
-    return ""
+    container = _container(stream.read(NOTICED))
+    return container.shortage(stream, size) if container else ""
 
 
 def sound_format(head: bytes) -> str:
     """Name the format of sound that begins so (`NOTICED` bytes), an empty string where it is none."""
-    for name, marks in SOUND.items():
-        if all(head[offset:].startswith(magic) for offset, magic in marks):
-            return name
+    if container := _container(head):
+        return container.name
     return "MP3" if head.startswith(ID3) or begins_frame(head) else ""
 
 
@@ -89,15 +76,25 @@ def explain(head: bytes) -> str:
     return "read are WAV, FLAC, OGG, MP3, SPHERE and what else libsndfile knows"
 
 
-def _wav(stream: BinaryIO, size: int) -> str:
-    """Walk over the chunks up to the samples."""
-    while len(chunk := stream.read(8)) == 8:
-        length, begin = int.from_bytes(chunk[4:], "little"), stream.tell()
-        if chunk.startswith(b"data"):
-            cut = size - begin < length < UNKNOWN_SIZE
-            return f"truncated: {size - begin} of {length} bytes of samples are there" if cut else ""
-        stream.seek(begin + length + length % 2)
-    return f"truncated: its {size} bytes end before the samples begin"
+def _container(head: bytes) -> Container | None:
+    """Return what sound begins so, None where it is none, or MP3."""
+    for container in SOUND:
+        if all(head[offset:].startswith(magic) for offset, magic in container.marks):
+            return container
+    return None
+
+
+def _told_by_decoding(stream: BinaryIO, size: int) -> str:
+    """Say nothing: the decoder sees what is missing."""
+    return ""
+
+
+def _au(stream: BinaryIO, size: int, order: Literal["little", "big"]) -> str:
+    """Read where the samples begin and their bytes, which may be unknown (Sun/NeXT)."""
+    stream.seek(4)
+    header = stream.read(8)
+    begin, length = int.from_bytes(header[:4], order), int.from_bytes(header[4:], order)
+    return lack(size, begin, 0 if length == AU_UNKNOWN_SIZE else length)
 
 
 def _sphere(stream: BinaryIO, size: int) -> str:
@@ -107,7 +104,7 @@ def _sphere(stream: BinaryIO, size: int) -> str:
     if not length.isdigit():
         return ""
     if size < int(length):
-        return f"truncated: its {size} bytes end before the samples begin"
+        return headless(size)
     stream.seek(0)
     lines = stream.read(int(length)).decode("ascii", errors="replace").splitlines()
     values = {parts[0]: parts[2] for line in lines if len(parts := line.split(None, 2)) == 3}
@@ -117,8 +114,7 @@ def _sphere(stream: BinaryIO, size: int) -> str:
     if not all(count.isdigit() for count in counts):
         return ""
     samples, channels, width = map(int, counts)
-    announced, there = samples * channels * width, size - int(length)
-    return f"truncated: {there} of {announced} bytes of samples are there" if there < announced else ""
+    return lack(size, int(length), samples * channels * width)
 
 
 def _ogg(stream: BinaryIO, size: int) -> str:
@@ -132,5 +128,26 @@ def _ogg(stream: BinaryIO, size: int) -> str:
     return "" if page[5] & LAST_PAGE else "truncated: the page that ends the stream is missing"
 
 
-CHECKS: Mapping[bytes, Callable[[BinaryIO, int], str]] = {b"RIFF": _wav, b"NIST_1A": _sphere, b"OggS": _ogg}
-"""By the bytes with which a file begins."""
+@dataclass(frozen=True)
+class Container:
+    """A format of sound: its name, the bytes at offsets by which it is known, and what tells a shortage."""
+
+    name: str
+    marks: tuple[tuple[int, bytes], ...]
+    shortage: Callable[[BinaryIO, int], str]
+
+
+SOUND = (
+    Container("WAV", ((0, b"RIFF"), (8, b"WAVE")), partial(chunk_shortage, layout=RIFF)),
+    Container("WAV", ((0, b"RIFX"), (8, b"WAVE")), partial(chunk_shortage, layout=RIFX)),
+    Container("RF64", ((0, b"RF64"), (8, b"WAVE")), partial(chunk_shortage, layout=RF64)),
+    Container("FLAC", ((0, b"fLaC"),), _told_by_decoding),
+    Container("OGG", ((0, b"OggS"),), _ogg),
+    Container("SPHERE", ((0, b"NIST_1A\n"),), _sphere),
+    Container("AIFF", ((0, b"FORM"), (8, b"AIF")), partial(chunk_shortage, layout=AIFF)),
+    Container("AU", ((0, b".snd\0"),), partial(_au, order="big")),
+    Container("AU", ((0, b"dns."), (6, b"\0\0")), partial(_au, order="little")),
+    Container("CAF", ((0, b"caff\0"),), partial(chunk_shortage, layout=CAF)),
+    Container("W64", ((0, b"riff\x2e\x91\xcf\x11"),), partial(chunk_shortage, layout=W64)),
+)
+"""The formats that are read, but for MP3."""

@@ -95,7 +95,7 @@ class Source:
             position = start
             while position < stop:
                 try:
-                    if position == start:
+                    if start and position == start:  # some codings know no seeking
                         sound.seek(start)
                     block = sound.read(min(BLOCK, stop - position), dtype="float32", always_2d=True)
                 except soundfile.LibsndfileError as error:

@@ -11,6 +11,7 @@ import click
 
 from seqlab.cli.options import pass_lab, plugin_option
 from seqlab.datasets import DatasetEntry, data_folders, find_dataset, need_dataset
+from seqlab.datasets.getting import whole_dataset
 from seqlab.errors import SeqlabError
 
 if TYPE_CHECKING:
@@ -65,16 +66,18 @@ def show(lab: Lab, name: str, *, as_json: bool) -> None:
 def get(lab: Lab, names: tuple[str, ...]) -> None:
     """Fetch data sets into the cache, check and prepare them; those that are here are only checked.
 
-    What was cut off goes on where it stopped. A set appears under its name when it is complete.
+    What was cut off goes on where it stopped. A set appears under its name when it is complete. Checked are
+    its checksums, and that everything is there that its manifests name.
     """
     for entry in [entry_of(lab, name) for name in names]:
-        here = find_dataset(entry.name)
-        if here is None and entry.downloads:
-            for line in terms(entry):
-                click.echo(line)
+        if here := whole_dataset(entry):
+            click.echo(f"{entry.name}: is here, and checked: {here}")
+            continue
+        for line in terms(entry):
+            click.echo(line)
         with bars() as progress:
             folder = lab.get_dataset(entry.name, progress)
-        click.echo(f"{entry.name}: {'is here, and checked' if here else 'fetched and checked'}: {folder}")
+        click.echo(f"{entry.name}: fetched and checked: {folder}")
 
 
 @data.command

@@ -41,7 +41,8 @@ class DatasetEntry(Config):
     """One data set of the catalogue.
 
     It can be downloaded, or says in `by_hand` why not and how to come by it. What is made of a download
-    without a checksum of its own is checked by `files` and `trees`.
+    without a checksum of its own is checked by `files` and `trees`. What `manifest_key` leads to has to be
+    there, but needs no checksum: not every encoder makes the same bytes of the same sound.
     """
 
     name: str = Field(pattern="^[a-z][a-z0-9_]*$")
@@ -58,6 +59,8 @@ class DatasetEntry(Config):
     """Reader and its settings as in a recipe (`{"name": "conllu"}`); None leaves it to the recipe."""
     splits: Mapping[Literal["train", "dev", "test"], Paths] = Field(default_factory=dict)
     """Files of each split, relative to the set's folder."""
+    manifest_key: str = ""
+    """Where the splits are JSON Lines that name a file each, sound say: the key under which they do."""
     downloads: tuple[Download, ...] = ()
     """What is fetched; without `prepare` these files are the set."""
     files: Mapping[str, Sha256] = Field(default_factory=dict)
@@ -100,7 +103,15 @@ class DatasetEntry(Config):
         checked_later = self.prepare and (self.files or self.trees)
         if unchecked and not checked_later:
             raise ValueError(f"nothing checks {', '.join(unchecked)}: give its sha256, or prepare and files")
+        if self.manifest_key and (unknown := sorted(set(self.split_files) - set(self.checksums))):
+            raise ValueError(f"nothing checks {', '.join(unknown)}: a manifest needs its sha256 in files")
         return self
+
+    @property
+    def split_files(self) -> tuple[str, ...]:
+        """The files of all splits."""
+        each = ((paths,) if isinstance(paths, str) else paths for paths in self.splits.values())
+        return tuple(path for paths in each for path in paths)
 
     @property
     def checksums(self) -> dict[str, str]:

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import pooch  # type: ignore[import-untyped]
 import requests
+from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 
 from seqlab.datasets.checksums import file_sha256
 from seqlab.datasets.entry import Download
@@ -105,6 +106,21 @@ def fetch(download: Download, folder: Path, progress: Progress) -> Path:
         except _TransferError as error:
             refusals.append(str(error))
     raise DataError(f"{download.name} cannot be downloaded: {'; '.join(refusals)}")
+
+
+def _travelling(response: requests.Response) -> Iterator[bytes]:
+    """Yield the body as it travels; what cuts it short is an error of requests.
+
+    requests would unpack what has a `Content-Encoding` of gzip, as many servers say of a `.tar.gz` itself.
+    """
+    try:
+        yield from response.raw.stream(CHUNK, decode_content=False)
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from error
+    except ProtocolError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from error
+    except HTTPError as error:
+        raise requests.ConnectionError(error) from error
 
 
 @contextmanager
@@ -210,7 +226,7 @@ class _Transfer:
             self._remember_version(response)
             with self.part.path.open("ab" if start else "wb") as file:
                 self.progress(self.download.name, start, total)
-                for chunk in response.iter_content(CHUNK):
+                for chunk in _travelling(response):
                     file.write(chunk)
                     self.progress(self.download.name, file.tell(), total)
                 file.flush()
@@ -221,6 +237,7 @@ class _Transfer:
             if error.errno in FULL:  # what is left of it would keep the disk full
                 self.part.forget()
             raise OSError(error.errno, error.strerror, str(self.part.path)) from error
+        # Not every version of urllib3 notices, nor where the body comes in chunks.
         if total is not None and self.part.size != total:
             raise _CutError(f"the connection was cut after {self.part.size:,} of {total:,} bytes")
 

@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.datasets.checksums import check_dataset
+from seqlab.datasets.checksums import check_dataset, find_faults
 from seqlab.datasets.entry import DatasetEntry
-from seqlab.datasets.folders import data_cache, find_dataset, not_here
+from seqlab.datasets.folders import by_hand, data_cache, find_dataset, not_here
 from seqlab.errors import DataError
 
 if TYPE_CHECKING:
     from seqlab.datasets.fetching import Progress
 
-__all__ = ["get_dataset"]
+__all__ = ["get_dataset", "whole_dataset"]
+
+AGAIN = "remove or rename that folder and get it again"
+"""What helps where a folder is not to be completed, or cannot be."""
 
 
 def unwatched(name: str, done: int, total: int | None) -> None:
@@ -28,21 +31,35 @@ def unwatched(name: str, done: int, total: int | None) -> None:
 def get_dataset(entry: DatasetEntry, progress: Progress = unwatched) -> Path:
     """Return the folder of a data set, checked; one that is not on this machine is fetched into the cache.
 
-    The folder appears under its name when everything in it is complete and has the right checksums. DataError
-    where that cannot be: then nothing stands there, and what has arrived is kept for the next try.
+    Checked is what `seqlab.datasets.checksums.check_dataset` says. The folder appears under its name when
+    everything in it is complete and right. One in the cache that lacks files is fetched again, and completed.
+    DataError where that cannot be; what has arrived is kept for the next try.
     """
-    there = find_dataset(entry.name)
-    if there is None and not entry.downloads:
-        raise DataError(not_here(entry))
-    if there is None:
+    found = whole_dataset(entry)
+    if found is None:
         with _alone(entry.name):
             # Another process may have fetched it while this one looked.
-            return find_dataset(entry.name) or _Getting(entry, progress).get()
-    try:
-        check_dataset(entry, there)
-    except DataError as error:
-        raise DataError(f"{error}; remove or rename that folder and get it again") from error
-    return there
+            found = whole_dataset(entry) or _Getting(entry, progress).get()
+    return found
+
+
+def whole_dataset(entry: DatasetEntry) -> Path | None:
+    """Return the folder of a data set, checked; None where it has to be fetched first.
+
+    So it has where there is none, and where the one in the cache lacks files. DataError for a folder with
+    other faults, for one below `$SEQLAB_DATA`, and for a set that cannot be fetched.
+    """
+    folder = find_dataset(entry.name)
+    if folder is None:
+        if not entry.downloads:
+            raise DataError(not_here(entry))
+        return None
+    faults = find_faults(entry, folder)
+    if not faults:
+        return folder
+    if faults.missing and not faults.changed and entry.downloads and folder == data_cache() / entry.name:
+        return None
+    raise DataError(f"{faults}; {AGAIN if entry.downloads else by_hand(entry)}")
 
 
 @contextmanager
@@ -141,4 +158,16 @@ class _Getting:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        self.new.rename(self.folder)
+        if self.folder.is_dir():
+            self._complete()
+        else:
+            self.new.rename(self.folder)
+
+    def _complete(self) -> None:
+        """Put the files of the new folder into the one that lacks some; what else it holds stays."""
+        for path in [path for path in self.new.rglob("*") if path.is_file()]:
+            target = self.folder / path.relative_to(self.new)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+        if faults := find_faults(self.entry, self.folder):
+            raise DataError(f"{faults}; {AGAIN}")

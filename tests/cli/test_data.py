@@ -117,6 +117,17 @@ def test_get_shows_the_terms_before_it_fetches(
     assert written(capsys) == [str(folder)]
 
 
+def test_a_set_in_the_cache_that_lacks_files_is_said_to_be_fetched(
+    data: Seqlab, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "cache/data/tiny"
+    folder.mkdir(parents=True)
+    assert data("get", "tiny") == 0
+    out = written(capsys)
+    assert out[1] == "licence: CC0 1.0"
+    assert out[-1] == f"tiny: fetched and checked: {folder}"
+
+
 def test_the_terms_are_shown_even_where_nothing_arrives(
     data: Seqlab, capsys: pytest.CaptureFixture[str], server: DataServer
 ) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -7,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from seqlab.builtin.datasets.speech_entries import SPEECH_SETS
 from seqlab.datasets import DatasetEntry
-from seqlab.datasets.checksums import check_dataset, file_sha256, tree_sha256
+from seqlab.datasets.checksums import check_dataset, file_sha256, find_faults, tree_sha256
 from seqlab.errors import DataError
 
 Entry = Callable[..., DatasetEntry]
@@ -62,3 +65,71 @@ def test_a_folder_is_compared_as_a_whole(entry: Entry, tree: Path) -> None:
         check_dataset(made("0" * 64), tree.parent)
     with pytest.raises(DataError, match="the folder wav is missing"):
         check_dataset(made("0" * 64), tree)
+
+
+MANIFEST = b'{"audio": "wav/b.wav", "text": "b"}\n\n{"audio": "wav/a-1.wav"}\n{"audio": "wav/a/1.wav"}\n'
+
+
+@pytest.fixture
+def spoken(entry: Entry, tree: Path) -> DatasetEntry:
+    """A set of two equal manifests beside the folder of files that they name, which has no checksum."""
+    for split in ("train", "test"):
+        (tree.parent / f"{split}.jsonl").write_bytes(MANIFEST)
+    sha256 = hashlib.sha256(MANIFEST).hexdigest()
+    return entry(
+        {"a.zip": (URL, None)},
+        prepare=shutil.copytree,
+        splits={"train": "train.jsonl", "test": "test.jsonl"},
+        manifest_key="audio",
+        files={"train.jsonl": sha256, "test.jsonl": sha256},
+    )
+
+
+def test_what_the_manifests_name_must_be_there(spoken: DatasetEntry, tree: Path) -> None:
+    check_dataset(spoken, tree.parent)
+    (tree / "a-1.wav").unlink()
+    shutil.rmtree(tree / "a")
+    with pytest.raises(DataError) as caught:
+        check_dataset(spoken, tree.parent)
+    assert str(caught.value) == (
+        f"{tree.parent}: not the data set 'tiny':"
+        " 2 of 3 files that train.jsonl names are missing, wav/a-1.wav is the first;"
+        " 2 of 3 files that test.jsonl names are missing, wav/a-1.wav is the first"
+    )
+
+
+def test_a_manifest_that_was_changed_is_not_believed(spoken: DatasetEntry, tree: Path) -> None:
+    (tree.parent / "test.jsonl").write_text("no JSON")
+    shutil.rmtree(tree)
+    faults = find_faults(spoken, tree.parent)
+    assert not faults.missing
+    assert [fault.split(" is ")[0] for fault in faults.changed] == ["sha256 of test.jsonl"]
+
+
+@pytest.mark.parametrize(("key", "line"), [("sound", 1), ("text", 3)])
+def test_a_line_that_names_nothing_is_told(spoken: DatasetEntry, tree: Path, key: str, line: int) -> None:
+    made = spoken.model_copy(update={"manifest_key": key})
+    with pytest.raises(DataError, match=rf"train\.jsonl:{line}: names no file under '{key}'"):
+        check_dataset(made, tree.parent)
+
+
+def test_a_folder_that_lacks_files_is_not_said_to_be_changed(spoken: DatasetEntry, tree: Path) -> None:
+    made = spoken.model_copy(update={"trees": {"wav": tree_sha256(tree)}})
+    check_dataset(made, tree.parent)
+    (tree / "a-1.wav").unlink()
+    faults = find_faults(made, tree.parent)
+    assert (len(faults.missing), faults.changed) == (2, ())
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("spoken", SPEECH_SETS, ids=lambda entry: entry.name)
+def test_manifests_alone_are_no_speech(spoken: DatasetEntry, tmp_path: Path) -> None:
+    if "SEQLAB_DATA" not in os.environ:
+        pytest.skip("SEQLAB_DATA is not set")
+    for path in spoken.checksums:
+        shutil.copyfile(Path(os.environ["SEQLAB_DATA"]) / spoken.name / path, tmp_path / path)
+    faults = find_faults(spoken, tmp_path)
+    assert not faults.changed
+    for split, fault in zip(spoken.split_files, faults.missing[: len(spoken.split_files)], strict=True):
+        lines = len((tmp_path / split).read_text().splitlines())
+        assert fault.startswith(f"{lines:,} of {lines:,} files that {split} names are missing, ")

@@ -30,6 +30,11 @@ def test_the_files_of_a_set_without_preparation_are_its_downloads() -> None:
     assert prepared.checksums == {"b.txt": SHA}
 
 
+def test_the_files_of_all_splits_are_listed() -> None:
+    splits = {"train": ("a.txt", "b.txt"), "test": "c.txt"}
+    assert DatasetEntry(**WHOLE | {"splits": splits}).split_files == ("a.txt", "b.txt", "c.txt")
+
+
 def test_an_entry_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         DatasetEntry(**WHOLE).name = "other"  # type: ignore[misc]
@@ -53,6 +58,10 @@ def test_an_entry_cannot_be_changed() -> None:
         ({"downloads": (UNCHECKED,)}, "nothing checks a.zip"),
         ({"downloads": (UNCHECKED,), "prepare": prepare}, "nothing checks a.zip"),
         ({"downloads": (), "by_hand": "ask", "prepare": prepare}, "nothing to prepare"),
+        (
+            {"splits": {"train": ("a.txt", "b.txt")}, "manifest_key": "audio"},
+            "nothing checks b.txt: a manifest",
+        ),
         ({"licence_url": "x"}, "licence_url"),
     ],
 )

@@ -17,7 +17,8 @@ import pytest
 from data_server import DataServer
 
 import seqlab
-from seqlab.datasets import DatasetEntry, find_dataset, get_dataset
+from seqlab.datasets import DatasetEntry, find_dataset, get_dataset, unpack
+from seqlab.datasets.checksums import tree_sha256
 from seqlab.errors import DataError
 
 Entry = Callable[..., DatasetEntry]
@@ -105,6 +106,108 @@ def test_what_is_here_is_checked_and_not_fetched(server: DataServer, cache: Path
         DataError, match=r"tiny: not the data set 'tiny': sha256 of a.bin is .* remove or rename"
     ):
         get_dataset(tiny)
+
+
+MANIFEST = b'{"audio": "wav/a.wav"}\n{"audio": "wav/b.wav"}\n'
+SPOKEN = {"train.jsonl": MANIFEST, "wav/a.wav": b"a", "wav/b.wav": b"b"}
+
+
+def unpacked(downloads: Path, folder: Path) -> None:
+    unpack(downloads / "a.tar.gz", folder)
+
+
+@pytest.fixture
+def spoken(server: DataServer, entry: Entry) -> DatasetEntry:
+    """A set of a manifest and two sounds without checksums."""
+    return entry(
+        {"a.tar.gz": (server.serve("/a", packed(SPOKEN)), None)},
+        prepare=unpacked,
+        splits={"train": "train.jsonl"},
+        manifest_key="audio",
+        files={"train.jsonl": hashlib.sha256(MANIFEST).hexdigest()},
+    )
+
+
+@pytest.mark.parametrize("lost", [["wav/a.wav"], ["wav/a.wav", "wav/b.wav"], list(SPOKEN)])
+def test_a_folder_in_the_cache_that_lacks_files_is_completed(
+    server: DataServer, cache: Path, spoken: DatasetEntry, lost: list[str]
+) -> None:
+    folder = get_dataset(spoken)
+    (folder / "own.jsonl").write_bytes(b"{}")
+    for path in lost:
+        (folder / path).unlink()
+    for _ in range(2):
+        assert get_dataset(spoken) == folder
+    assert {path: (folder / path).read_bytes() for path in SPOKEN} == SPOKEN
+    assert names(cache) == {f"tiny/{path}" for path in [*SPOKEN, "own.jsonl"]}
+    assert len(server.asked) == 2
+
+
+def test_a_folder_that_cannot_be_completed_stays_as_it_is(
+    server: DataServer, cache: Path, spoken: DatasetEntry
+) -> None:
+    folder = get_dataset(spoken)
+    (folder / "wav/a.wav").unlink()
+    server.serve("/a", packed(SPOKEN | {"train.jsonl": b"other"}))
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"cannot be prepared: .*sha256 of train\.jsonl is"):
+            get_dataset(spoken)
+    assert names(cache) == {"tiny/train.jsonl", "tiny/wav/b.wav"}
+
+
+def test_a_completed_folder_is_checked_as_a_whole(
+    server: DataServer, cache: Path, spoken: DatasetEntry, tmp_path: Path
+) -> None:
+    whole = get_dataset(spoken)
+    strict = spoken.model_copy(update={"trees": {"wav": tree_sha256(whole / "wav")}})
+    (whole / "wav/a.wav").unlink()
+    (whole / "wav/own.wav").touch()
+    with pytest.raises(DataError, match=r"sha256 of the folder wav is .* remove or rename that folder"):
+        get_dataset(strict)
+
+
+def test_a_folder_with_other_files_than_the_set_s_is_not_completed(
+    server: DataServer, cache: Path, spoken: DatasetEntry
+) -> None:
+    folder = get_dataset(spoken)
+    (folder / "train.jsonl").write_bytes(b"my own")
+    (folder / "wav/a.wav").unlink()
+    known = spoken.model_copy(
+        update={"files": {**spoken.files, "wav/a.wav": hashlib.sha256(b"a").hexdigest()}}
+    )
+    for each in (spoken, known):
+        with pytest.raises(DataError, match=r"sha256 of train\.jsonl is .* remove or rename that folder"):
+            get_dataset(each)
+    assert (folder / "train.jsonl").read_bytes() == b"my own"
+    assert len(server.asked) == 1
+
+
+def test_a_folder_of_the_user_that_lacks_files_is_told_with_the_remedy(
+    server: DataServer, cache: Path, spoken: DatasetEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEQLAB_DATA", str(tmp_path / "data"))
+    folder = tmp_path / "data/tiny"
+    folder.mkdir(parents=True)
+    (folder / "train.jsonl").write_bytes(MANIFEST)
+    with pytest.raises(DataError) as caught:
+        get_dataset(spoken)
+    assert str(caught.value) == (
+        f"{folder}: not the data set 'tiny': 2 of 2 files that train.jsonl names are missing,"
+        " wav/a.wav is the first; remove or rename that folder and get it again"
+    )
+    assert not server.asked
+    assert [path.name for path in folder.iterdir()] == ["train.jsonl"]
+
+
+def test_a_set_got_by_hand_that_lacks_files_is_told_with_its_source(
+    cache: Path, spoken: DatasetEntry, entry: Entry
+) -> None:
+    (cache / "data/tiny").mkdir(parents=True)
+    made = entry({}, by_hand="ask the author", files=dict(spoken.files))
+    with pytest.raises(
+        DataError, match=r"train\.jsonl is missing; it cannot be downloaded .*: ask the author"
+    ):
+        get_dataset(made)
 
 
 @pytest.mark.parametrize("archive_is_known", [True, False])

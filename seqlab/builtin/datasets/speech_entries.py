@@ -22,6 +22,7 @@ SPEECH_AN4 = DatasetEntry(
     origin="http://www.speech.cs.cmu.edu/databases/an4: an4_sphere.tar.gz",
     reader={"name": "speech"},
     splits={"train": "train.jsonl", "dev": "dev.jsonl", "test": "test.jsonl"},
+    manifest_key="audio",
     downloads=(
         Download(
             name="an4_sphere.tar.gz",
@@ -53,6 +54,7 @@ SPEECH_KATHLEEN = DatasetEntry(
     origin="github:rhasspy/dataset-voice-kathleen at c51cb971036a, 2020-10-09",
     reader={"name": "speech", "columns": {"text": "norm"}},
     splits={"train": "train.jsonl", "dev": "dev.jsonl", "test": "test.jsonl"},
+    manifest_key="audio",
     downloads=(
         Download(
             name="kathleen.tar.gz",
@@ -82,6 +84,7 @@ SPEECH_FSDD = DatasetEntry(
     origin="github:Jakobovski/free-spoken-digit-dataset at 26eb9aaf76e8, 2024-05-02",
     reader={"name": "speech", "sample_rate": 8000},
     splits={"train": "train.jsonl", "test": "test.jsonl"},
+    manifest_key="audio",
     downloads=(
         Download(
             name="fsdd.tar.gz",
