@@ -1,4 +1,4 @@
-"""Whether the built-in augmenters have a place in a recipe, as far as its text tells.
+"""Whether the built-in augmenters have a place in a recipe and something to do, as far as its text tells.
 
 What plugins bring is not known by its settings: such parts are looked at once they are built
 (`seqlab.augmentation`), by the same rules.
@@ -20,6 +20,9 @@ STAGES = {"gain": "audio", "noise": "audio", "reverb": "audio", "spec_augment": 
 WORDS = frozenset(component.name for component in plugin.seqlab_register_featurizers())
 
 SOUND = {component.name: component.config for component in speech_plugin.seqlab_register_featurizers()}
+
+MASKED = (("time_masks", "time_mask", "time_share"), ("freq_masks", "freq_mask", "freq_share"))
+"""Settings of `spec_augment` by what they mask; with any of them at 0, that is nothing."""
 
 ALIGNED_HEADS = ("tagging",)
 """Built-in heads that need one state for each label."""
@@ -54,6 +57,7 @@ def misplaced(recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if change and (reason := misplacement(change, among)):
             yield f"augment.{number}", f"augmenter {settings['name']} {reason}"
         elif settings["name"] == "spec_augment":
+            yield from _masks_nothing(f"augment.{number}", settings)
             for place, each in enumerate(features):
                 yield from _wrong_bands(f"augment.{number}", settings, f"features.{place}", each)
 
@@ -89,6 +93,13 @@ def _neighbours(recipe: Mapping[str, Any], features: Sequence[Features | None]) 
 
 def _named(head: Mapping[str, Any]) -> str:
     return head["name"] if head["target"] is None else f"{head['name']} of {head['target']!r}"
+
+
+def _masks_nothing(path: str, settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield that `spec_augment`, at `path`, masks neither time nor frequency."""
+    zeros = [next((key for key in keys if settings[key] == 0), "") for keys in MASKED]
+    if all(zeros):
+        yield path, f"augmenter spec_augment masks nothing: {' and '.join(zeros)} are 0"
 
 
 def _wrong_bands(

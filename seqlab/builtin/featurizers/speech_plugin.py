@@ -29,6 +29,7 @@ __all__ = [
     "MFCCConfig",
     "MelConfig",
     "SpectrogramConfig",
+    "seqlab_recipe_checked",
     "seqlab_register_featurizers",
 ]
 
@@ -124,6 +125,13 @@ class SpectrogramConfig(AudioConfig):
     """Share of the sample before that is taken away from each sample; 0 for none."""
     log: bool = True
     """Take the natural logarithm."""
+
+    @model_validator(mode="after")
+    def _floor_has_a_logarithm(self) -> Self:
+        # A resolved recipe holds all defaults, also that of a floor that nobody set.
+        if not self.log and self.log_floor != type(self).model_fields["log_floor"].default:
+            raise ValueError(f"log_floor: {self.log_floor:g} does nothing where log is false; leave it out")
+        return self
 
 
 class MelConfig(AudioConfig):
@@ -254,6 +262,28 @@ def _log_mel(config: LogMelConfig, context: FeaturizerContext) -> Featurizer:
 
 def _mfcc(config: MFCCConfig, context: FeaturizerContext) -> Featurizer:
     return _build(config, context, "mfcc", replace(_mel(config), n_mfcc=config.n_mfcc))
+
+
+@hookimpl
+def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return which of these featurizers want another rate than that of the sound from a built-in reader."""
+    reader = recipe["data"]["reader"]
+    if reader["name"] not in _speech_readers():
+        return
+    names = {component.name for component in seqlab_register_featurizers()}
+    for number, featurizer in enumerate(recipe["features"]):
+        if featurizer["name"] in names and featurizer["sample_rate"] != reader["sample_rate"]:
+            told = f"the reader brings all sound to {reader['sample_rate']} Hz"
+            wanted = f"featurizer {featurizer['name']} wants {featurizer['sample_rate']} Hz"
+            yield f"features.{number}.sample_rate", f"{wanted}, but {told}; give both the same sample_rate"
+
+
+def _speech_readers() -> frozenset[str]:
+    """Return the built-in readers that bring sound to their `sample_rate`."""
+    from seqlab.builtin.readers import made_speech_plugin, speech_plugin
+
+    plugins = (speech_plugin, made_speech_plugin)
+    return frozenset(component.name for each in plugins for component in each.seqlab_register_readers())
 
 
 @hookimpl

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
 from seqlab.api import Component, Config, FilePath, HeadContext, ObserverContext, hookimpl
+from seqlab.builtin.heads import plugin
 from seqlab.builtin.heads.targets import target_field
 
 if TYPE_CHECKING:
@@ -20,9 +21,14 @@ __all__ = [
     "CTCHintsConfig",
     "CharacterUnits",
     "PhoneUnits",
+    "seqlab_recipe_checked",
     "seqlab_register_heads",
     "seqlab_register_observers",
 ]
+
+
+OTHERS = frozenset(component.name for component in plugin.seqlab_register_heads())
+"""Built-in heads that do not learn by CTC."""
 
 
 class CharacterUnits(Config):
@@ -71,11 +77,11 @@ class CTCConfig(Config):
 class CTCHintsConfig(Config):
     """Warnings with advice where a CTC head answers nothing but blanks, or its loss rises again.
 
-    Needs the metric `wer`, whose figure `empty_answers` it watches.
+    After each epoch 32 training sequences are answered; it needs neither a dev split nor a metric.
     """
 
-    patience: int = Field(default=5, ge=1)
-    """Evaluations in a row with (nearly) empty answers only before the warning."""
+    patience: int = Field(default=5, ge=2)
+    """Epochs in a row (at least 300 steps) with empty answers and a loss that stays, before the warning."""
 
 
 def _ctc(config: CTCConfig, context: HeadContext) -> Head:
@@ -106,6 +112,17 @@ def _ctc_hints(config: CTCHintsConfig, context: ObserverContext) -> Observer:
     from seqlab.builtin.observers.ctc_hints import CTCHints
 
     return CTCHints(patience=config.patience)
+
+
+@hookimpl
+def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return where `ctc_hints` has no head to watch; of a plugin's it learns when the training starts."""
+    heads = recipe["head"] if isinstance(recipe["head"], list) else [recipe["head"]]
+    if not OTHERS.issuperset(head["name"] for head in heads):
+        return
+    for number, observer in enumerate(recipe["observers"]):
+        if observer["name"] == "ctc_hints":
+            yield f"observers.{number}", "observer ctc_hints watches heads that learn by CTC; there is none"
 
 
 @hookimpl

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from typing import Any
 
-from seqlab.engine import Observer, Trainer
+import torch
+
+from seqlab.api import SeqlabError
+from seqlab.engine import Answers, Dataset, Observer, Trainer, answer
+from seqlab.engine.seeding import derived_seed
 
 __all__ = ["CTCHints"]
 
-EMPTY = "empty_answers"
-"""The figure that is watched, of every head that has it."""
+SEQUENCES = 32
+"""Training sequences that are answered after each epoch; all of a smaller data set."""
 
-NEARLY_ALL = 0.95
-"""Share of empty answers that counts as a collapse."""
+NEARLY_NONE = 0.05
+"""Share of the units of their texts that the answers of a collapsed model hold at most."""
 
-STUCK = 0.9
-"""Share of its loss that a model keeps over the evaluations in a row where it is stuck."""
+STUCK = 0.95
+"""Share of its loss that a model keeps over a streak of such answers where it is stuck."""
+
+STEPS = 300
+"""Optimizer steps in such a streak at least: models have stood still for 70 of them and learned after all."""
 
 COLLAPSE = (
-    "%s: %.0f%% of the answers are empty, in the last %d evaluations as well, and the loss hardly falls: the"
-    " model says blank nearly everywhere (blank collapse). Try another learning rate, a third or three times"
-    " as much, with train.schedule.warmup_steps and train.clip_norm; check that the features are normalised"
-    " and that the texts belong to the audio; or train longer: at first every CTC model does so"
+    "head %s: for %d epochs the model has said blank nearly everywhere (blank collapse), in training"
+    " sequences, too, and its loss on these hardly falls, from %.4g to %.4g. %s; or train longer: at first"
+    " every CTC model does so"
+)
+ENDED = (
+    "head %s: training has ended while the model still says blank nearly everywhere, in training sequences,"
+    " too. Train longer: at first every CTC model does so. %s"
+)
+ADVICE = (
+    "Try another learning rate, a third or three times as much, with train.schedule.warmup_steps and"
+    " train.clip_norm; check that the features are normalised and that the texts belong to the audio"
 )
 DIVERGED = (
     "the loss of epoch %d is %.4g, after %.4g in its best epoch: training diverges; lower the learning rate"
@@ -34,10 +49,14 @@ DIVERGED = (
 class CTCHints(Observer):
     """Logs a warning, once, where a head's answers stay empty, and where the loss rises again.
 
+    After each epoch the model, with the weights as they are trained (not their moving average), answers the
+    same training sequences: neither a dev split nor a metric is needed. Training goes on as if it had not.
+
     A CTC model first learns to say blank everywhere, then where units are (A. Zeyer, R. Schlüter, H. Ney,
-    "Why does CTC result in peaky behavior?", 2021), so empty answers are a sign only where `patience`
-    evaluations in a row have them and the dev loss has fallen by less than a tenth meanwhile. The training
-    loss has risen where an epoch's is twice the best one's and more than half of the first one's.
+    "Why does CTC result in peaky behavior?", 2021), so empty answers are a sign only where they last: for
+    `patience` epochs and `STEPS` steps, in which the loss falls by less than a twentieth, or to the end. The
+    training loss has risen where an epoch's is twice the best one's and more than half of the first one's.
+    SeqlabError at the start where no head learns by CTC.
     """
 
     def __init__(self, *, patience: int = 5) -> None:
@@ -57,29 +76,69 @@ class CTCHints(Observer):
             self.streaks, self.told = dict(state["streaks"]), list(state["told"])
             self.losses = list(state["losses"])
 
-    def evaluated(self, trainer: Trainer, metrics: Mapping[str, float]) -> None:
-        """Look for empty answers."""
-        for name in metrics:
-            if name == EMPTY or name.endswith(f".{EMPTY}"):
-                loss = metrics[name.removesuffix(EMPTY) + "loss"]
-                self._heed_empty(name, metrics[name], loss)
+    def training_started(self, trainer: Trainer) -> None:
+        """Draw the sequences, once and for all."""
+        self.heads = [name for name, head in trainer.model.named_heads() if hasattr(head, "fits")]
+        if not self.heads:
+            raise SeqlabError(
+                "observer ctc_hints: there is no head that learns by CTC (one with a method `fits`); choose"
+                " the head ctc, or take the observer out of the recipe"
+            )
+        self.needed = max(self.patience, math.ceil(STEPS / trainer.steps_per_epoch))
+        self.data = self._drawn(trainer)
 
     def epoch_finished(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
-        """Look for a loss that rises."""
-        loss = record["loss"]
+        """Look for a loss that rises, and for empty answers."""
+        self._heed_loss(record["epoch"], record["loss"])
+        answers = self._answers(trainer)
+        for name in self.heads:
+            self._heed_answers(name, answers[name])
+
+    def training_finished(self, trainer: Trainer) -> None:
+        """Tell of answers that are empty to the end."""
+        for name in self.heads:
+            if self.streaks.get(name):
+                self._warn(f"head {name}", ENDED, name, ADVICE)
+
+    def _drawn(self, trainer: Trainer) -> Dataset:
+        """Return training sequences that have texts, chosen by the seed of the training."""
+        data = trainer.job.data
+        units = torch.stack([data.targets[name].lengths for name in self.heads]).sum(dim=0)
+        spelt = units.nonzero()[:, 0]
+        seed = derived_seed(trainer.settings.seed, "ctc_hints")
+        order = torch.randperm(len(spelt), generator=torch.Generator().manual_seed(seed))
+        return data.select(spelt[order[:SEQUENCES].sort().values])
+
+    def _answers(self, trainer: Trainer) -> Mapping[str, Answers]:
+        model = trainer.model
+        training = model.training
+        model.eval()
+        try:
+            return answer(model, self.data, trainer.budget)
+        finally:
+            model.train(training)
+
+    def _heed_loss(self, epoch: int, loss: float) -> None:
         if not loss:  # every step of the epoch was skipped
             return
         first, best = (self.losses[0], self.losses[1]) if self.losses else (loss, loss)
-        if loss > 2 * best and loss > first / 2 and "loss" not in self.told:
-            self.told.append("loss")
-            self.log.warning(DIVERGED, record["epoch"], loss, best)
+        if loss > 2 * best and loss > first / 2:
+            self._warn("loss", DIVERGED, epoch, loss, best)
         self.losses = [first, min(best, loss)]
 
-    def _heed_empty(self, name: str, share: float, loss: float) -> None:
-        """Keep the losses of the evaluations in a row that had empty answers, the last ones of them."""
-        streak = [*self.streaks.get(name, []), loss] if share >= NEARLY_ALL else []
-        self.streaks[name] = streak = streak[-self.patience :]
-        stuck = len(streak) == self.patience and min(streak) > STUCK * streak[0]
-        if stuck and name not in self.told:
-            self.told.append(name)
-            self.log.warning(COLLAPSE, name, 100 * share, self.patience)
+    def _heed_answers(self, name: str, answers: Answers) -> None:
+        """Keep the losses of the epochs in a row that had empty answers, the last ones of them."""
+        said, wanted = sum(map(len, answers.ids)), int(self.data.targets[name].lengths.sum())
+        if answers.loss is None or said > NEARLY_NONE * wanted:
+            self.streaks[name] = []
+            return
+        streak = [*self.streaks.get(name, []), answers.loss][-self.needed :]
+        self.streaks[name] = streak
+        if len(streak) == self.needed and min(streak) > STUCK * streak[0]:
+            self._warn(f"head {name}", COLLAPSE, name, self.needed, streak[0], streak[-1], ADVICE)
+
+    def _warn(self, about: str, message: str, *facts: object) -> None:
+        """Log a warning, unless there has been one about this."""
+        if about not in self.told:
+            self.told.append(about)
+            self.log.warning(message, *facts)

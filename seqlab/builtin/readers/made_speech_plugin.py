@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from seqlab.api import Component, Config, ReaderContext, hookimpl
-from seqlab.builtin.readers.speech_plugin import SpeechManifestConfig, build_speech
+from seqlab.builtin.readers.speech_plugin import SpeechManifestConfig, build_speech, skips_unchecked
 
 if TYPE_CHECKING:
     from seqlab.builtin.readers.joined_speech import JoinedReader
     from seqlab.builtin.readers.spoken_digits import SpokenDigitsReader
 
-__all__ = ["JoinedSpeechConfig", "SpokenDigitsConfig", "seqlab_register_readers"]
+__all__ = ["JoinedSpeechConfig", "SpokenDigitsConfig", "seqlab_recipe_checked", "seqlab_register_readers"]
 
 
 def _ordered(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -108,6 +108,12 @@ def build_joined_speech(config: JoinedSpeechConfig, context: ReaderContext) -> J
 
     joining = Joining(clips=config.clips, pause=config.pause, uses=config.uses)
     return JoinedReader(build_speech(config, context), joining, seed=config.seed)
+
+
+@hookimpl
+def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return what in a recipe `joined_speech` cannot do."""
+    return skips_unchecked(recipe, {"joined_speech"})
 
 
 @hookimpl

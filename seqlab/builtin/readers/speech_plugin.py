@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -20,7 +20,9 @@ __all__ = [
     "NormalizeConfig",
     "SpeechConfig",
     "SpeechManifestConfig",
+    "seqlab_recipe_checked",
     "seqlab_register_readers",
+    "skips_unchecked",
 ]
 
 LIMITS = Limits(max_duration=60.0)
@@ -65,7 +67,7 @@ class SpeechConfig(Config):
     """Share of samples at full scale above which sound is refused as clipped in training."""
     min_file_rate: int = Field(default=LIMITS.min_sample_rate, ge=1)
     """Files of fewer samples a second are refused."""
-    max_file_rate: int = Field(default=LIMITS.max_sample_rate, ge=1)
+    max_file_rate: int = Field(default=LIMITS.max_sample_rate, ge=1, validate_default=True)
     """Files of more samples a second are refused."""
     check: bool = True
     """Decode and check every sound when it is read; otherwise when it is used, and only its header before."""
@@ -83,8 +85,16 @@ class SpeechConfig(Config):
     def _longer_than_the_least(cls, longest: float | None, info: ValidationInfo) -> float | None:
         least = info.data.get("min_duration")
         if longest is not None and least is not None and longest < least:
-            raise ValueError(f"must be at least min_duration, {least:g}, got {longest:g}")
+            raise ValueError(f"nothing would pass: min_duration is {least:g}, max_duration {longest:g}")
         return longest
+
+    @field_validator("max_file_rate")
+    @classmethod
+    def _no_lower_than_the_least(cls, highest: int, info: ValidationInfo) -> int:
+        least = info.data.get("min_file_rate")
+        if least is not None and highest < least:
+            raise ValueError(f"nothing would pass: min_file_rate is {least}, max_file_rate {highest}")
+        return highest
 
 
 class ColumnsConfig(Config):
@@ -216,6 +226,23 @@ TABLE: tuple[tuple[str, type[Any], Callable[..., SpeechReader], str], ...] = (
         "Speech in the layout of Kaldi's data folders: wav.scp, text, segments, utt2spk",
     ),
 )
+
+
+def skips_unchecked(recipe: Mapping[str, Any], readers: Container[str]) -> Iterable[tuple[str, str]]:
+    """Return where one of these readers would leave out damaged sound, but does not look for it in time."""
+    reader = recipe["data"]["reader"]
+    if reader["name"] in readers and not reader["check"] and recipe["data"]["on_error"] == "skip":
+        yield (
+            "data.reader.check",
+            "without it damaged sound is found when it is used, and cannot be left out any more: on_error:"
+            " skip needs check: true",
+        )
+
+
+@hookimpl
+def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return what in a recipe these readers cannot do."""
+    return skips_unchecked(recipe, {name for name, *_ in TABLE})
 
 
 @hookimpl

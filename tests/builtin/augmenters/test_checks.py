@@ -157,7 +157,28 @@ def test_bands_and_masks_must_fit_the_features(
 
 
 @pytest.mark.parametrize(
-    "settings", ["", "bands: 40", "bands: 80", "bands: 40, freq_mask: 40", "freq_mask: 240"]
+    ("settings", "zeros"),
+    [
+        ("time_mask: 0, freq_masks: 0, bands: 40", "time_mask and freq_masks"),
+        ("time_masks: 0, time_share: 0, freq_share: 0", "time_masks and freq_share"),
+    ],
+)
+def test_masks_of_nothing_are_told(lab: Lab, recogniser: Path, settings: str, zeros: str) -> None:
+    found = problems(lab, recogniser, f"augment=[{{name: spec_augment, {settings}}}]")
+    assert found == [f"augment.0: augmenter spec_augment masks nothing: {zeros} are 0"]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "",
+        "bands: 40",
+        "bands: 80",
+        "bands: 40, freq_mask: 40",
+        "freq_mask: 240",
+        "time_masks: 0, bands: 40, freq_mask: 10",
+        "freq_masks: 0, freq_mask: 6, time_mask: 20",
+    ],
 )
 def test_what_fits_is_no_problem_and_neither_is_its_resolved_recipe(
     lab: Lab, recogniser: Path, settings: str

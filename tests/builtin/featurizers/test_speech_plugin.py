@@ -9,10 +9,20 @@ from typing import Any
 import pytest
 import torch
 from made_sounds import Sound, noise
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 import seqlab
-from seqlab.api import FeaturizerContext, FieldKind, SeqlabError
+from seqlab import Lab
+from seqlab.api import (
+    Component,
+    Config,
+    FeaturizerContext,
+    FieldKind,
+    ReaderContext,
+    RecipeError,
+    SeqlabError,
+    hookimpl,
+)
 from seqlab.builtin.featurizers.speech_plugin import seqlab_register_featurizers
 
 COMPONENTS = {component.name: component for component in seqlab_register_featurizers()}
@@ -78,11 +88,24 @@ def test_the_logarithm_of_the_spectrogram_can_be_left_out() -> None:
             "window: 0.06 ms at 16000 Hz are 1 samples; at least 2 are needed",
         ),
         ("spectrogram", {"power": 3}, "Input should be 1 or 2"),
+        (
+            "spectrogram",
+            {"log": False, "log_floor": 0.5},
+            "log_floor: 0.5 does nothing where log is false; leave it out",
+        ),
     ],
 )
 def test_settings_that_cannot_be_are_refused(name: str, config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(message)):
         COMPONENTS[name].config(**config)
+
+
+@pytest.mark.parametrize("settings", [{"log": False}, {"log_floor": 0.5}])
+def test_a_spectrogram_takes_a_floor_or_no_logarithm_and_so_does_its_resolved_recipe(
+    settings: dict[str, Any],
+) -> None:
+    config = COMPONENTS["spectrogram"].config(**settings)
+    assert type(config).model_validate(config.model_dump(mode="json")) == config
 
 
 @pytest.mark.parametrize(
@@ -116,6 +139,72 @@ def test_a_field_that_is_no_sound_is_refused(
 def test_the_only_sound_is_read_unless_another_is_named() -> None:
     assert build("mfcc", {"tokens": "tokens", "wave": "audio"}).field == "wave"
     assert build("mfcc", {"near": "audio", "far": "audio"}, field="far").field == "far"
+
+
+# --- what a check says -----------------------------------------------------------------------------------
+
+RECIPE = """\
+data:
+  reader: {name: READER, sample_rate: 8000}
+  train: train.FILE
+features:
+  - {name: log_mel, sample_rate: 8000}
+  - {name: FEATURIZER}
+encoder: bilstm
+head: ctc
+"""
+
+
+def written(folder: Path, reader: str, featurizer: str) -> Path:
+    """Write a recipe whose reader brings sound to 8000 Hz, and nothing into its training data."""
+    suffix = {"spoken_digits": "digits", "speech": "jsonl"}[reader]
+    (folder / f"train.{suffix}").touch()
+    recipe = folder / "r.yaml"
+    text = RECIPE.replace("READER", reader).replace("FILE", suffix)
+    recipe.write_text(text.replace("FEATURIZER", featurizer))
+    return recipe
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.parametrize("reader", ["speech", "spoken_digits"])
+def test_another_rate_than_the_readers_is_told_with_its_place_before_any_sound_is_read(
+    lab: Lab, tmp_path: Path, reader: str, name: str
+) -> None:
+    told = f"featurizer {name} wants {{}} Hz, but the reader brings all sound to 8000 Hz; give both the same"
+    with pytest.raises(RecipeError) as caught:
+        lab.check(written(tmp_path, reader, name))
+    (problem,) = caught.value.problems
+    assert str(problem).startswith(f"{tmp_path}/r.yaml:6:5: features.1.sample_rate: {told.format(16000)}")
+    with pytest.raises(RecipeError) as caught:
+        lab.check(written(tmp_path, reader, f"{name}, sample_rate: 11025"))
+    (problem,) = caught.value.problems
+    place = f"r.yaml:6:{len(name) + 27}: features.1.sample_rate"
+    assert str(problem).startswith(f"{tmp_path}/{place}: {told.format(11025)}")
+
+
+@pytest.mark.parametrize("reader", ["speech", "spoken_digits"])
+def test_the_readers_own_rate_and_features_of_no_sound_are_no_problem(
+    lab: Lab, tmp_path: Path, reader: str
+) -> None:
+    for featurizer in ("mfcc, sample_rate: 8000", "embedding"):
+        lab.check(written(tmp_path, reader, featurizer))
+
+
+class OwnRate:
+    """A plugin with a reader of sound that has a `sample_rate` of another meaning."""
+
+    @hookimpl
+    def seqlab_register_readers(self) -> list[Component[Any]]:
+        def build(config: Config, context: ReaderContext) -> Any:
+            raise AssertionError("a check builds nothing")
+
+        config = create_model("Own", __base__=Config, sample_rate=(int, 8000))
+        return [Component(name="own", config=config, build=build, summary="for the tests")]
+
+
+def test_of_a_plugins_reader_nothing_is_guessed(tmp_path: Path) -> None:
+    recipe = written(tmp_path, "speech", "mfcc")
+    Lab([OwnRate()], entry_points=False).check(recipe, ["data.reader={name: own, sample_rate: 1}"])
 
 
 def test_settings_are_read_without_torch_or_numpy() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from seqlab.api import FieldKind, HeadContext, SeqlabError
+from seqlab import Lab
+from seqlab.api import FieldKind, HeadContext, RecipeError, SeqlabError
 from seqlab.builtin.heads.ctc import CTCHead
-from seqlab.builtin.heads.ctc_plugin import CTCConfig, seqlab_register_heads
+from seqlab.builtin.heads.ctc_plugin import CTCConfig, CTCHintsConfig, seqlab_register_heads
 from seqlab.builtin.heads.units import BytePairs, Characters, Phones
 from seqlab.testing import check_head
 
@@ -87,6 +88,23 @@ def test_a_target_that_is_none_is_refused(config: dict[str, Any], fields: Any, m
 def test_settings_that_mean_nothing_are_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         CTCConfig(**config)
+
+
+def test_one_epoch_tells_no_loss_that_stays() -> None:
+    with pytest.raises(ValidationError, match="greater than or equal to 2"):
+        CTCHintsConfig(patience=1)
+
+
+def test_hints_for_heads_that_do_not_learn_by_ctc_are_told_with_their_place(lab: Lab, toy: Path) -> None:
+    toy.write_text(toy.read_text().replace("\ntrain:", "\n  - ctc_hints\ntrain:"))
+    line = toy.read_text().splitlines().index("  - ctc_hints") + 1
+    with pytest.raises(RecipeError) as caught:
+        lab.check(toy)
+    (problem,) = caught.value.problems
+    told = "observers.2: observer ctc_hints watches heads that learn by CTC; there is none"
+    assert str(problem) == f"{toy}:{line}:5: {told}"
+    lab.check(toy, ["observers=[console]"])
+    lab.check(toy, ["head=[tagging, {name: ctc, target: text}]"])
 
 
 def test_bpe_without_sentencepiece_is_refused_when_the_head_is_built(monkeypatch: pytest.MonkeyPatch) -> None:

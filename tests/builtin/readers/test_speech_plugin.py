@@ -12,7 +12,7 @@ import pytest
 from pydantic import ValidationError
 from sounds import ALPHABET, DAMAGED, ODD, damaged_folder, manifest, tone, write
 
-from seqlab.api import DataError, ReaderContext
+from seqlab.api import DataError, ReaderContext, RecipeError
 from seqlab.audio import AudioSettings, Limits
 from seqlab.builtin.readers.manifests import ManifestLayout
 from seqlab.builtin.readers.speech_plugin import seqlab_register_readers
@@ -73,8 +73,22 @@ def test_every_setting_arrives() -> None:
     ("name", "values", "message"),
     [
         ("speech", {"alphabet": "abca"}, "character 'a' stands twice in the alphabet"),
-        ("kaldi", {"min_duration": 3, "max_duration": 2}, "must be at least min_duration, 3, got 2"),
-        ("kaldi", {"min_duration": 90}, "must be at least min_duration, 90, got 60"),
+        (
+            "kaldi",
+            {"min_duration": 3, "max_duration": 2},
+            "nothing would pass: min_duration is 3, max_duration 2",
+        ),
+        ("kaldi", {"min_duration": 90}, "nothing would pass: min_duration is 90, max_duration 60"),
+        (
+            "speech",
+            {"min_file_rate": 50_000, "max_file_rate": 20_000},
+            "nothing would pass: min_file_rate is 50000, max_file_rate 20000",
+        ),
+        (
+            "audio_folder",
+            {"min_file_rate": 500_000},
+            "nothing would pass: min_file_rate is 500000, max_file_rate 384000",
+        ),
         ("speech", {"channel": -1}, "Input should be greater than or equal to 0"),
         ("speech", {"channel": "left"}, "Input should be 'mix'"),
         ("speech", {"normalize": {"replace": {"": "x"}}}, "String should have at least 1 character"),
@@ -86,6 +100,24 @@ def test_wrong_settings(name: str, values: dict[str, Any], message: str) -> None
     with pytest.raises(ValidationError) as caught:
         COMPONENTS[name].config.model_validate(values)
     assert message in [problem["msg"].removeprefix("Value error, ") for problem in caught.value.errors()]
+
+
+@pytest.mark.parametrize("values", [{"min_file_rate": 8000, "max_file_rate": 8000}, {"max_file_rate": 4000}])
+def test_one_rate_of_files_may_be_all_that_passes(values: dict[str, Any]) -> None:
+    COMPONENTS["speech"].config.model_validate(values)
+
+
+def test_a_recipe_that_refuses_every_file_is_told_with_the_place_before_any_is_read(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").touch()
+    (tmp_path / "r.yaml").write_text(
+        "data:\n  reader:\n    name: speech\n    min_file_rate: 50000\n    max_file_rate: 20000\n"
+        "  train: train.jsonl\nfeatures: [log_mel]\nencoder: bilstm\nhead: ctc\n"
+    )
+    message = (
+        r"r\.yaml:5:20: data\.reader\.max_file_rate: nothing would pass: min_file_rate is 50000, max_file"
+    )
+    with pytest.raises(RecipeError, match=message):
+        Lab(entry_points=False).check(tmp_path / "r.yaml")
 
 
 def test_settings_survive_the_recipe_that_a_run_saves() -> None:
@@ -161,6 +193,17 @@ def test_fail_ends_with_the_first_damaged_sound(speech_lab: Lab, tmp_path: Path)
             recipe(path, "fail"), options=RunOptions(out=tmp_path / "run", device="cpu", threads=1)
         )
     assert str(caught.value) == f"{path}:6: {tmp_path}/truncated.wav: {DAMAGED['truncated']}"
+
+
+def test_what_is_not_checked_cannot_be_skipped_and_check_says_so(speech_lab: Lab, tmp_path: Path) -> None:
+    path = damaged_folder(tmp_path)
+    for reader in ("speech", "joined_speech"):
+        given = recipe(path, "skip")
+        given["data"]["reader"] = {"name": reader, "check": False}
+        with pytest.raises(RecipeError, match=r"data\.reader\.check: .* on_error: skip needs check: true"):
+            speech_lab.check(given)
+        given["data"]["on_error"] = "fail"
+        speech_lab.check(given)
 
 
 # --- real sets ---------------------------------------------------------------------------------------------
