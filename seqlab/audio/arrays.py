@@ -95,7 +95,7 @@ class AudioSamples:
         """Return (time,) or (time, channels) as (time, channels)."""
         if samples.ndim not in (1, 2) or not samples.size or samples.shape[-1] > len(samples):
             hint = "; transpose it" if samples.ndim == 2 and samples.size else ""
-            wanted = "samples of shape (time,) or (time, channels)"
+            wanted = "samples of shape (time,) or (time, channels), time > 0"
             raise self._error(f"expected {wanted}, got {samples.shape}{hint}")
         return samples[:, None] if samples.ndim == 1 else samples
 

@@ -15,16 +15,12 @@ from typing import BinaryIO, Literal
 
 from seqlab.audio.chunks import AIFF, CAF, RF64, RIFF, RIFX, W64, chunk_shortage, headless, lack
 from seqlab.audio.mp3 import begins_frame
+from seqlab.audio.ogg import LAST_PAGE, PAGE_HEADER
 
 __all__ = ["NOTICED", "explain", "shortage", "sound_format"]
 
-PAGE_HEADER = 27
-"""Bytes of an Ogg page before its table of segments (RFC 3533, section 6)."""
 LARGEST_PAGE = PAGE_HEADER + 255 + 255 * 255
 """Bytes of the largest Ogg page."""
-LAST_PAGE = 4
-"""Flag of the page that ends an Ogg stream."""
-
 AU_UNKNOWN_SIZE = 0xFFFF_FFFF
 """Stands in AU's header where the sound was streamed."""
 

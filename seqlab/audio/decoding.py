@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from seqlab.audio.containers import NOTICED, explain, shortage
 from seqlab.audio.mp3 import count
+from seqlab.audio.ogg import damaged_page
 from seqlab.errors import DataError, Place
 
 __all__ = ["BLOCK", "Encoded", "Header", "Source"]
@@ -76,6 +77,8 @@ class Source:
         """What the header announces; DataError where the file is no sound, empty or cut off."""
         with self._sound() as sound:
             header = Header(sound.frames, sound.samplerate, sound.channels, sound.format)
+        if header.format == "OGG":
+            self._check_pages()
         if header.frames >= NO_LENGTH:
             raise self.error("its header gives no length; encode it anew, with ffmpeg or sox say")
         if not header.frames:
@@ -110,6 +113,13 @@ class Source:
     def error(self, reason: str) -> DataError:
         """Return the error that names this sound."""
         return DataError(reason, place=Place(self.name))
+
+    def _check_pages(self) -> None:
+        """Look for pages that libsndfile would pass over: an Ogg file that lacks them is quietly shorter."""
+        with self._opened() as stream, self._told():
+            place = damaged_page(io.BufferedReader(stream) if self.path else stream)
+        if place is not None:
+            raise self.error(f"damaged: the page that begins at byte {place} is not what its checksum says")
 
     def _counted(self, header: Header) -> Header:
         """Hold the length that libsndfile estimates where an MP3 file tells none against the frames there."""

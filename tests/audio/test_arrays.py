@@ -49,14 +49,17 @@ def test_lists_and_doubles_are_taken(samples: object) -> None:
     [
         (
             np.zeros((2, 100)),
-            "expected samples of shape (time,) or (time, channels), got (2, 100); transpose it",
+            "expected samples of shape (time,) or (time, channels), time > 0, got (2, 100); transpose it",
         ),
         (
             np.zeros((1, 100)),
-            "expected samples of shape (time,) or (time, channels), got (1, 100); transpose it",
+            "expected samples of shape (time,) or (time, channels), time > 0, got (1, 100); transpose it",
         ),
-        (np.zeros((9, 2, 2)), "expected samples of shape (time,) or (time, channels), got (9, 2, 2)"),
-        (np.zeros(0), "expected samples of shape (time,) or (time, channels), got (0,)"),
+        (
+            np.zeros((9, 2, 2)),
+            "expected samples of shape (time,) or (time, channels), time > 0, got (9, 2, 2)",
+        ),
+        (np.zeros(0), "expected samples of shape (time,) or (time, channels), time > 0, got (0,)"),
         (np.zeros(9, dtype=complex), "expected samples of a floating-point or integer type, got complex128"),
         (np.zeros(9, dtype=bool), "expected samples of a floating-point or integer type, got bool"),
     ],

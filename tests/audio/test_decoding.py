@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,25 @@ def test_a_truncated_file_never_passes_for_a_short_one(tmp_path: Path, form: str
 def test_every_format_that_is_offered_is_told_when_it_is_truncated() -> None:
     names = {"oga": "OGG", "opus": "OGG", "sph": "NIST", "aif": "AIFF"}
     assert {names.get(suffix[1:], suffix[1:].upper()) for suffix in SUFFIXES} <= set(TOLD)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9])
+def test_a_page_that_the_decoder_would_pass_over_is_told(tmp_path: Path, share: float) -> None:
+    path = write(tmp_path / "a.ogg", np.random.default_rng(1).uniform(-0.5, 0.5, 48_000))
+    data = bytearray(path.read_bytes())
+    data[int(share * len(data))] ^= 1
+    path.write_bytes(data)
+    for source in (Source(path), Source(bytes(data))):
+        found = re.fullmatch(r"damaged: the page that begins at byte (\d+) is not .*", message(source))
+        assert found
+        assert 0 < int(found[1]) <= share * len(data)
+
+
+def test_what_follows_the_last_page_is_none(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.ogg", tone(1.0))
+    length = len(whole(Source(path)))
+    path.write_bytes(path.read_bytes() + b"TAG" + bytes(125))
+    assert len(whole(Source(path))) == length
 
 
 def test_damage_in_the_middle_of_a_flac_file_is_placed(tmp_path: Path) -> None:

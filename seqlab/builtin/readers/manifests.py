@@ -40,10 +40,10 @@ class Columns:
     id: str | None = None
 
     def required(self, *, labelled: bool) -> list[str]:
-        """Return the names that every record must hold."""
+        """Return the names that every record must hold; without labels nobody asks for text and speaker."""
         names = {each.name: getattr(self, each.name) for each in fields(self)}
         if not labelled:
-            del names["text"]
+            del names["text"], names["speaker"]
         return [name for name in names.values() if name is not None]
 
 

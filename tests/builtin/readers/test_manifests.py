@@ -174,6 +174,8 @@ def test_a_name_that_was_chosen_must_be_there(tmp_path: Path) -> None:
     assert one(path).origin.speaker is None
     assert one(path, speaker="speaker_id").origin.speaker == "ann"
     assert errors(path, speaker="speaker-id") == [":1: missing key 'speaker-id'; did you mean 'speaker_id'?"]
+    unlabelled = ManifestLayout(Columns(speaker="speaker-id", text="norm")).entries(path, labelled=False)
+    assert [type(each) for each in unlabelled] == [Entry]
 
 
 @pytest.mark.parametrize("name", ["m.tsv", "m.csv"])
