@@ -117,7 +117,7 @@ class Source:
     def _check_pages(self) -> None:
         """Look for pages that libsndfile would pass over: an Ogg file that lacks them is quietly shorter."""
         with self._opened() as stream, self._told():
-            place = damaged_page(io.BufferedReader(stream) if self.path else stream)
+            place = damaged_page(stream)
         if place is not None:
             raise self.error(f"damaged: the page that begins at byte {place} is not what its checksum says")
 
