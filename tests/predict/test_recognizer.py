@@ -355,7 +355,7 @@ def test_one_sound_is_not_many(sound: Any, shared: Recognizer) -> None:
         (np.zeros(RATE), "sound 1: <array>: silent: every sample is 0"),
         (tone(0.02, RATE), "sound 1: <array>: too short: 0.02 s, at least 0.05 s are needed"),
         (np.zeros((2, 9)), "sound 1: <array>: expected samples of shape (time,) or (time, channels),"
-         " got (2, 9); transpose it"),
+         " time > 0, got (2, 9); transpose it"),
         (np.full(RATE, np.nan), "sound 1: <array>: sample 0 (at 0.000 s) is nan; samples must be finite"
          " numbers"),
     ],
