@@ -15,12 +15,10 @@ from typing import BinaryIO, Literal
 
 from seqlab.audio.chunks import AIFF, CAF, RF64, RIFF, RIFX, W64, chunk_shortage, headless, lack
 from seqlab.audio.mp3 import begins_frame
-from seqlab.audio.ogg import LAST_PAGE, PAGE_HEADER
+from seqlab.audio.ogg import page_shortage
 
 __all__ = ["NOTICED", "explain", "shortage", "sound_format"]
 
-LARGEST_PAGE = PAGE_HEADER + 255 + 255 * 255
-"""Bytes of the largest Ogg page."""
 AU_UNKNOWN_SIZE = 0xFFFF_FFFF
 """Stands in AU's header where the sound was streamed."""
 
@@ -113,17 +111,6 @@ def _sphere(stream: BinaryIO, size: int) -> str:
     return lack(size, int(length), samples * channels * width)
 
 
-def _ogg(stream: BinaryIO, size: int) -> str:
-    """Look at the last page: it must be whole, and flagged as the last one."""
-    stream.seek(max(0, size - LARGEST_PAGE))
-    tail = stream.read()
-    page = tail[max(0, tail.rfind(b"OggS")) :]
-    table = page[PAGE_HEADER : PAGE_HEADER + page[PAGE_HEADER - 1]] if len(page) >= PAGE_HEADER else b""
-    if not table or len(page) < PAGE_HEADER + len(table) + sum(table):
-        return "truncated: its last page is cut off"
-    return "" if page[5] & LAST_PAGE else "truncated: the page that ends the stream is missing"
-
-
 @dataclass(frozen=True)
 class Container:
     """A format of sound: its name, the bytes at offsets by which it is known, and what tells a shortage."""
@@ -138,7 +125,7 @@ SOUND = (
     Container("WAV", ((0, b"RIFX"), (8, b"WAVE")), partial(chunk_shortage, layout=RIFX)),
     Container("RF64", ((0, b"RF64"), (8, b"WAVE")), partial(chunk_shortage, layout=RF64)),
     Container("FLAC", ((0, b"fLaC"),), _told_by_decoding),
-    Container("OGG", ((0, b"OggS"),), _ogg),
+    Container("OGG", ((0, b"OggS"),), page_shortage),
     Container("SPHERE", ((0, b"NIST_1A\n"),), _sphere),
     Container("AIFF", ((0, b"FORM"), (8, b"AIF")), partial(chunk_shortage, layout=AIFF)),
     Container("AU", ((0, b".snd\0"),), partial(_au, order="big")),

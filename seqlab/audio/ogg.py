@@ -1,4 +1,4 @@
-"""The pages of an Ogg file and their checksums (RFC 3533, section 6).
+"""The pages of an Ogg file (RFC 3533, section 6): whether the last one is there, and the checksums of all.
 
 Decoders pass over a page whose checksum is wrong: what is heard is shorter than what was said.
 """
@@ -8,16 +8,33 @@ from __future__ import annotations
 import zlib
 from typing import BinaryIO
 
-__all__ = ["LAST_PAGE", "PAGE_HEADER", "damaged_page"]
+__all__ = ["damaged_page", "page_shortage"]
 
 PAGE_HEADER = 27
 """Bytes of a page before its table of segments."""
+
+LARGEST_PAGE = PAGE_HEADER + 255 + 255 * 255
+"""Bytes of the largest page."""
 
 LAST_PAGE = 4
 """Flag of the page that ends a stream."""
 
 MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 """Each byte with its bits in reverse."""
+
+
+def page_shortage(stream: BinaryIO, size: int) -> str:
+    """Say what is missing from the last page of a file of `size` bytes, an empty string where it is whole.
+
+    It must be flagged as the last one, too.
+    """
+    stream.seek(max(0, size - LARGEST_PAGE))
+    tail = stream.read()
+    page = tail[max(0, tail.rfind(b"OggS")) :]
+    table = page[PAGE_HEADER : PAGE_HEADER + page[PAGE_HEADER - 1]] if len(page) >= PAGE_HEADER else b""
+    if not table or len(page) < PAGE_HEADER + len(table) + sum(table):
+        return "truncated: its last page is cut off"
+    return "" if page[5] & LAST_PAGE else "truncated: the page that ends the stream is missing"
 
 
 def damaged_page(stream: BinaryIO) -> int | None:
