@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab.cli.options import pass_lab, plugin_option
+from seqlab.cli.output import say
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -27,6 +28,6 @@ def check(lab: Lab, recipe: Path, overrides: tuple[str, ...], *, resolved: bool)
     if resolved:
         from seqlab.recipe import dump_recipe
 
-        click.echo(dump_recipe(checked.resolved()), nl=False)
+        click.echo(dump_recipe(checked.resolved()).encode(), nl=False)
     else:
-        click.echo(f"{recipe}: no problems")
+        say(f"{recipe}: no problems")

@@ -10,6 +10,7 @@ import click
 from pydantic_core import to_jsonable_python
 
 from seqlab.cli.options import pass_lab, plugin_option
+from seqlab.cli.output import headed, say
 from seqlab.errors import SeqlabError
 from seqlab.plugin import KINDS, Registry
 from seqlab.settings import Config
@@ -45,10 +46,10 @@ def components(lab: Lab, kind: str | None, name: str | None, *, as_json: bool) -
     except SeqlabError as error:
         raise click.UsageError(str(error)) from None
     if as_json:
-        click.echo(json.dumps(found[0] if name else found, indent=2, ensure_ascii=False))
+        say(json.dumps(found[0] if name else found, indent=2, ensure_ascii=False))
     else:
         for line in document_lines(found[0]) if name else list_lines(found):
-            click.echo(line)
+            say(line)
 
 
 def describe(registry: Registry, kind: str, name: str) -> dict[str, Any]:
@@ -148,13 +149,13 @@ def list_lines(found: list[dict[str, Any]]) -> Iterator[str]:
     for one in found:
         if one["kind"] != heading:
             heading = one["kind"]
-            yield click.style(f"{heading}s", bold=True)
+            yield headed(f"{heading}s")
         yield f"  {one['name']:<{width}}  {one['summary']} ({one['plugin']})"
 
 
 def document_lines(one: Mapping[str, Any]) -> Iterator[str]:
     """Yield the documentation of one component."""
-    yield click.style(f"{one['kind']} {one['name']}", bold=True) + f": {one['summary']}"
+    yield headed(f"{one['kind']} {one['name']}", f": {one['summary']}")
     yield f"plugin: {one['plugin']}"
     yield f"source: {one['source']}"
     if not one["keys"]:
@@ -164,5 +165,5 @@ def document_lines(one: Mapping[str, Any]) -> Iterator[str]:
             "required" if key["required"] else f"default {json.dumps(key['default'], ensure_ascii=False)}"
         )
         yield ""
-        yield click.style(key["key"], bold=True) + f": {key['type']} ({default})"
+        yield headed(key["key"], f": {key['type']} ({default})")
         yield from (f"    {line.strip()}" for line in key["documentation"].splitlines())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import pass_lab, plugin_option
+from seqlab.cli.output import headed, say
 from seqlab.datasets import DatasetEntry, data_folders, find_dataset, need_dataset
 from seqlab.datasets.getting import whole_dataset
 from seqlab.errors import SeqlabError
+from seqlab.printable import printable
 
 if TYPE_CHECKING:
     from seqlab.datasets.fetching import Progress
@@ -38,10 +41,10 @@ def list_(lab: Lab, *, as_json: bool) -> None:
     """List the data sets of the catalogue, and which of them are on this machine."""
     found = [facts(lab, name) for name in lab.registry.datasets()]
     if as_json:
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        say(json.dumps(found, indent=2, ensure_ascii=False))
         return
     for line in table(found):
-        click.echo(line)
+        say(line)
 
 
 @data.command
@@ -53,10 +56,10 @@ def show(lab: Lab, name: str, *, as_json: bool) -> None:
     """Say everything about data set NAME: licence, citation, reader, splits, files."""
     about = facts(lab, entry_of(lab, name).name)
     if as_json:
-        click.echo(json.dumps(about, indent=2, ensure_ascii=False))
+        say(json.dumps(about, indent=2, ensure_ascii=False))
         return
     for line in about_lines(about):
-        click.echo(line)
+        say(line)
 
 
 @data.command
@@ -71,13 +74,13 @@ def get(lab: Lab, names: tuple[str, ...]) -> None:
     """
     for entry in [entry_of(lab, name) for name in names]:
         if here := whole_dataset(entry):
-            click.echo(f"{entry.name}: is here, and checked: {here}")
+            say(f"{entry.name}: is here, and checked: {here}")
             continue
         for line in terms(entry):
-            click.echo(line)
+            say(line)
         with bars() as progress:
             folder = lab.get_dataset(entry.name, progress)
-        click.echo(f"{entry.name}: fetched and checked: {folder}")
+        say(f"{entry.name}: fetched and checked: {folder}")
 
 
 @data.command
@@ -86,7 +89,7 @@ def get(lab: Lab, names: tuple[str, ...]) -> None:
 @pass_lab
 def path(lab: Lab, name: str) -> None:
     """Print the folder of data set NAME."""
-    click.echo(str(need_dataset(entry_of(lab, name))))
+    click.echo(os.fsencode(need_dataset(entry_of(lab, name))))
 
 
 @data.command
@@ -101,7 +104,7 @@ def cache(*, clear: bool) -> None:
     info = clear_cache() if clear else cache_info()
     removed = "removed " if clear else ""
     files = f"{info.entries:,} sounds in {info.files:,} files, {info.size / 1e6:,.1f} MB"
-    click.echo(f"{info.path}: {removed}features of {files}")
+    say(f"{info.path}: {removed}features of {files}")
 
 
 def entry_of(lab: Lab, name: str) -> DatasetEntry:
@@ -135,7 +138,7 @@ def table(found: list[dict[str, Any]]) -> Iterator[str]:
 
 def terms(entry: DatasetEntry) -> Iterator[str]:
     """Yield what a user should know before anything is fetched."""
-    yield f"{click.style(entry.name, bold=True)}: {entry.summary}"
+    yield headed(entry.name, f": {entry.summary}")
     yield f"licence: {entry.licence}"
     yield f"citation: {entry.citation}"
     yield f"origin: {entry.origin}"
@@ -143,7 +146,7 @@ def terms(entry: DatasetEntry) -> Iterator[str]:
 
 def about_lines(about: Mapping[str, Any]) -> Iterator[str]:
     """Yield the description of one data set for people."""
-    yield click.style(about["name"], bold=True) + f": {about['summary']}"
+    yield headed(about["name"], f": {about['summary']}")
     for key in ("licence", "citation", "origin", "notes", "plugin"):
         if about[key]:
             yield f"{key}: {about[key]}"
@@ -169,13 +172,18 @@ def bars() -> Iterator[Progress]:
     from rich.progress import Progress as Display
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     with Display(*columns, console=console, disable=not console.is_terminal) as display:
         tasks: dict[str, TaskID] = {}
 
         def watch(name: str, done: int, total: int | None) -> None:
             if name not in tasks:
-                tasks[name] = display.add_task(name, total=total)
+                tasks[name] = display.add_task(printable(name), total=total)
             display.update(tasks[name], completed=done, total=total)
 
         yield watch

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import pass_quiet_lab, plugin_option
+from seqlab.cli.output import headed, say
 from seqlab.plugin.manager import installed_version
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ def doctor(lab: Lab, *, as_json: bool) -> int:
     """
     findings = examine(lab.plugins.failures)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
+        say(json.dumps([asdict(finding) for finding in findings], indent=2, ensure_ascii=False))
     else:
         print_findings(findings)
     return 0 if all(finding.ok for finding in findings) else 1
@@ -161,10 +162,10 @@ def print_findings(findings: Iterable[Finding]) -> None:
     findings = list(findings)
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        mark = click.style("ok    ", fg="green") if finding.ok else click.style("BROKEN", fg="red")
-        click.echo(f"{mark} {finding.name:<{width}}  {finding.detail}")
+        mark, colour = ("ok    ", "green") if finding.ok else ("BROKEN", "red")
+        say(headed(mark, f" {finding.name:<{width}}  {finding.detail}", fg=colour))
         if finding.remedy:
-            click.echo(f"       {'':<{width}}  mend it with: {finding.remedy}")
+            say(f"       {'':<{width}}  mend it with: {finding.remedy}")
 
 
 def check_python() -> Finding:

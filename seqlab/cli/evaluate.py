@@ -12,6 +12,7 @@ import click
 
 from seqlab.cli.newfile import STANDARD_OUTPUT, new_file, output_path
 from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
+from seqlab.cli.output import say
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -75,7 +76,7 @@ def evaluate(
             with new_file(errors, "--errors") as stream:
                 figures, text = list_errors()
                 stream.write(as_bytes(text))
-    click.echo(as_bytes(json.dumps(figures, indent=2) if as_json else "\n".join(lines(figures))))
+    say(json.dumps(figures, indent=2) if as_json else "\n".join(lines(figures)))
     if listed:
         click.echo(as_bytes(f"\n{listed}"), nl=False)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from typing import Any, NamedTuple, TextIO
 
 import click
@@ -124,10 +125,18 @@ def seqlab() -> None:
     """Train and use sequence models from recipes; every part comes from a plugin."""
 
 
+class Telling(logging.Handler):
+    """Prints what is logged to standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record."""
+        tell(self.format(record))
+
+
 @contextmanager
 def logging_to_stderr() -> Iterator[None]:
     """Print what seqlab logs while a command runs as `warning: ...`."""
-    handler = logging.StreamHandler()
+    handler = Telling()
     handler.setFormatter(logging.Formatter("warning: %(message)s"))
     logger = logging.getLogger("seqlab")
     logger.addHandler(handler)
@@ -159,8 +168,9 @@ def main(args: Sequence[str] | None = None) -> int:
         tell(str(error) if isinstance(error, RecipeError) else f"error: {error}")
         return error.exit_code
     except click.ClickException as error:
-        with suppress(OSError):
-            error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        tell(shown.getvalue().rstrip("\n"))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 import click
 
 from seqlab.errors import PluginError
+from seqlab.printable import printable
 from seqlab.settings import Precision
 
 if TYPE_CHECKING:
@@ -107,9 +108,9 @@ def left_out(error: PluginError) -> str:
 
 
 def tell(message: str) -> None:
-    """Print to standard error; that nobody can read it is no reason to stop."""
+    """Print to standard error, without control characters; that nobody can read it is no reason to stop."""
     with suppress(OSError):
-        click.echo(message, err=True)
+        click.echo(printable(message), err=True)
 
 
 def session_of(context: click.Context) -> Session:

@@ -1,19 +1,42 @@
-"""A stream that a command writes to, whose own errors are told from those of other files."""
+"""What a command writes to standard output: lines for people, and data."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from seqlab.errors import SeqlabError
+import click
 
-__all__ = ["Output"]
+from seqlab.errors import SeqlabError
+from seqlab.printable import printable
+
+__all__ = ["Line", "Output", "headed", "say"]
+
+
+class Line(str):
+    """A line that `headed` has made fit for a terminal already, styles included."""
+
+    __slots__ = ()
+
+
+def headed(heading: str, rest: str = "", **style: Any) -> Line:
+    """Return a line that begins with a heading, bold where no other style is named."""
+    return Line(click.style(printable(heading), **(style or {"bold": True})) + printable(rest))
+
+
+def say(line: str) -> None:
+    """Print a line for people, or JSON, to standard output, without control characters.
+
+    Data goes to `sys.stdout.buffer`, as bytes: only a terminal is shown it otherwise than it is.
+    """
+    click.echo(line if isinstance(line, Line) else printable(line))
 
 
 class Output:
     """A stream, or its buffer, under the name that messages have for it.
 
-    What cannot be written, on a full disk say, is a SeqlabError; a broken pipe stays one.
+    What cannot be written, on a full disk say, is a SeqlabError; a broken pipe stays one. A terminal is shown
+    bytes as printable text.
     """
 
     def __init__(self, stream: Any, name: str) -> None:
@@ -30,6 +53,8 @@ class Output:
 
     def write(self, content: str | bytes) -> int:
         """Write to the stream."""
+        if isinstance(content, bytes) and self.stream.isatty():
+            content = printable(content.decode(errors="surrogateescape")).encode()
         return int(self.attempt(self.stream.write, content))
 
     def flush(self) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import pass_quiet_lab, plugin_option
+from seqlab.cli.output import headed, say
 from seqlab.plugin import KINDS, PluginInfo, Plugins
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def plugins(lab: Lab, *, as_json: bool) -> None:
     """List plugins: versions, what each registers, which failed and which are disabled."""
     lines = [json.dumps(as_data(lab.plugins), indent=2)] if as_json else as_lines(lab.plugins)
     for line in lines:
-        click.echo(line)
+        say(line)
 
 
 def as_data(plugins: Plugins) -> dict[str, Any]:
@@ -63,9 +64,7 @@ def as_lines(plugins: Plugins) -> Iterator[str]:
 def plugin_lines(info: PluginInfo) -> Iterator[str]:
     """Yield a heading, then one line per kind of component, then the other hooks."""
     shipped = " ".join(part for part in (info.distribution, info.version) if part)
-    yield (
-        click.style(info.name, bold=True) + f" ({', '.join(part for part in (shipped, info.origin) if part)})"
-    )
+    yield headed(info.name, f" ({', '.join(part for part in (shipped, info.origin) if part)})")
     for kind in KINDS:
         names = sorted(name for of, name in info.components if of == kind)
         if names:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqlab.cli.options import device_option, pass_lab, plugin_option, session_of, tell, threads_option
+from seqlab.cli.output import say
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -68,7 +69,7 @@ def run(
             command = resume_command(click.get_current_context())
             raise Cancelled(f"{error}; {f'continue with: {command}' if saves else UNSAVED}") from error
     for line in summary(report, folder, sound=hears(Assembly(checked, lab.registry))):
-        click.echo(line)
+        say(line)
 
 
 @contextmanager

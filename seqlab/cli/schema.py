@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from seqlab.cli.options import pass_lab, plugin_option
+from seqlab.cli.output import say
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -26,4 +27,4 @@ def schema(lab: Lab) -> None:
     from seqlab.recipe import recipe_json_schema
 
     found = recipe_json_schema(lab.registry.described(), lab.registry.datasets())
-    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+    say(json.dumps(found, indent=2, ensure_ascii=False))

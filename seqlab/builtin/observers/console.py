@@ -10,6 +10,7 @@ from rich.console import Console as RichConsole
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from seqlab.engine import Observer, StepRecord, Trainer
+from seqlab.printable import printable
 
 __all__ = ["Console"]
 
@@ -25,9 +26,9 @@ class StandardError(RichConsole):
         self.quiet = True
 
     def say(self, text: str) -> None:
-        """Print a line as it is."""
+        """Print a line as it is, but for control characters."""
         with self.lenient():
-            self.print(text, markup=False)
+            self.print(printable(text), markup=False)
 
     @contextmanager
     def lenient(self) -> Iterator[None]:
