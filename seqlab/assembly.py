@@ -31,12 +31,14 @@ from seqlab.api import (
     RecipeError,
     SeqlabError,
 )
-from seqlab.engine import Dataset, EncoderChain, Observer, SequenceModel
-from seqlab.plugin import Registry
+from seqlab.calling import ModelParts, called
+from seqlab.contract import Values, attribute_fault
+from seqlab.engine import Column, Dataset, EncoderChain, Observer, SequenceModel
+from seqlab.plugin import Part, Registry, lacks_memory, raised
 from seqlab.recipe import ComponentRef, Recipe
 from seqlab.suggest import one_of
 
-__all__ = ["Assembly", "build_component", "placed"]
+__all__ = ["Assembly", "build_component", "placed", "values_of"]
 
 LEARNS = ("fit", "state", "restore")
 
@@ -53,33 +55,30 @@ REQUIRED: Mapping[str, Sequence[str]] = {
 
 
 def build_component(registry: Registry, ref: ComponentRef, context: object) -> Any:
-    """Build a component of a recipe; a fault of plugin code becomes a PluginError with the plugin's name."""
+    """Build a component of a recipe, to be called as `called` has it.
+
+    A fault of plugin code becomes a PluginError with the plugin's name, an error without a place gets that of
+    the component in the recipe.
+    """
+    part = registry.part(ref.kind, ref.name)
     try:
         built = registry.get(ref.kind, ref.name).build(ref.config, context)
     except SeqlabError as error:
         raise placed(error, ref) from error
-    except (MemoryError, RuntimeError) as error:
-        if not _lacks_memory(error):
-            raise _blame(registry, ref, f"cannot be built: {type(error).__name__}: {error}") from error
-        problem = f"{ref.kind} {ref.name!r} needs more memory than there is; make it smaller"
+    except (Exception, SystemExit) as error:
+        if not lacks_memory(error):
+            raise part.refused(f"cannot be built: {raised(error, part.package)}") from error
+        problem = f"{part} needs more memory than there is; make it smaller"
         raise RecipeError([Problem(ref.place, "", problem)]) from error
-    except Exception as error:
-        reason = f"cannot be built: {type(error).__name__}: {error}"
-        raise _blame(registry, ref, reason) from error
-    if missing := [name for name in REQUIRED[ref.kind] if not hasattr(built, name)]:
-        wanted = f"see seqlab.api.{ref.kind.capitalize()}"
-        raise _blame(registry, ref, f"was built as {built!r}, which lacks {', '.join(missing)}; {wanted}")
-    return built
-
-
-def _lacks_memory(error: BaseException) -> bool:
-    """Tell torch's failure to allocate, which is a RuntimeError, from others."""
-    return isinstance(error, MemoryError) or "allocate memory" in str(error)
-
-
-def _blame(registry: Registry, ref: ComponentRef, reason: str) -> PluginError:
-    owner = registry.owner(ref.kind, ref.name)
-    return PluginError(f"{ref.kind} {ref.name!r} {reason}", plugin=owner)
+    with part.calling("build"):
+        missing = [name for name in REQUIRED[ref.kind] if not hasattr(built, name)]
+        fault = "" if missing else attribute_fault(ref.kind, built)
+    wanted = f"; see seqlab.api.{ref.kind.capitalize()}"
+    if missing:
+        raise part.refused(f"was built as {built!r}, which lacks {', '.join(missing)}{wanted}")
+    if fault:
+        raise part.refused(f"{fault}{wanted}")
+    return called(built, part, context)
 
 
 def placed(error: SeqlabError, ref: ComponentRef) -> SeqlabError:
@@ -116,24 +115,25 @@ class Assembly:
             raise RecipeError(
                 [recipe.problem("head", f"every head needs a target of its own, got: {targets}")]
             )
+        self._check_fields()
         self.metrics: dict[str, dict[str, Metric]] = {
             target: self._build_metrics(head) for target, head in self.heads.items()
         }
-        self._check_fields()
 
     # --- learning and remembering --------------------------------------------------------------------------
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn vocabularies, labels and what metrics need from the training examples and nothing else."""
         for featurizer in self.featurizers:
-            featurizer.fit(_values(examples, featurizer.field))
+            featurizer.fit(values_of(examples, featurizer.field))
         for ref, head in zip(self.recipe.heads, self.heads.values(), strict=True):
             try:
-                head.fit(_values(examples, head.target))
+                head.fit(values_of(examples, head.target))
             except SeqlabError as error:
                 raise placed(error, ref) from error
         for metric in self._all_metrics():
-            metric.fit(examples)
+            metric.fit(Values(examples, examples))
+        self.state()  # what no package can keep is told now, not after the training
 
     def state(self) -> dict[str, Any]:
         """Return what was learned, as plain JSON data."""
@@ -169,9 +169,10 @@ class Assembly:
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
         """Encode examples, with their targets where they are labelled."""
-        features = tuple(each.encode(_values(examples, each.field)) for each in self.featurizers)
+        features = tuple(each.encode(values_of(examples, each.field)) for each in self.featurizers)
+        self._check_side_by_side(features, examples)
         heads = self.heads.items() if labelled else ()
-        targets = {target: head.encode(_values(examples, target)) for target, head in heads}
+        targets = {target: head.encode(values_of(examples, target)) for target, head in heads}
         return Dataset(features, targets, Places(examples))
 
     def with_room(
@@ -182,7 +183,7 @@ class Assembly:
         They are refused by name: DataError, unless the recipe says `on_error: skip`. RecipeError where a head
         needs one state per label and the encoder changes the lengths.
         """
-        self._check_aligned(data, _states(model, data))
+        self._check_aligned(data, model.output_lengths(data.lengths))
         lacking = self.short_of_states(model, examples, data)
         if not lacking:
             return examples, data
@@ -198,7 +199,7 @@ class Assembly:
         self, model: SequenceModel, examples: Sequence[Example], data: Dataset
     ) -> dict[int, DataError]:
         """Return, by number, why examples have fewer states than their targets need: no loss counts them."""
-        lengths = _states(model, data)
+        lengths = model.output_lengths(data.lengths)
         found: dict[int, DataError] = {}
         for target, needed in self.states_needed(examples).items():
             for index in (lengths < needed).nonzero().flatten().tolist():
@@ -213,7 +214,7 @@ class Assembly:
         """Return how many states each example needs, by the target of each head that needs a least number."""
         needs = {target: shortest for target, head in self.heads.items() if (shortest := _shortest(head))}
         return {
-            target: torch.tensor(shortest(_values(examples, target))) for target, shortest in needs.items()
+            target: torch.tensor(shortest(values_of(examples, target))) for target, shortest in needs.items()
         }
 
     def model(self) -> SequenceModel:
@@ -226,7 +227,18 @@ class Assembly:
             input_size = _output_size(encoders[-1])
         encoder = encoders[0] if len(encoders) == 1 else EncoderChain(encoders)
         heads = {target: head.module(input_size) for target, head in self.heads.items()}
-        return SequenceModel(featurizers, encoder, heads)
+        return SequenceModel(featurizers, encoder, heads, self._model_parts())
+
+    def _model_parts(self) -> ModelParts:
+        """Say which component each part of the model belongs to."""
+        recipe, chained = self.recipe, len(self.recipe.encoders) > 1
+        refs = {f"featurizers.{number}": ref for number, ref in enumerate(recipe.features)}
+        refs |= {
+            f"encoder.encoders.{number}" if chained else "encoder": ref
+            for number, ref in enumerate(recipe.encoders)
+        }
+        refs |= {f"heads.{number}": ref for number, ref in enumerate(recipe.heads)}
+        return ModelParts({path: self.registry.part(ref.kind, ref.name) for path, ref in refs.items()})
 
     # --- names ---------------------------------------------------------------------------------------------
 
@@ -267,24 +279,52 @@ class Assembly:
             )
             raise RecipeError([self.recipe.problem("encoder", message)])
 
+    def _check_side_by_side(self, features: Sequence[Column], examples: Sequence[Example]) -> None:
+        """Refuse featurizers that make unequally many rows of one example: they cannot stand side by side."""
+        for number, column in enumerate(features):
+            if torch.equal(column.lengths, features[0].lengths):
+                continue
+            index = int((column.lengths != features[0].lengths).nonzero()[0])
+            refs = self.recipe.features[0], self.recipe.features[number]
+            one, other = (self.registry.part(ref.kind, ref.name) for ref in refs)
+            message = (
+                f"{other} makes {column.lengths[index]} rows of {examples[index].place}, {one} makes"
+                f" {features[0].lengths[index]}: side by side they must make equally many"
+            )
+            if at_fault := next((part for part in (other, one) if not part.built_in), None):
+                raise PluginError(message, plugin=at_fault.owner)
+            raise RecipeError([self.recipe.problem(f"features.{number}", message)])
+
     def _build(self, ref: ComponentRef, context: object) -> Any:
         return build_component(self.registry, ref, context)
 
     def _build_metrics(self, head: Head) -> dict[str, Metric]:
         refs = self.recipe.metrics
         if refs is None:
-            refs = tuple(self._default(name) for name in head.default_metrics)
+            refs = tuple(self._default(name, head) for name in head.default_metrics)
         context = MetricContext(head.target, self.reader.fields)
         return {ref.name: self._build(ref, context) for ref in refs}
 
-    def _default(self, name: str) -> ComponentRef:
-        config = self.registry.get("metric", name).config()
+    def _default(self, name: str, head: Head) -> ComponentRef:
+        try:
+            config = self.registry.get("metric", name).config()
+        except (SeqlabError, ValueError) as error:  # there is none of this name, or it needs settings
+            raise self._part_of(head).refused(f"names {name!r} in default_metrics: {error}") from error
         return ComponentRef("metric", name, config, self.recipe.place("head"))
 
     def _all_metrics(self) -> list[Metric]:
         return [metric for metrics in self.metrics.values() for metric in metrics.values()]
 
+    def _part_of(self, head: Head) -> Part:
+        refs = zip(self.recipe.heads, self.heads.values(), strict=True)
+        ref = next(ref for ref, each in refs if each is head)
+        return self.registry.part(ref.kind, ref.name)
+
     def _check_fields(self) -> None:
+        for head in self.heads.values():
+            if head.target not in self.reader.fields:
+                message = f"was built with target {head.target!r}, which the reader does not deliver"
+                raise self._part_of(head).refused(f"{message}; {one_of(self.reader.fields)}")
         for number, featurizer in enumerate(self.featurizers):
             if featurizer.field not in self.reader.fields:
                 delivered = one_of(self.reader.fields)
@@ -311,20 +351,14 @@ class Places(Sequence[str]):
         return str(self.examples[index].place)
 
 
-def _values(examples: Iterable[Example], field: str) -> list[Any]:
-    return [example.fields[field] for example in examples]
+def values_of(examples: Sequence[Example], field: str) -> Values:
+    """Return the examples' values of a field."""
+    return Values([example.fields[field] for example in examples], examples)
 
 
 def _shortest(head: Head) -> Callable[[Sequence[Any]], Sequence[int]] | None:
     return getattr(head, "shortest", None)
 
 
-def _states(model: SequenceModel, data: Dataset) -> Tensor:
-    """Return how many states the encoder makes of each example."""
-    return cast("Encoder", model.encoder).output_lengths(data.lengths)
-
-
 def _output_size(module: nn.Module) -> int:
-    size = module.output_size
-    assert isinstance(size, int), "output_size is an integer"
-    return size
+    return cast("Encoder", module).output_size

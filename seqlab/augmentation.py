@@ -7,10 +7,11 @@ is planned by length (batches, feasibility, the number of steps) goes by the exa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,12 +20,13 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqlab.api import Audio, Augmenter, Encoder, Example, PluginError, RecipeError, SeqlabError, Sound
+from seqlab.api import Audio, Augmenter, Example, RecipeError, SeqlabError, Sound
 from seqlab.assembly import Assembly, placed
+from seqlab.contract import Values
 from seqlab.engine import Batch, Column, Dataset, SequenceModel
 from seqlab.engine.seeding import derived_seed
-from seqlab.plugin import raised
-from seqlab.plugin.hookspecs import PROJECT
+from seqlab.errors import ContractError
+from seqlab.plugin import Part
 from seqlab.recipe.placement import Neighbours, misplacement
 
 __all__ = ["KEPT_BYTES", "Augmentation", "KeptSamples", "check_augmenters"]
@@ -52,7 +54,7 @@ class Augmentation:
         self.examples = examples
         self.data = data
         self.featurizers = assembly.featurizers
-        self.encoder = cast("Encoder", model.encoder)
+        self.model = model
         self.needed = _most(len(examples), assembly.states_needed(examples).values())
         self.kept = KeptSamples(KEPT_BYTES)
         steps = _steps(assembly)
@@ -80,7 +82,7 @@ class Augmentation:
         features = tuple(map(_rejoined, after, before))
         targets = {name: column.select(indices) for name, column in self.data.targets.items()}
         batch = Dataset(features, targets).gather(torch.arange(len(numbers)))
-        return Batch(batch.features, batch.targets, indices)
+        return replace(batch, indices=indices, places=self.data.places)
 
     def _change_sounds(self, field: str, after: list[list[Tensor]], numbers: list[int], epoch: int) -> None:
         """Put the frames of changed sounds in the place of those that the data holds."""
@@ -88,7 +90,8 @@ class Augmentation:
         changed = {place: sound for place, sound in sounds if sound is not None}
         for column, featurizer in zip(after, self.featurizers, strict=True):
             if changed and featurizer.field == field:
-                encoded = _pieces(featurizer.encode(list(changed.values())))
+                examples = [self.examples[numbers[place]] for place in changed]
+                encoded = _pieces(featurizer.encode(Values(list(changed.values()), examples)))
                 for place, frames in zip(changed, encoded, strict=True):
                     column[place] = frames
 
@@ -114,7 +117,8 @@ class Augmentation:
         """Take back what was changed of examples whose target or whose other columns it does not fit."""
         lengths = torch.tensor([[len(piece) for piece in column] for column in after])
         misfits = (lengths != lengths[0]).any(dim=0)
-        misfits |= self.encoder.output_lengths(lengths[0]) < self.needed[indices]
+        names = partial(map, self.data.name, indices.tolist())
+        misfits |= self.model.output_lengths(lengths[0], names) < self.needed[indices]
         if misfits.any():
             for column, original in zip(after, map(_pieces, before), strict=True):
                 for place in misfits.nonzero().flatten().tolist():
@@ -187,23 +191,22 @@ class _KeptAudio:
 
 @dataclass(frozen=True)
 class _Step:
-    """An augmenter of a recipe: its number there, its name, and the plugin to name where it is at fault."""
+    """An augmenter of a recipe: its number there, what messages call it, and itself."""
 
     number: int
-    name: str
-    owner: str
+    part: Part
     augmenter: Augmenter
 
     def changed_sound(self, audio: Audio, generator: Generator, example: Example) -> Audio:
-        with self._blaming(example):
+        with self._calling(example):
             result: Audio = self.augmenter(audio, generator)
             if result is audio:
                 return audio
             given, rate = audio.samples(), audio.sample_rate
             if not hasattr(result, "samples") or getattr(result, "sample_rate", None) != rate:
-                raise self._error(f"returned {_shown(result)} where an Audio of {rate} Hz is due", example)
+                raise ContractError(f"returned {_shown(result)} where an Audio of {rate} Hz is expected")
             samples = result.samples()
-        self._check(samples, given, (), example)
+            self._check(samples, given, ())
         return Sound(samples, rate)
 
     def changed_frames(
@@ -211,53 +214,36 @@ class _Step:
     ) -> NDArray[float32]:
         given = frames.view()
         given.flags.writeable = False  # they may be those of the data, for every epoch to come
-        with self._blaming(example):
+        with self._calling(example):
             result = self.augmenter(given, generator)
-        if result is given:
-            return frames
-        self._check(result, given, given.shape[1:], example)
+            if result is given:
+                return frames
+            self._check(result, given, given.shape[1:])
         # What torch takes over: no view that runs backwards, none that may not be written.
         return np.require(result, requirements=["C", "W"])
 
-    def _check(
-        self, result: Any, given: NDArray[float32], features: tuple[int, ...], example: Example
-    ) -> None:
+    def _calling(self, example: Example) -> AbstractContextManager[None]:
+        return self.part.calling("__call__", lambda: [str(example.place)])
+
+    def _check(self, result: Any, given: NDArray[float32], features: tuple[int, ...]) -> None:
         """Refuse what is no float32 array of finite numbers with these features and an allowed length."""
         keeps = self.augmenter.keeps_length
         sizes = ", ".join(map(str, (len(given) if keeps else "time", *features)))
         wanted = f"an array of float32 and shape ({sizes})"
         if not isinstance(result, np.ndarray):
-            raise self._error(f"returned {_shown(result)} where {wanted} is due", example)
+            raise ContractError(f"returned {_shown(result)} where {wanted} is expected")
         fits = result.dtype == float32 and result.ndim == given.ndim and result.shape[1:] == features
         if not fits or not len(result) or (keeps and len(result) != len(given)):
             found = f"an array of {result.dtype} and shape ({', '.join(map(str, result.shape))})"
-            raise self._error(f"returned {found} where {wanted} is due", example)
+            raise ContractError(f"returned {found} where {wanted} is expected")
         if not np.isfinite(result).all():
-            raise self._error("returned numbers that are not finite", example)
-
-    @contextmanager
-    def _blaming(self, example: Example) -> Iterator[None]:
-        try:
-            yield
-        except SeqlabError:
-            raise
-        except Exception as error:
-            # A fault of our own is a programming mistake and keeps its traceback.
-            if self.owner == PROJECT:
-                raise
-            raise self._error(f"raised {raised(error)}", example) from error
-
-    def _error(self, reason: str, example: Example) -> PluginError:
-        return PluginError(f"augmenter {self.name!r} {reason} ({example.place})", plugin=self.owner)
+            raise ContractError("returned numbers that are not finite")
 
 
 def _steps(assembly: Assembly) -> list[_Step]:
     pairs = zip(assembly.recipe.augmenters, assembly.augmenters, strict=True)
-    owner = assembly.registry.owner
-    return [
-        _Step(number, ref.name, owner(ref.kind, ref.name), augmenter)
-        for number, (ref, augmenter) in enumerate(pairs)
-    ]
+    part = assembly.registry.part
+    return [_Step(number, part(ref.kind, ref.name), made) for number, (ref, made) in enumerate(pairs)]
 
 
 def _shown(result: object) -> str:
@@ -277,8 +263,7 @@ def check_augmenters(assembly: Assembly) -> None:
     for step in _steps(assembly):
         stage = step.augmenter.stage
         if stage not in STAGES:
-            message = f"augmenter {step.name!r} has stage {stage!r}; allowed are {', '.join(STAGES)}"
-            raise PluginError(message, plugin=step.owner)
+            raise step.part.refused(f"has stage {stage!r}; allowed are {', '.join(STAGES)}")
         _check_place(step, assembly, among)
 
 
@@ -314,7 +299,7 @@ def _check_columns(step: _Step, assembly: Assembly, data: Dataset) -> None:
 
 
 def _misplaced(step: _Step, assembly: Assembly, reason: str) -> RecipeError:
-    message = f"augmenter {step.name} {reason}"
+    message = f"augmenter {step.part.name} {reason}"
     return RecipeError([assembly.recipe.problem(f"augment.{step.number}", message)])
 
 

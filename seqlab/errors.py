@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
+    "ContractError",
     "DataError",
     "PackageError",
     "Place",
@@ -76,6 +77,7 @@ class PluginError(SeqlabError):
     def __init__(
         self, message: str, *, plugin: str, distribution: str = "", version: str = "", hook: str = ""
     ) -> None:
+        self.message = message
         self.plugin = plugin
         self.distribution = distribution
         self.version = version
@@ -93,6 +95,13 @@ class DataError(SeqlabError):
     def __init__(self, message: str, *, place: Place | None = None) -> None:
         self.place = place
         super().__init__(f"{place}: {message}" if place else message)
+
+
+class ContractError(TypeError):
+    """What a part was asked for breaks its contract: `returned list where a Tensor is expected`.
+
+    A programming mistake, and no SeqlabError; of a part that a plugin registered, a PluginError says so.
+    """
 
 
 class PackageError(SeqlabError):

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqlab.datasets import get_dataset
-from seqlab.errors import PluginError, RecipeError, SeqlabError
-from seqlab.plugin import Plugins, Registry, disabled_from, raised
+from seqlab.errors import PluginError, RecipeError
+from seqlab.plugin import Plugins, Registry, blaming, disabled_from
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.plugin.kinds import Located
 from seqlab.recipe import Recipe, Surroundings, load_recipe
@@ -179,16 +180,14 @@ class Lab:
         had, SeqlabError for an unknown name.
         """
         entry, owner = self.registry.dataset(name), self.registry.dataset_owner(name)
-        try:
+
+        def fault(reason: str) -> PluginError:
+            message = f"getting data set {name!r} {reason}"
+            return PluginError(message, plugin=owner, hook="seqlab_register_datasets")
+
+        # A fault of our own is a programming mistake and keeps its traceback.
+        with nullcontext() if owner == PROJECT else blaming(fault):
             return get_dataset(entry, progress) if progress else get_dataset(entry)
-        except SeqlabError:
-            raise
-        except Exception as error:
-            # A fault of our own is a programming mistake and keeps its traceback.
-            if owner == PROJECT:
-                raise
-            message = f"getting data set {name!r} raised {raised(error)}"
-            raise PluginError(message, plugin=owner, hook="seqlab_register_datasets") from error
 
     def _scorer(self, predictor: TrainedModel, data: Sequence[Path | str], split: str) -> Scorer:
         from seqlab.predict.scoring import BATCH, Scorer

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from seqlab.api import PackageError, RecipeError, SeqlabError
+from seqlab.api import PackageError, PluginError, RecipeError, SeqlabError
 from seqlab.assembly import Assembly
 from seqlab.engine import SequenceModel
 from seqlab.engine.checkpoint import weights, write_atomically
@@ -125,7 +125,7 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
         with seeded(0):  # the first weights are drawn in vain; the host's generator must not notice
             model = assembly.model()
         model.load_state_dict(load_tensors(_checked(folder, manifest)))
-    except PackageError:
+    except (PackageError, PluginError):
         raise
     except MISFITS as error:
         raise PackageError(f"{folder}: the parts of the package do not fit together: {error}") from error

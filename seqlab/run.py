@@ -19,10 +19,8 @@ from seqlab.engine import CheckpointFolder, Evaluation, SequenceModel, Trainer, 
 from seqlab.engine.best import LOSS
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
-from seqlab.observing import blaming
 from seqlab.package import save_package
 from seqlab.plugin import Plugins
-from seqlab.plugin.hookspecs import PROJECT
 from seqlab.predict.scoring import BATCH, Scorer, overall
 from seqlab.recipe import Recipe
 from seqlab.runfolder import RunFolder, default_folder
@@ -149,10 +147,7 @@ class Run:
         registry, context = self.plugins.registry, ObserverContext(info)
         observers: dict[str, Observer] = {}
         for ref in self.recipe.observers:
-            observer = build_component(registry, ref, context)
-            owner = registry.owner("observer", ref.name)
-            # A fault of our own is a programming mistake and keeps its traceback.
-            observers[ref.name] = observer if owner == PROJECT else blaming(observer, ref.name, owner)
+            observers[ref.name] = build_component(registry, ref, context)
         return observers | dict(self.options.observers)
 
     def _trainer(self, model: SequenceModel, job: TrainingJob) -> Trainer:
@@ -170,7 +165,14 @@ class Run:
             allowed = one_of(overall(figures))
             message = f"no dev metric {monitor!r}{did_you_mean(monitor, figures)}; {allowed}"
             raise RecipeError([self.recipe.problem("train.monitor", message)])
-        return Evaluation(judge=dev, monitor=monitor, higher_is_better=figures[monitor])
+
+        def judge(model: SequenceModel) -> Mapping[str, float]:
+            found = dev(model)
+            if monitor not in found:
+                raise dev.missing(monitor)
+            return found
+
+        return Evaluation(judge=judge, monitor=monitor, higher_is_better=figures[monitor])
 
     def _resume(self, trainer: Trainer) -> float:
         """Take the last checkpoint, if there is one yet; return the seconds spent before it."""
@@ -205,7 +207,7 @@ class Run:
             },
             "unseen_labels": {name: scorer.data.unseen() for name, scorer in scorers.items()},
             "short_of_states": {name: each for name, each in self.short_of_states.items() if each},
-            "notices": list(self.notices),
+            "notices": [*self.notices, *trainer.notices],
             "device": str(self.device),
             "precision": trainer.precision,
             "threads": self.options.threads or torch.get_num_threads(),

@@ -276,20 +276,28 @@ def test_hook_register_augmenters(vary: Vary) -> None:
     [
         (Raises, r"raised KeyError: 'level' \(.*test_augmentation_faults\.py:\d+\)"),
         (Writes, r"raised ValueError: assignment destination is read-only \(.*\.py:\d+\)"),
-        (Shortens, r"returned an array of float32 and shape \(5999\) where .* and shape \(6000\) is due"),
-        (Doubles, r"returned an array of float64 and shape \(6000\) where an array of float32 .* is due"),
+        (
+            Shortens,
+            r"returned an array of float32 and shape \(5999\) where .* and shape \(6000\) is expected",
+        ),
+        (
+            Doubles,
+            r"returned an array of float64 and shape \(6000\) where an array of float32 .* is expected",
+        ),
         (Nans, "returned numbers that are not finite"),
-        (Samples, "returned ndarray where an Audio of 16000 Hz is due"),
-        (AnotherRate, "returned Sound of 8000 Hz where an Audio of 16000 Hz is due"),
-        (FewerFeatures, r"returned an array of float32 and shape \(36, 11\) where .* \(36, 12\) is due"),
-        (NoFrames, "returned list where an array of float32 .* is due"),
+        (Samples, "returned ndarray where an Audio of 16000 Hz is expected"),
+        (AnotherRate, "returned Sound of 8000 Hz where an Audio of 16000 Hz is expected"),
+        (FewerFeatures, r"returned an array of float32 and shape \(36, 11\) where .* \(36, 12\) is expected"),
+        (NoFrames, "returned list where an array of float32 .* is expected"),
         (WritesFrames, r"raised ValueError: assignment destination is read-only \(.*\.py:\d+\)"),
     ],
 )
 def test_a_fault_is_told_with_plugin_and_example(vary: Vary, faulty: type[Any], reason: str) -> None:
     with pytest.raises(PluginError) as caught:
         vary("augment=[mine]", plugins=[Stranger(faulty)])(torch.tensor([0]), 0)
-    assert re.match(rf"plugin 'Stranger': augmenter 'mine' {reason} \(.*train\.jsonl:1\)$", str(caught.value))
+    assert re.match(
+        rf"plugin 'Stranger': augmenter 'mine': __call__ {reason}; at .*train\.jsonl:1$", str(caught.value)
+    )
 
 
 def test_a_stage_that_there_is_not_is_told_before_anything_is_read(spoken: Path, tmp_path: Path) -> None:

@@ -6,10 +6,11 @@ It knows no plugin, no recipe and no command line, and serves on its own:
 """
 
 from seqlab.engine.batching import Batch, Budget, Column, Dataset, Indexed, plan_batches
+from seqlab.engine.calls import Parts
 from seqlab.engine.chain import EncoderChain
 from seqlab.engine.checkpoint import CheckpointFolder, load_state, save_state
 from seqlab.engine.evaluation import Answers, answer
-from seqlab.engine.model import FeaturizerModule, HeadModule, SequenceModel, State
+from seqlab.engine.model import FeaturizerModule, HeadModule, SequenceModel
 from seqlab.engine.progress import Observer, Progress, SaveReason, StepRecord
 from seqlab.engine.recurrent import (
     CellKind,
@@ -21,6 +22,7 @@ from seqlab.engine.recurrent import (
     SequenceDropout,
 )
 from seqlab.engine.sequences import Layout, Sequences
+from seqlab.engine.state import State
 from seqlab.engine.training import Cancelled, Evaluation, Trainer, TrainingJob
 
 __all__ = [
@@ -41,6 +43,7 @@ __all__ = [
     "Layout",
     "MaskedStack",
     "Observer",
+    "Parts",
     "Progress",
     "RecurrentInit",
     "RecurrentSpec",

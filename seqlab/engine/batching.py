@@ -7,7 +7,7 @@ similar length, in an order that depends on the seed and the epoch only, so a ru
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -125,11 +125,15 @@ class Column:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some examples ready for the model: feature columns, targets by head, and their indices in the data."""
+    """Some examples ready for the model: feature columns, targets by head, and their indices in the data.
+
+    `places` names the examples of the data.
+    """
 
     features: tuple[Sequences | Indexed, ...]
     targets: Mapping[str, Sequences]
     indices: Tensor
+    places: Sequence[str] = ()
 
     @property
     def rows(self) -> int:
@@ -141,9 +145,12 @@ class Batch:
         if device.type == "cpu":
             return self
         features = tuple(column.to(device) for column in self.features)
-        return Batch(
-            features, {name: target.to(device) for name, target in self.targets.items()}, self.indices
-        )
+        targets = {name: target.to(device) for name, target in self.targets.items()}
+        return replace(self, features=features, targets=targets)
+
+    def names(self) -> list[str]:
+        """Return what to call the examples in a message."""
+        return [_name(self.places, index) for index in self.indices.tolist()]
 
     def chunks(self, steps: int | None) -> Iterator[Batch]:
         """Cut features and targets along time into batches of `steps` (see `Sequences.chunks`)."""
@@ -153,7 +160,7 @@ class Batch:
         features = zip(*(column.chunks(steps) for column in self.features), strict=True)
         targets = (target.chunks(steps) for target in self.targets.values())
         for piece, *cut in zip(features, *targets, strict=True):
-            yield Batch(piece, dict(zip(self.targets, cut, strict=True)), self.indices)
+            yield replace(self, features=piece, targets=dict(zip(self.targets, cut, strict=True)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,7 +192,7 @@ class Dataset:
 
     def name(self, index: int) -> str:
         """Return what to call an example in a message."""
-        return self.places[index] if self.places else f"example {index}"
+        return _name(self.places, index)
 
     def unseen(self) -> dict[str, int]:
         """Return, per head, how many entries of targets are -1: the training split does not hold them."""
@@ -210,7 +217,11 @@ class Dataset:
             target = column.gather(indices, shared)
             assert isinstance(target, Sequences), "a target column has no table"
             targets[name] = target
-        return Batch(features, targets, indices)
+        return Batch(features, targets, indices, self.places)
+
+
+def _name(places: Sequence[str], index: int) -> str:
+    return places[index] if places else f"example {index}"
 
 
 @dataclass(frozen=True)

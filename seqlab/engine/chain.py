@@ -7,10 +7,14 @@ from typing import Protocol, cast
 
 from torch import Tensor, nn
 
-from seqlab.engine.model import State
+from seqlab.engine.calls import BareParts, Calls, encoded, lengths_of
 from seqlab.engine.sequences import Sequences
+from seqlab.engine.state import State
 
 __all__ = ["EncoderChain", "EncoderModule"]
+
+PLAIN = Calls(BareParts())
+"""The calls of a chain that stands alone."""
 
 
 class EncoderModule(Protocol):
@@ -42,16 +46,19 @@ class EncoderChain(nn.Module):
         self.carries_state = all(encoder.carries_state for encoder in self._each())
         self._counts: list[int] | None = None
 
-    def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State | None]:
+    def forward(
+        self, inputs: Sequences, state: State | None = None, calls: Calls = PLAIN
+    ) -> tuple[Sequences, State | None]:
         """Map (rows, input_size of the first) to (rows, output_size of the last)."""
         if state is not None and not self.carries_state:
             raise ValueError("a chain in which an encoder carries no state cannot take one")
         if state is not None and self._counts is None:
             # How many parts each encoder's state has is known once one has been seen: that of no rows.
-            self(Sequences.from_flat(inputs.data[:0], [0]))
+            self(Sequences.from_flat(inputs.data[:0], [0]), None, calls)
         finals: list[State | None] = []
         for number, encoder in enumerate(self._each()):
-            inputs, final = encoder(inputs, None if state is None else self._part(state, number))
+            with calls(f"encoder.encoders.{number}", "forward"):
+                inputs, final = encoded(encoder, inputs, None if state is None else self._part(state, number))
             finals.append(final)
         if not self.carries_state:
             return inputs, None
@@ -59,10 +66,11 @@ class EncoderChain(nn.Module):
         self._counts = [len(part) for part in parts]
         return inputs, tuple(tensor for part in parts for tensor in part)
 
-    def output_lengths(self, lengths: Tensor) -> Tensor:
+    def output_lengths(self, lengths: Tensor, calls: Calls = PLAIN) -> Tensor:
         """Return the lengths of the last encoder's outputs."""
-        for encoder in self._each():
-            lengths = encoder.output_lengths(lengths)
+        for number, encoder in enumerate(self._each()):
+            with calls(f"encoder.encoders.{number}", "output_lengths"):
+                lengths = lengths_of(encoder, lengths)
         return lengths
 
     def _part(self, state: State, number: int) -> State:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from seqlab.engine.batching import Batch, Budget, Dataset
-from seqlab.engine.model import HeadModule, SequenceModel
+from seqlab.engine.model import SequenceModel
 from seqlab.engine.precision import Arithmetic, arithmetic
-from seqlab.engine.sequences import Sequences
 
 __all__ = ["Answers", "answer"]
 
@@ -43,7 +42,7 @@ def answer(
     device = next(model.parameters()).device
     for indices in _by_length(data.lengths, budget):
         with arithmetic(precision, device):
-            batch = _answer_batch(model, data.gather(indices).to(device), indices)
+            batch = _answer_batch(model, data.gather(indices).to(device))
         for each in batch:
             _collect(answers[each.head], each)
     return answers
@@ -63,32 +62,24 @@ class BatchAnswer:
 
 
 @torch.inference_mode()
-def _answer_batch(model: SequenceModel, batch: Batch, indices: Tensor) -> list[BatchAnswer]:
-    states, _ = model.encode(batch.features)
+def _answer_batch(model: SequenceModel, batch: Batch) -> list[BatchAnswer]:
+    states, _ = model.encode(batch.features, names=batch.names)
     answers = []
-    for name, head in model.named_heads():
+    for name, head in model.head_calls(batch.names).items():
         ids, sure = head.predict(states)
         target = batch.targets.get(name)
         answers.append(
             BatchAnswer(
                 name,
-                indices.tolist(),
+                batch.indices.tolist(),
                 ids.lengths.tolist(),
                 ids.to_flat().tolist(),
                 sure.to_flat().tolist(),
                 float(head.loss(states, target)) if target is not None else 0.0,
-                float(head.count(_fitting(head, states, target))) if target is not None else 0.0,
+                float(head.count(head.fitting(states, target))) if target is not None else 0.0,
             )
         )
     return answers
-
-
-def _fitting(head: HeadModule, states: Sequences, target: Sequences) -> Sequences:
-    """Leave out targets that cost nothing because there are too few states for them, as CTC has them."""
-    fits: Callable[[Tensor, Sequences], Tensor] | None = getattr(head, "fits", None)
-    if fits is None:
-        return target
-    return target.select(fits(states.lengths, target).nonzero().flatten().cpu())
 
 
 def _by_length(lengths: Tensor, budget: Budget) -> Iterator[Tensor]:

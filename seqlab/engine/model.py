@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, TypeAlias, cast
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from seqlab.engine.batching import Batch, Indexed, distinct_rows
+from seqlab.engine.calls import BareParts, Calls, HeadCalls, Names, Parts, encoded, featurized, lengths_of
+from seqlab.engine.chain import EncoderChain
 from seqlab.engine.sequences import RepeatedRows, Sequences
+from seqlab.engine.state import State
 
-__all__ = ["FeaturizerModule", "HeadModule", "SequenceModel", "State", "detached"]
-
-State: TypeAlias = tuple[Tensor, ...]
-"""What an encoder carries from one chunk to the next: tensors with one row per sequence."""
-
-
-def detached(state: State | None) -> State | None:
-    """Cut the graph behind a carried state: the truncation of truncated BPTT."""
-    return None if state is None else tuple(part.detach() for part in state)
+__all__ = ["FeaturizerModule", "HeadModule", "SequenceModel"]
 
 
 class FeaturizerModule(Protocol):
@@ -57,12 +52,21 @@ class HeadModule(Protocol):
 
 
 class SequenceModel(nn.Module):
-    """Featurizer modules, an encoder from their concatenation to states, and named head modules."""
+    """Featurizer modules, an encoder from their concatenation to states, and named head modules.
+
+    `parts` answers for them where one fails, or returns what it must not (ContractError). Where a method is
+    given `names`, they say which examples it was called for.
+    """
 
     def __init__(
-        self, featurizers: Sequence[nn.Module], encoder: nn.Module, heads: Mapping[str, nn.Module]
+        self,
+        featurizers: Sequence[nn.Module],
+        encoder: nn.Module,
+        heads: Mapping[str, nn.Module],
+        parts: Parts | None = None,
     ) -> None:
         super().__init__()
+        self.parts = parts or BareParts()
         self.featurizers = nn.ModuleList(featurizers)
         self.pointwise = all(getattr(featurizer, "pointwise", False) for featurizer in featurizers)
         self.encoder = encoder
@@ -70,38 +74,63 @@ class SequenceModel(nn.Module):
         self.heads = nn.ModuleList(heads.values())
 
     def encode(
-        self, features: Sequence[Sequences | Indexed], state: State | None = None
+        self, features: Sequence[Sequences | Indexed], state: State | None = None, names: Names = tuple
     ) -> tuple[Sequences, State | None]:
         """Return the encoder's states for a batch of feature columns, and the state after the last rows."""
-        encoded: tuple[Sequences, State | None] = self.encoder(self._inputs(features), state)
-        return encoded
+        calls = Calls(self.parts, names)
+        inputs = self._inputs(features, calls)
+        if isinstance(self.encoder, EncoderChain):  # each of its encoders is called by itself
+            chained: tuple[Sequences, State | None] = self.encoder(inputs, state, calls)
+            return chained
+        with calls("encoder", "forward"):
+            return encoded(self.encoder, inputs, state)
 
-    def _inputs(self, features: Sequence[Sequences | Indexed]) -> Sequences:
+    def output_lengths(self, lengths: Tensor, names: Names = tuple) -> Tensor:
+        """Return how many states the encoder makes of sequences of these lengths."""
+        calls = Calls(self.parts, names)
+        if isinstance(self.encoder, EncoderChain):
+            return self.encoder.output_lengths(lengths, calls)
+        with calls("encoder", "output_lengths"):
+            return lengths_of(self.encoder, lengths)
+
+    def _inputs(self, features: Sequence[Sequences | Indexed], calls: Calls) -> Sequences:
         """Return all features side by side; in prediction each distinct row's are made once."""
         layout = features[0].layout
         predicting = not self.training and not torch.is_grad_enabled()
         # To count the distinct rows, a GPU would have to be waited for.
         shared = predicting and self.pointwise and layout.device.type == "cpu" and distinct_rows(features)
         if not shared:
-            return self._featurized(features)
-        table = self._featurized(shared[0]).data
+            return self._featurized(features, calls)
+        table = self._featurized(shared[0], calls).data
         return RepeatedRows(table, Sequences(shared[1], layout))
 
-    def _featurized(self, features: Sequence[Sequences | Indexed]) -> Sequences:
-        parts = [featurizer(column) for featurizer, column in zip(self.featurizers, features, strict=True)]
+    def _featurized(self, features: Sequence[Sequences | Indexed], calls: Calls) -> Sequences:
+        parts = []
+        for number, (featurizer, column) in enumerate(zip(self.featurizers, features, strict=True)):
+            with calls(f"featurizers.{number}", "forward"):
+                parts.append(featurized(featurizer, column))
         if len(parts) == 1:
-            return cast("Sequences", parts[0])
-        joined: Sequences = parts[0].with_data(torch.cat([part.data for part in parts], dim=-1))
-        return joined
+            return parts[0]
+        return parts[0].with_data(torch.cat([part.data for part in parts], dim=-1))
 
     def counts(self, batch: Batch) -> dict[str, Tensor]:
         """Return by how much each head's summed loss over the batch is to be divided."""
-        return {name: head.count(batch.targets[name]) for name, head in self.named_heads()}
+        heads = self.head_calls(batch.names)
+        return {name: head.count(batch.targets[name]) for name, head in heads.items()}
 
     def losses(self, batch: Batch, state: State | None = None) -> tuple[dict[str, Tensor], State | None]:
         """Return each head's summed loss over the batch, and the encoder's state after it."""
-        states, state = self.encode(batch.features, state)
-        return {name: head.loss(states, batch.targets[name]) for name, head in self.named_heads()}, state
+        states, state = self.encode(batch.features, state, batch.names)
+        heads = self.head_calls(batch.names)
+        return {name: head.loss(states, batch.targets[name]) for name, head in heads.items()}, state
+
+    def head_calls(self, names: Names) -> dict[str, HeadCalls]:
+        """Return the calls of each head for the examples of these names."""
+        calls = Calls(self.parts, names)
+        return {
+            name: HeadCalls(head, f"heads.{number}", calls)
+            for number, (name, head) in enumerate(self.named_heads())
+        }
 
     def named_heads(self) -> Iterator[tuple[str, HeadModule]]:
         """Yield each head with its name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,20 +18,22 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from seqlab.engine.batching import Batch, Budget, Dataset, plan_batches
 from seqlab.engine.best import LOSS, beats, is_best
+from seqlab.engine.calls import Calls, backward
 from seqlab.engine.checkpoint import weights
 from seqlab.engine.device import deterministic
-from seqlab.engine.model import SequenceModel, State, detached
+from seqlab.engine.model import SequenceModel
 from seqlab.engine.optim import make_optimizer, make_schedule, moving_average
 from seqlab.engine.precision import arithmetic, resolve
 from seqlab.engine.progress import Observer, Progress, StepRecord
 from seqlab.engine.seeding import derived_seed, restore_rng, rng_state, seeded
+from seqlab.engine.state import State, detached
+from seqlab.engine.steps import steps_in_all, steps_of_epoch
+from seqlab.engine.unreached import unreached
 from seqlab.errors import PackageError, SeqlabError
 from seqlab.settings import TrainSettings
+from seqlab.suggest import one_of, shortened
 
 __all__ = ["Cancelled", "Evaluation", "Trainer", "TrainingJob"]
-
-NAMES_IN_MESSAGE = 8
-"""Items of a batch that a message about it lists."""
 
 TINY = torch.finfo(torch.float32).tiny
 """Smallest count that a loss is divided by; no real count is as small."""
@@ -89,12 +92,14 @@ class Trainer:
         self.improved = False
         self.best: dict[str, Tensor] | None = None
         self.metrics: Mapping[str, float] = {}
+        self.notices: list[str] = []
+        self._stepped = False
         _check(model, job)
         self.optimizer = make_optimizer(model.parameters(), settings.optimizer)
         self.average = moving_average(model, settings.ema)
         self.budget = Budget(settings.batch_tokens, settings.batch_items)
-        self.steps_per_epoch = self._count_steps(epoch=0)
-        self.total_steps = self._count_all_steps()
+        self.steps_per_epoch = steps_of_epoch(job.data.lengths, settings, epoch=0)
+        self.total_steps = steps_in_all(job.data.lengths, settings)
         self.schedule = make_schedule(
             self.optimizer,
             settings.schedule,
@@ -183,9 +188,11 @@ class Trainer:
                 sums, state = self.model.losses(part, states[place])
             # A head that nothing of the window was for has the sum 0, which 0 / 0 would make a nan.
             mean = torch.stack([sums[name] / totals[name].clamp(min=TINY) for name in totals]).sum()
-            mean.backward()  # type: ignore[no-untyped-call]
+            backward(mean, Calls(self.model.parts, part.names))
             loss = loss + mean.detach()
             after[place] = detached(state)
+        if present:
+            self._heed_unreached()
         norm = nn.utils.get_total_norm(
             [each.grad for each in self.model.parameters() if each.grad is not None]
         )
@@ -224,6 +231,9 @@ class Trainer:
         model = self.evaluated_model
         model.eval()
         self.metrics = evaluation.judge(model)
+        if evaluation.monitor not in self.metrics:
+            message = f"the evaluation gave no {evaluation.monitor!r}, which training goes by"
+            raise SeqlabError(f"{message}; {one_of(self.metrics)}")
         self.progress.evaluated_epoch = self.progress.epoch
         value = self.metrics[evaluation.monitor]
         self._keep_best(evaluation)
@@ -325,20 +335,23 @@ class Trainer:
             self._tell("savepoint", "interrupted")
             raise Cancelled(f"interrupted after step {self.progress.step} (epoch {self.progress.epoch + 1})")
 
+    def _heed_unreached(self) -> None:
+        """Tell once, after the first backward pass, which parameters it did not reach."""
+        if not self._stepped and (notice := unreached(self.model)):
+            self.notices.append(notice)
+            logging.getLogger(__name__).warning(notice)
+        self._stepped = True
+
     def _heed_nonfinite(self, loss: float, norm: float, parts: Sequence[Batch]) -> bool:
         """Return whether loss and gradient are finite; raise where the settings say stop."""
         if math.isfinite(loss) and math.isfinite(norm):
             return True
         if self.settings.nonfinite == "skip":
             return False
-        indices = torch.cat([part.indices for part in parts]).tolist()
-        # Generated examples share the line that they come from.
-        names = list(dict.fromkeys(map(self.job.data.name, indices)))
-        shown = ", ".join(names[:NAMES_IN_MESSAGE])
-        more = f" and {len(names) - NAMES_IN_MESSAGE} more" if len(names) > NAMES_IN_MESSAGE else ""
+        names = shortened(name for part in parts for name in part.names())
         raise SeqlabError(
             f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): loss {loss}, gradient norm"
-            f" {norm}: not finite; items of the batch: {shown}{more}; lower the learning rate, set"
+            f" {norm}: not finite; items of the batch: {names}; lower the learning rate, set"
             " train.clip_norm, or let such steps pass with train.nonfinite: skip"
         )
 
@@ -354,25 +367,6 @@ class Trainer:
             "seconds": progress.seconds,
             "tokens_per_second": progress.tokens / progress.seconds if progress.seconds else 0.0,
         }
-
-    def _count_steps(self, *, epoch: int) -> int:
-        lengths, settings = self.job.data.lengths, self.settings
-        batches = plan_batches(lengths, self.budget, seed=settings.seed, epoch=epoch)
-        if settings.bptt is None:
-            return math.ceil(len(batches) / settings.accumulate)
-        # A batch of empty sequences is one chunk, too.
-        longest = [max(int(lengths[batch].max()), 1) for batch in batches]
-        windows = range(0, len(longest), settings.accumulate)
-        return sum(
-            math.ceil(max(longest[first : first + settings.accumulate]) / settings.bptt) for first in windows
-        )
-
-    def _count_all_steps(self) -> int:
-        """Count the steps of all epochs, one by one where which batches share a window matters."""
-        settings = self.settings
-        if settings.bptt is None or settings.accumulate == 1:
-            return self.steps_per_epoch * settings.epochs
-        return self.steps_per_epoch + sum(self._count_steps(epoch=each) for each in range(1, settings.epochs))
 
     def _take_best(self) -> None:
         """Leave the model with the weights to keep: the best evaluated ones, else the (averaged) last."""

@@ -5,9 +5,22 @@ pluggy is imported here and nowhere else; importing this package loads neither t
 
 from __future__ import annotations
 
+from seqlab.plugin.calling import Part, blaming, lacks_memory, raised
 from seqlab.plugin.component import KINDS, Component
 from seqlab.plugin.hookspecs import hookimpl
-from seqlab.plugin.manager import PluginInfo, Plugins, disabled_from, raised
+from seqlab.plugin.manager import PluginInfo, Plugins, disabled_from
 from seqlab.plugin.registry import Registry
 
-__all__ = ["KINDS", "Component", "PluginInfo", "Plugins", "Registry", "disabled_from", "hookimpl", "raised"]
+__all__ = [
+    "KINDS",
+    "Component",
+    "Part",
+    "PluginInfo",
+    "Plugins",
+    "Registry",
+    "blaming",
+    "disabled_from",
+    "hookimpl",
+    "lacks_memory",
+    "raised",
+]

@@ -13,9 +13,8 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -25,12 +24,13 @@ import pluggy
 
 from seqlab.errors import PluginError, SeqlabError
 from seqlab.plugin import hookspecs
+from seqlab.plugin.calling import blaming
 from seqlab.plugin.checks import faults, hook_parameters, result_fault
 from seqlab.plugin.component import KINDS
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.plugin.registry import Registry
 
-__all__ = ["PluginInfo", "Plugins", "disabled_from", "installed_version", "raised"]
+__all__ = ["PluginInfo", "Plugins", "disabled_from", "installed_version"]
 
 BUILT_IN = "built-in"
 ENTRY_POINT = "entry point"
@@ -300,37 +300,17 @@ def _invoke(
     return result
 
 
-@contextmanager
 def _blaming(
     info: PluginInfo, doing: str, hook: str = "", *, passing: tuple[type[Exception], ...] = ()
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Turn whatever a plugin's code raises into a PluginError with the exception and its innermost line."""
-    try:
-        yield
-    except passing:
-        raise
-    except (Exception, SystemExit) as error:
-        raise _error(info, f"{doing} raised {raised(error)}", hook) from error
+    return blaming(lambda reason: _error(info, f"{doing} {reason}", hook), passing=passing)
 
 
 def _error(info: PluginInfo, message: str, hook: str = "") -> PluginError:
     return PluginError(
         message, plugin=info.name, distribution=info.distribution, version=info.version, hook=hook
     )
-
-
-def raised(error: BaseException) -> str:
-    """Return `ValueError: the message (file:line)`, of the innermost frame outside the import system."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{type(error).__name__}: {error.msg} ({error.filename}:{error.lineno})"
-    machinery = (__file__, importlib.__file__, importlib.metadata.__file__)
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename not in machinery and not frame.filename.startswith("<frozen importlib")
-    ]
-    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
 
 
 def _shipped(info: PluginInfo) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from seqlab.datasets import DatasetEntry
 from seqlab.errors import SeqlabError
+from seqlab.plugin.calling import Part
 from seqlab.plugin.component import KINDS, Component
 from seqlab.settings import Config
 from seqlab.suggest import unknown
@@ -90,6 +91,12 @@ class Registry:
         """Return the name of the plugin that registered a component."""
         return self._entry(kind, name).owner
 
+    def part(self, kind: str, name: str) -> Part:
+        """Return what messages call a component."""
+        entry = self._entry(kind, name)
+        module = str(getattr(_function(entry.component.build), "__module__", ""))
+        return Part(kind, name, entry.owner, module.partition(".")[0])
+
     def source(self, kind: str, name: str) -> str:
         """Return where a component's builder is defined as `file:line`, or `unknown` (compiled code)."""
         return _definition(self.get(kind, name).build)
@@ -147,10 +154,15 @@ def _shown(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else f"{value!r} ({type(value).__name__})"
 
 
-def _definition(build: Callable[..., Any]) -> str:
+def _function(build: Callable[..., Any]) -> Any:
     function: Any = inspect.unwrap(build)
     while isinstance(function, functools.partial):
         function = inspect.unwrap(function.func)
+    return function
+
+
+def _definition(build: Callable[..., Any]) -> str:
+    function = _function(build)
     if not (inspect.isroutine(function) or inspect.isclass(function)):
         function = type(function)
     try:

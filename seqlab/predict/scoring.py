@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from seqlab.api import Example, Metric
+from seqlab.api import Example, Metric, RecipeError
 from seqlab.assembly import Assembly
 from seqlab.builtin.metrics.speech import SPEAKER
+from seqlab.contract import Values
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
 from seqlab.engine.best import LOSS
 from seqlab.engine.precision import Arithmetic
+from seqlab.errors import ContractError
 
 __all__ = ["BATCH", "ErrorListing", "Scorer", "by_speaker", "of_speakers", "overall"]
 
@@ -81,6 +83,8 @@ class Scorer:
     data: Dataset
     budget: Budget
     precision: Arithmetic = "fp32"
+    sources: dict[str, str] = field(default_factory=dict, init=False)
+    """The metric that gives each figure, as far as `figures` was asked."""
 
     def __call__(self, model: SequenceModel) -> dict[str, float]:
         """Return the losses and all metrics; several heads prefix theirs with `target.`."""
@@ -90,7 +94,8 @@ class Scorer:
             loss = answers[target].loss
             if len(answers) > 1 and loss is not None:
                 figures[self.assembly.prefix(target) + LOSS] = loss
-            predicted = [head.decode(ids) for ids in answers[target].ids]
+            pairs = zip(self.examples, answers[target].ids, strict=True)
+            predicted = [head.decode(Values(ids, [example])) for example, ids in pairs]
             for metric in self.assembly.metrics[target].values():
                 figures |= self._measure(target, metric, predicted)
         return figures
@@ -103,9 +108,27 @@ class Scorer:
         names = {LOSS: False}
         for target, metrics in self.assembly.metrics.items():
             gold = [example.fields[target] for example in self.examples]
-            for metric in metrics.values():
-                names |= dict.fromkeys(self._measure(target, metric, gold), metric.higher_is_better)
+            for name, metric in metrics.items():
+                figures = self._measure(target, metric, gold)
+                self._note_sources(name, figures)
+                names |= dict.fromkeys(figures, metric.higher_is_better)
         return names | {self.assembly.prefix(target) + LOSS: False for target in self.assembly.heads}
+
+    def _note_sources(self, metric: str, figures: Iterable[str]) -> None:
+        """Note which metric gives which figure; RecipeError where two give one of the same name."""
+        for figure in figures:
+            if figure == LOSS:
+                part = self.assembly.registry.part("metric", metric)
+                raise part.fault("compute", ContractError(f"returned {LOSS!r}, which is the loss's own name"))
+            other = self.sources.setdefault(figure, metric)
+            if other != metric:
+                message = f"{other} and {metric} both give a figure {figure!r}; leave one of them out"
+                raise RecipeError([self.assembly.recipe.problem("metrics", message)])
+
+    def missing(self, figure: str) -> BaseException:
+        """Return the error that names the metric that gave a figure of the gold answers, and does not now."""
+        part = self.assembly.registry.part("metric", self.sources[figure])
+        return part.fault("compute", ContractError(f"returned no {figure!r}, which it did of gold answers"))
 
     def short_of_states(self, model: SequenceModel) -> list[str]:
         """Return why examples can be answered in part only; they count in the metrics, not in the loss.

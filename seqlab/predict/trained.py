@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from seqlab.api import Example
 from seqlab.assembly import Assembly
+from seqlab.contract import Values
 from seqlab.engine import SequenceModel, answer
 from seqlab.engine.precision import resolve
 from seqlab.predict.scoring import BATCH
@@ -57,7 +58,8 @@ class TrainedModel:
         answers = answer(self.model, data, BATCH, precision=self.precision)
         heads = self.assembly.heads
         for number, example in enumerate(examples):
-            decoded = {name: head.decode(answers[name].ids[number]) for name, head in heads.items()}
+            ids = {name: Values(answers[name].ids[number], [example]) for name in heads}
+            decoded = {name: head.decode(ids[name]) for name, head in heads.items()}
             sure = {name: tuple(answers[name].probabilities[number]) for name in heads}
             yield example, decoded, sure
 

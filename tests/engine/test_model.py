@@ -6,7 +6,7 @@ from torch import nn
 from toy_models import dataset, model
 
 from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, SequenceModel, Sequences, State
-from seqlab.engine.model import detached
+from seqlab.engine.state import detached
 
 
 class Scaled(nn.Module):

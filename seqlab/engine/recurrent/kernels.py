@@ -24,7 +24,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
-from seqlab.engine.model import State
 from seqlab.engine.recurrent.bptt import PackedPass, run_packed
 from seqlab.engine.recurrent.cells import Cell, Weights
 from seqlab.engine.recurrent.gru import GRUCell
@@ -33,6 +32,7 @@ from seqlab.engine.recurrent.padded import padding_share, run_padded
 from seqlab.engine.recurrent.rnn import ReluCell, TanhCell
 from seqlab.engine.recurrent.spec import CellKind, RecurrentSpec
 from seqlab.engine.sequences import RepeatedRows, Sequences
+from seqlab.engine.state import State
 
 __all__ = ["Tap", "choose_kernel", "run_layer"]
 

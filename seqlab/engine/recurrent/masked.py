@@ -17,9 +17,9 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from seqlab.engine.model import State
 from seqlab.engine.recurrent.spec import CellKind
 from seqlab.engine.recurrent.stack import RecurrentStack
+from seqlab.engine.state import State
 
 __all__ = ["MaskedStack"]
 

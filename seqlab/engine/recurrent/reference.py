@@ -23,8 +23,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from seqlab.engine.model import State
 from seqlab.engine.recurrent import CellKind
+from seqlab.engine.state import State
 
 __all__ = ["Gradients", "Step", "Trace", "Weights", "backward", "forward"]
 

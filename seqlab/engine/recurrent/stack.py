@@ -9,12 +9,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from seqlab.engine.model import State
 from seqlab.engine.recurrent.dropout import SequenceDropout
 from seqlab.engine.recurrent.initialisation import initialise
 from seqlab.engine.recurrent.kernels import run_layer
 from seqlab.engine.recurrent.spec import RecurrentSpec
 from seqlab.engine.sequences import Sequences
+from seqlab.engine.state import State
 
 __all__ = ["RecurrentStack"]
 

@@ -1,0 +1,163 @@
+"""Components as the host calls them: the one seam between it and the code of plugins.
+
+`called` wraps a component of a plugin once, where it is built. From then on whatever one of its methods
+raises becomes a PluginError that names plugin, component, method, the innermost line of the plugin's code and
+the examples concerned, and what it returns is checked (`seqlab.contract`). seqlab's own components are not
+wrapped: a fault of theirs is a programming mistake and keeps its traceback. Torch modules stay themselves:
+the engine calls them and asks `ModelParts` who is to be named.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seqlab.api import Example, FieldKind
+from seqlab.contract import CHECKS, Values, check_answer, check_example, shown
+from seqlab.errors import ContractError, PluginError
+from seqlab.plugin import Part
+
+__all__ = ["ModelParts", "called"]
+
+
+def called(component: Any, part: Part, context: Any) -> Any:
+    """Return a component as the host is to call it; `context` is what it was built with."""
+    # An encoder is a torch module, and what an augmenter must return depends on what it was given.
+    if part.built_in or part.kind in ("encoder", "augmenter"):
+        return component
+    if part.kind == "reader":
+        return CalledReader(component, part)
+    if part.kind == "head":
+        return CalledHead(component, part, context.fields)
+    return Called(component, part)
+
+
+class Called:
+    """Stands for a component: has all that it has, and calls its methods through the seam."""
+
+    def __init__(self, component: Any, part: Part) -> None:
+        self.component = component
+        self.part = part
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("component", "part") or name.startswith("__"):  # a copy that is not filled yet asks
+            raise AttributeError(name)
+        with self.part.calling(name):  # it may be a property
+            there = hasattr(self.component, name)
+            member = getattr(self.component, name) if there else None
+        if not there:
+            raise AttributeError(f"{self.part} has no attribute {name!r}")
+        if not callable(member):
+            return member
+        method = vars(self)[name] = self._method(name, member)
+        return method
+
+    def _method(self, name: str, member: Callable[..., Any]) -> Callable[..., Any]:
+        check = CHECKS.get((self.part.kind, name))
+
+        def method(*facts: Any, **more: Any) -> Any:
+            try:
+                found = member(*facts, **more)
+                return check(found, *facts) if check else found
+            except (Exception, SystemExit) as error:
+                fault = self.part.fault(name, error, _places(facts))
+                if fault is error:
+                    raise
+                raise fault from error
+
+        return method
+
+
+class CalledReader(Called):
+    """A reader whose examples are checked one by one, as they come."""
+
+    def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
+        """Yield the examples of one file."""
+        at = [str(path)]
+        fields = self.fields
+        with self.part.calling("read", at.copy):
+            examples = _iterated(self.component.read(path, labelled=labelled))
+        while True:
+            with self.part.calling("read", at.copy):
+                try:
+                    found = next(examples)
+                except StopIteration:
+                    return
+                at[:] = [str(getattr(found, "place", at[0]))]
+                example = check_example(found, fields, labelled=labelled)
+                at[:] = [f"{example.place} or just after it"]
+            yield example
+
+    def recording(self, sound: Any, sample_rate: int | None = None) -> Example:
+        """Return the example of a single sound; AttributeError where the reader takes in none."""
+        with self.part.calling("recording"):
+            found = self.component.recording(sound, sample_rate)
+            return check_example(found, self.component.fields, labelled=False)
+
+
+class CalledHead(Called):
+    """A head whose answers are held against the field that it predicts."""
+
+    def __init__(self, component: Any, part: Part, kinds: Mapping[str, FieldKind]) -> None:
+        super().__init__(component, part)
+        self.kinds = kinds
+
+    def decode(self, ids: Any) -> Any:
+        """Turn the ids of one example, best given as Values of it, into what the target field holds."""
+        example = ids.examples[0] if isinstance(ids, Values) else None
+        with self.part.calling("decode", lambda: _places((example,))):
+            kind = self.kinds[self.component.target]
+            return check_answer(self.component.decode(ids), kind, example, self.kinds)
+
+
+def _iterated(found: Any) -> Iterator[Any]:
+    if not isinstance(found, Iterable):
+        raise ContractError(f"returned {shown(found)} where an iterator of Examples is expected")
+    return iter(found)
+
+
+def _places(facts: Iterable[Any]) -> Iterator[str]:
+    """Yield the places of the examples that a method was called for."""
+    for fact in facts:
+        if isinstance(fact, Example):
+            yield str(fact.place)
+        elif isinstance(fact, Values):
+            yield from fact.places()
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """Who answers for the modules of a model, by their paths in it (a `seqlab.engine.Parts`)."""
+
+    parts: Mapping[str, Part]
+
+    def title(self, path: str) -> str:
+        """Return what messages call the part that a module or a parameter belongs to."""
+        part = self.parts[self._part_of(path)]
+        return str(part) if part.built_in else f"{part} of plugin {part.owner!r}"
+
+    def fault(self, path: str, method: str, error: Exception, names: Iterable[str]) -> BaseException:
+        """Return a PluginError for the part of a plugin, the error itself for one of seqlab's own."""
+        if path:
+            return self.parts[self._part_of(path)].fault(method, error, names)
+        suspects = self._suspects(error)
+        if not suspects:
+            return error
+        found = suspects[0].fault(method, error, names)
+        if isinstance(found, PluginError) and len(suspects) > 1:
+            others = ", ".join(self.title(path) for path, part in self.parts.items() if part in suspects[1:])
+            return PluginError(f"{found.message}; it may also be {others}", plugin=found.plugin)
+        return found
+
+    def _part_of(self, path: str) -> str:
+        return next(known for known in self.parts if path == known or path.startswith(f"{known}."))
+
+    def _suspects(self, error: Exception) -> list[Part]:
+        """Return the parts of plugins whose code took part, or all where none did, in their order."""
+        plugins = [part for part in self.parts.values() if not part.built_in]
+        frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+        packages = {str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames}
+        return [part for part in plugins if part.package in packages] or plugins

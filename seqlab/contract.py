@@ -1,0 +1,335 @@
+"""What components must return, checked where they return it: ContractError says what is wrong.
+
+Only what would show later as something obscure: an example without a field, a column of too few items, a
+state that no package can keep.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Real
+from typing import Any, TypeAlias, get_args
+
+import torch
+from torch import Tensor, nn
+
+from seqlab.api import Example, FieldKind, Place
+from seqlab.engine import Column
+from seqlab.errors import ContractError
+from seqlab.suggest import did_you_mean, one_of
+
+__all__ = ["ANSWERS", "CHECKS", "Values", "attribute_fault", "check_answer", "check_example", "shown"]
+
+Kinds: TypeAlias = Mapping[str, FieldKind]
+"""The fields of a reader's examples, each with its kind."""
+
+ANSWERS: tuple[FieldKind, ...] = ("token_labels", "text")
+"""Kinds of fields that heads predict; examples of unlabelled data may lack them."""
+
+MOST_SHOWN = 40
+"""Characters of a value that a message shows."""
+
+HEAD_METHODS = ("count", "loss", "predict")
+
+
+class Values(list[Any]):
+    """Values given to a component, with the examples that they are of.
+
+    `at` is the number of the value that a loop over them has come to, None outside of one.
+    """
+
+    def __init__(self, values: Sequence[Any], examples: Sequence[Example]) -> None:
+        super().__init__(values)
+        self.examples = examples
+        self.at: int | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        for number, value in enumerate(super().__iter__()):
+            self.at = number
+            yield value
+        self.at = None
+
+    def places(self) -> Iterator[str]:
+        """Yield the place of the example that a fault concerns, or of all where it is not known."""
+        concerned = self.examples if self.at is None else self.examples[self.at : self.at + 1]
+        return (str(example.place) for example in concerned)
+
+
+# --- examples --------------------------------------------------------------------------------------------
+
+
+def check_example(found: Any, fields: Kinds, *, labelled: bool) -> Example:
+    """Return an example with all fields of a reader, each of its kind; labels only where it is labelled."""
+    if not isinstance(found, Example):
+        raise ContractError(f"yielded {shown(found)} where an Example is expected")
+    if not isinstance(found.place, Place):
+        raise ContractError(f"yielded an Example whose place is {shown(found.place)}, not a Place")
+    if not isinstance(found.fields, Mapping):
+        raise ContractError(f"yielded an Example whose fields are {shown(found.fields)}, not a mapping")
+    for name, kind in fields.items():
+        if name in found.fields:
+            check_value(name, kind, found.fields, fields)
+        elif labelled or kind not in ANSWERS:
+            there = ", ".join(map(str, found.fields)) or "none"
+            raise ContractError(f"yielded an Example without the field {name!r}; its fields are: {there}")
+    return found
+
+
+def check_value(
+    name: str, kind: FieldKind, values: Mapping[str, Any], kinds: Mapping[str, FieldKind]
+) -> None:
+    """Refuse a field's value that is not of its kind."""
+    value = values[name]
+    if reason := value_fault(value, kind):
+        raise ContractError(f"yielded in the field {name!r} {reason}")
+    count = _tokens(values, kinds)
+    if kind == "token_labels" and count is not None and len(value) != count:
+        raise ContractError(f"yielded {len(value)} labels in the field {name!r} for {count} tokens")
+
+
+def check_answer(
+    answer: Any, kind: FieldKind, example: Example | None, kinds: Mapping[str, FieldKind]
+) -> Any:
+    """Return what a head decoded where it is of its field's kind, with a label for each token."""
+    if reason := value_fault(answer, kind):
+        raise ContractError(f"returned {reason}")
+    count = _tokens(example.fields, kinds) if example and kind == "token_labels" else None
+    if count is not None and len(answer) != count:
+        raise ContractError(f"returned {len(answer)} labels for {count} tokens")
+    return answer
+
+
+def value_fault(value: Any, kind: FieldKind) -> str:
+    """Return what is wrong with a value of this kind, empty where nothing is."""
+    if kind == "text":
+        return "" if isinstance(value, str) else f"{shown(value)} where a string is expected"
+    if kind == "audio":
+        wanted = ("sample_rate", "duration", "samples")
+        lacking = [name for name in wanted if not hasattr(value, name)]
+        return f"{shown(value)}, which is no Audio: it lacks {', '.join(lacking)}" if lacking else ""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return f"{shown(value)} where a list of strings is expected"
+    if set(map(type, value)) <= {str}:
+        return ""
+    other = [each for each in value if not isinstance(each, str)]
+    return f"a list that holds {shown(other[0])} where strings are expected" if other else ""
+
+
+def _tokens(values: Mapping[str, Any], kinds: Kinds) -> int | None:
+    """Return how many tokens an example has, None where that is not clear."""
+    fields = [name for name, kind in kinds.items() if kind == "tokens"]
+    return len(values[fields[0]]) if len(fields) == 1 and fields[0] in values else None
+
+
+# --- what methods return ---------------------------------------------------------------------------------
+
+
+def _column(found: Any, values: Sequence[Any]) -> Column:
+    """Return a column of one item for each value, as batches can be cut from it."""
+    if not isinstance(found, Column):
+        raise ContractError(f"returned {shown(found)} where a Column is expected")
+    _check_lengths(found, len(values))
+    if found.table is not None:
+        _check_table(found.values, found.table)
+    if not found.values.is_floating_point():
+        return found
+    rows = found.values.flatten(1).isfinite().all(1) if found.values.dim() > 1 else found.values.isfinite()
+    if not rows.all():
+        item = int(torch.repeat_interleave(found.lengths)[int((~rows).nonzero()[0])])
+        if isinstance(values, Values):
+            values.at = item
+        raise ContractError("returned numbers that are not finite")
+    return found
+
+
+def _check_lengths(found: Column, count: int) -> None:
+    for name, tensor in (("values", found.values), ("lengths", found.lengths)):
+        if not isinstance(tensor, Tensor) or tensor.device.type != "cpu":
+            where = f" on {tensor.device}" if isinstance(tensor, Tensor) else ""
+            wanted = "a tensor on the CPU is expected"
+            raise ContractError(f"returned a Column whose {name} are {shown(tensor)}{where}; {wanted}")
+    lengths = found.lengths
+    if lengths.dtype != torch.int64 or lengths.dim() != 1 or (len(lengths) and int(lengths.min()) < 0):
+        wanted = "int64 of one dimension, none below 0, is expected"
+        raise ContractError(f"returned a Column whose lengths are {shown(lengths)}; {wanted}")
+    if len(lengths) != count:
+        raise ContractError(f"returned a Column of {len(lengths)} items for {count} values")
+
+
+def _check_table(values: Tensor, table: Any) -> None:
+    if not isinstance(table, Column) or table.table is not None:
+        wanted = "a Column without a table of its own is expected"
+        raise ContractError(f"returned a Column whose table is {shown(table)}; {wanted}")
+    _check_lengths(table, len(table.lengths))
+    if len(values) and not 0 <= int(values.min()) <= int(values.max()) < len(table.lengths):
+        span = f"from {int(values.min())} to {int(values.max())}"
+        raise ContractError(
+            f"returned a Column with values {span}, which point into a table of {len(table.lengths)} items"
+        )
+
+
+def _target(found: Any, values: Sequence[Any]) -> Column:
+    column = _column(found, values)
+    if column.table is not None:
+        raise ContractError("returned a Column with a table; targets have none")
+    return column
+
+
+def _featurizer_module(found: Any, *_: object) -> nn.Module:
+    module = _module(found)
+    if reason := _size_fault(getattr(module, "output_size", None)):
+        raise ContractError(f"returned {type(module).__name__} with output_size {reason}")
+    return module
+
+
+def _head_module(found: Any, *_: object) -> nn.Module:
+    module = _module(found)
+    if lacking := [name for name in HEAD_METHODS if not callable(getattr(module, name, None))]:
+        raise ContractError(f"returned {type(module).__name__}, which lacks {', '.join(lacking)}")
+    return module
+
+
+def _module(found: Any) -> nn.Module:
+    if not isinstance(found, nn.Module):
+        raise ContractError(f"returned {shown(found)} where a torch module is expected")
+    return found
+
+
+def _numbers(found: Any, values: Sequence[Any]) -> Sequence[int]:
+    """Return one whole number for each value."""
+    if isinstance(found, str) or not isinstance(found, Sequence) or len(found) != len(values):
+        raise ContractError(f"returned {shown(found)} where {len(values)} integers are expected")
+    if other := [each for each in found if not isinstance(each, int)]:
+        raise ContractError(f"returned {shown(other[0])} where integers are expected")
+    return found
+
+
+def _figures(found: Any, *_: object) -> dict[str, float]:
+    """Return named figures; one that is not a number could neither be compared nor written as JSON."""
+    if not isinstance(found, Mapping):
+        raise ContractError(f"returned {shown(found)} where a dict of names and floats is expected")
+    for name, figure in found.items():
+        if not isinstance(name, str):
+            raise ContractError(f"returned a figure named {shown(name)}; a string is expected")
+        if isinstance(figure, bool) or not isinstance(figure, Real):
+            raise ContractError(f"returned as {name!r} {shown(figure)} where a float is expected")
+        if math.isnan(figure):
+            raise ContractError(f"returned as {name!r} nan; leave out a figure that cannot be computed")
+    return {name: float(figure) for name, figure in found.items()}
+
+
+def _text(found: Any, *_: object) -> str:
+    if not isinstance(found, str):
+        raise ContractError(f"returned {shown(found)} where a string is expected")
+    return found
+
+
+def _plain(found: Any, *_: object) -> dict[str, Any]:
+    """Return a state that comes back from JSON as it was."""
+    if not isinstance(found, dict):
+        raise ContractError(f"returned {shown(found)} where a dict of plain JSON data is expected")
+    for path, value in _not_plain(found, ""):
+        raise ContractError(f"returned {shown(value)} as {path}; only plain JSON data can be kept")
+    return found
+
+
+def _not_plain(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield what JSON cannot hold, or would give back as something else, with its path."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if isinstance(key, str):
+                yield from _not_plain(each, f"{path}[{key!r}]")
+            else:
+                yield f"a key of {path or 'the state'}", key
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from _not_plain(each, f"{path}[{number}]")
+    elif not (value is None or isinstance(value, str | bool | int | float)):
+        yield path, value
+
+
+Check: TypeAlias = Callable[..., Any]
+"""From a method's result and the facts that it was called with to the result, or a ContractError."""
+
+CHECKS: Mapping[tuple[str, str], Check] = {
+    ("reader", "write"): _text,
+    ("featurizer", "state"): _plain,
+    ("featurizer", "encode"): _column,
+    ("featurizer", "module"): _featurizer_module,
+    ("head", "state"): _plain,
+    ("head", "encode"): _target,
+    ("head", "module"): _head_module,
+    ("head", "shortest"): _numbers,
+    ("metric", "state"): _plain,
+    ("metric", "compute"): _figures,
+    ("metric", "listing"): _text,
+    ("observer", "state"): _plain,
+}
+"""What is checked of results, by kind and method; examples and answers need to know the reader's fields."""
+
+
+# --- what components are built with ----------------------------------------------------------------------
+
+
+def attribute_fault(kind: str, component: Any) -> str:
+    """Return which attribute of a new component is not what it must be, and why; empty where all are."""
+    for name, fault in ATTRIBUTES.get(kind, {}).items():
+        if reason := fault(getattr(component, name)):
+            return f"was built with {name} {reason}"
+    if kind == "encoder" and not isinstance(component, nn.Module):
+        return f"was built as {shown(component)}, which is no torch module"
+    return ""
+
+
+def _name_fault(value: Any) -> str:
+    return "" if isinstance(value, str) else f"{shown(value)} where a string is expected"
+
+
+def _names_fault(value: Any) -> str:
+    fits = isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+    return "" if fits else f"{shown(value)} where a tuple of strings is expected"
+
+
+def _flag_fault(value: Any) -> str:
+    return "" if isinstance(value, bool) else f"{shown(value)} where True or False is expected"
+
+
+def _size_fault(value: Any) -> str:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return "" if fits else f"{shown(value)} where an integer of at least 1 is expected"
+
+
+def _fields_fault(value: Any) -> str:
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        return f"{shown(value)} where a mapping of names and kinds is expected"
+    known = get_args(FieldKind)
+    wrong = [(name, kind) for name, kind in value.items() if kind not in known]
+    return "".join(
+        f"{{{name!r}: {kind!r}}}: unknown kind{did_you_mean(str(kind), known)}; {one_of(known)}"
+        for name, kind in wrong[:1]
+    )
+
+
+ATTRIBUTES: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
+    "reader": {"suffixes": _names_fault, "fields": _fields_fault},
+    "featurizer": {"field": _name_fault},
+    "augmenter": {"keeps_length": _flag_fault},
+    "encoder": {"output_size": _size_fault, "carries_state": _flag_fault},
+    "head": {"target": _name_fault, "default_metrics": _names_fault},
+    "metric": {"higher_is_better": _flag_fault},
+}
+"""What is wrong with an attribute of each kind, as a function of its value."""
+
+
+def shown(value: Any) -> str:
+    """Return how messages show a value that is not what it must be: short, and with its type."""
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    if isinstance(value, Tensor):
+        return f"a tensor of {value.dtype} and shape ({', '.join(map(str, value.shape))})"
+    if isinstance(value, str | int | float):
+        text = repr(value)
+        return f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '...'} ({type(value).__name__})"
+    size = f" of {len(value)}" if isinstance(value, list | tuple | dict | set) else ""
+    return f"{type(value).__name__}{size}"
