@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from guarded import Guarded, guarding
 from processes import Warm
 from spoken_words import augmentation, write_spoken
 from toy_language import write_toy
@@ -111,6 +112,13 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
     warm = Warm(tmp_path_factory.mktemp("warm"))
     yield warm
     warm.end()
+
+
+@pytest.fixture(scope="session")
+def guarded() -> Iterator[Guarded]:
+    """Open what a stranger brings in a process of its own."""
+    with guarding() as guarded:
+        yield guarded
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from seqlab.recipe.dumping import dump_recipe
 from seqlab.recipe.jsonschema import recipe_json_schema
 from seqlab.recipe.loading import load_recipe
-from seqlab.recipe.reader import dump_recipe, load_plain
+from seqlab.recipe.reader import load_plain
 from seqlab.recipe.schema import Catalogue, ComponentRef, Recipe, Surroundings
 
 __all__ = [

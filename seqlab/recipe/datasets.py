@@ -17,8 +17,8 @@ from seqlab.errors import Place, Problem
 from seqlab.recipe.overrides import merge
 from seqlab.recipe.paths import DataString, Locate
 from seqlab.recipe.problems import unlike
-from seqlab.recipe.reader import Node, plain
 from seqlab.recipe.schema import SPLITS
+from seqlab.recipe.tree import Node, plain
 from seqlab.suggest import unknown
 
 __all__ = ["DATASET", "SCHEME", "laid_over_each_other", "locating", "on_this_machine"]

@@ -15,7 +15,7 @@ from seqlab.recipe.datasets import DATASET, laid_over_each_other, locating, on_t
 from seqlab.recipe.overrides import apply_overrides, long_form, long_forms
 from seqlab.recipe.paths import DataString, anchor, anchored_settings, find_files, path_beside
 from seqlab.recipe.problems import follow, key_problems, settings_problems, show, unlike
-from seqlab.recipe.reader import COMMAND_LINE, KeyPath, Node, Tree, dotted, plain, read_file, read_mapping
+from seqlab.recipe.reader import read_file, read_mapping
 from seqlab.recipe.schema import (
     DATA_KEYS,
     DEFAULT_OBSERVERS,
@@ -27,6 +27,7 @@ from seqlab.recipe.schema import (
     Recipe,
     Surroundings,
 )
+from seqlab.recipe.tree import COMMAND_LINE, KeyPath, Node, Tree, dotted, plain
 from seqlab.settings import Config, PlateauSchedule, TrainSettings
 from seqlab.suggest import one_of, unknown
 
@@ -37,8 +38,8 @@ C = TypeVar("C", bound=Config)
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 """The name of a distribution (PEP 508); the message tells the user to install it, so it must be no more."""
 
-RUN_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f]+")
-"""A run's name becomes that of its folder, so it must not lead anywhere else."""
+RUN_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,100}")
+"""A run's name becomes that of its folder, so it must not lead anywhere else, and fit into 255 bytes."""
 
 
 def load_recipe(
@@ -69,12 +70,21 @@ def load_recipe(
     check = _Check(root, surroundings, problems, check_files=check_files)
     recipe = check.recipe(path, check_data=check_data)
     if recipe is None or problems:
-        raise RecipeError(list(dict.fromkeys(problems)))
+        raise RecipeError(_without_consequences(problems, tree.problems))
     return recipe
 
 
+def _without_consequences(problems: Iterable[Problem], reading: Iterable[Problem]) -> list[Problem]:
+    """Return each mistake once; a value that could not be read, as `reading` tells, fits nowhere besides."""
+    unread = {(each.place, each.path): each for each in reading}
+    return [each for each in dict.fromkeys(problems) if unread.get((each.place, each.path), each) == each]
+
+
 def _layers(root: Node, problems: list[Problem]) -> list[Node]:
-    """Return the recipe, and below it the one that it extends, if any."""
+    """Return the recipe, and below it the one that it extends, if any.
+
+    Where that one is not whole, this one is not either: nothing more is said of it.
+    """
     assert isinstance(root.content, dict)
     own = {key: node for key, node in root.content.items() if key != "extends"}
     extends = root.content.get("extends")
@@ -83,13 +93,14 @@ def _layers(root: Node, problems: list[Problem]) -> list[Node]:
     try:
         base = _base(extends)
     except RecipeError as error:
-        raise RecipeError([*problems, *error.problems]) from None
+        raise RecipeError(_without_consequences([*problems, *error.problems], problems)) from None
     problems += base.problems
     below = long_forms(base.root)
     assert isinstance(below.content, dict)
-    if "extends" in below.content:
+    further = below.content.get("extends")
+    if further is not None and further.content is not None:
         message = f"{show(extends.content)} extends another recipe itself; only one level is allowed"
-        problems.append(Problem(extends.place, "extends", message))
+        raise RecipeError([*problems, Problem(extends.place, "extends", message)])
     kept = {key: node for key, node in below.content.items() if key != "extends"}
     return [replace(below, content=kept), replace(root, content=own)]
 
@@ -99,10 +110,13 @@ def _base(extends: Node) -> Tree:
         raise _at(extends, unlike("the path of a recipe", plain(extends)))
     try:
         path = path_beside(extends.content, extends.place)
+        directory, missing = path.is_dir(), not path.exists()
     except ValueError as error:
         raise _at(extends, str(error)) from None
-    if path.is_dir() or not path.exists():
-        raise _at(extends, f"{path} is a directory" if path.is_dir() else f"no such file: {path}")
+    except OSError as error:
+        raise _at(extends, f"cannot look at {show(extends.content)}: {strerror(error)}") from None
+    if directory or missing:
+        raise _at(extends, f"{path} is a directory" if directory else f"no such file: {path}")
     return read_file(path)
 
 
@@ -166,7 +180,8 @@ class _Check:
         if not isinstance(node.content, str):
             self._report(node, ("name",), unlike("a string", plain(node)))
         elif not RUN_NAME.fullmatch(node.content):
-            message = f"must be usable as the name of a folder, without / and \\, got {show(node.content)}"
+            limits = "at most 100 characters without / and \\"
+            message = f"must be usable as the name of a folder, {limits}, got {show(node.content)}"
             self._report(node, ("name",), message)
         return str(node.content)
 
@@ -351,6 +366,11 @@ def _by_split(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     for split, text in pairs:
         splits[split] = (*splits.get(split, ()), text)
     return splits
+
+
+def strerror(error: OSError) -> str:
+    """Return the reason of the operating system, in lower case as all messages."""
+    return (error.strerror or str(error)).lower()
 
 
 def _normal(distribution: str) -> str:

@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from seqlab.errors import Problem, RecipeError
-from seqlab.recipe.reader import COMMAND_LINE, KeyPath, Node, dotted, read_value
+from seqlab.recipe.composing import MAX_DEPTH
+from seqlab.recipe.problems import show
+from seqlab.recipe.reader import read_value
+from seqlab.recipe.scalars import unfit
+from seqlab.recipe.tree import COMMAND_LINE, KeyPath, Node, cut, dotted
 
 __all__ = ["apply_overrides", "long_form", "long_forms", "merge"]
 
@@ -78,10 +82,13 @@ def apply_overrides(root: Node, overrides: Sequence[str], problems: list[Problem
 def _apply(root: Node, override: str) -> Node:
     key, equals, text = override.partition("=")
     if not equals:
-        raise _refused("", f"expected KEY=VALUE, got {override!r}")
+        raise _refused("", f"expected KEY=VALUE, got {show(override)}")
     path = tuple(key.split("."))
     if not all(path):
-        raise _refused("", f"expected KEY=VALUE with a dotted key, got {override!r}")
+        raise _refused("", f"expected KEY=VALUE with a dotted key, got {show(override)}")
+    if len(path) > MAX_DEPTH or unfit(key, key):
+        reason = unfit(key, key) or f"the key has {len(path)} parts, at most {MAX_DEPTH}"
+        raise _refused("", f"{reason}: {show(override)}")
     if path == ("extends",):
         raise _refused(key, "cannot be set on the command line; write it into the recipe")
     return _assign(root, path, _value(key, text), ())
@@ -109,7 +116,7 @@ def _assign(node: Node, path: Sequence[str], value: Node, done: KeyPath) -> Node
         changed = {**content, key: _assign(child, rest, value, (*done, key))}
         return replace(node, content=changed, place=COMMAND_LINE if node.content is None else node.place)
     if not isinstance(content, tuple):
-        message = f"cannot be set: {dotted(done)} is {content!r}, not a mapping or a list"
+        message = f"cannot be set: {dotted(done)} is {show(content)}, not a mapping or a list"
         raise _refused(dotted((*done, *path)), message)
     index = _index(key, len(content), (*done, *path), dotted(done))
     child = _assign(content[index], rest, value, (*done, key))
@@ -119,9 +126,9 @@ def _assign(node: Node, path: Sequence[str], value: Node, done: KeyPath) -> Node
 def _index(key: str, length: int, path: KeyPath, owner: str) -> int:
     items = "1 item" if length == 1 else f"{length} items"
     if not (key.isascii() and key.isdigit()):
-        raise _refused(dotted(path), f"{owner} is a list of {items}, {key!r} is not an index (0, 1, ...)")
+        raise _refused(dotted(path), f"{owner} is a list of {items}, {show(key)} is not an index (0, 1, ...)")
     if len(key) > len(str(length)) or int(key) >= length:
-        raise _refused(dotted(path), f"there is no item {key}; {owner} has {items}, counted from 0")
+        raise _refused(dotted(path), f"there is no item {cut(key)}; {owner} has {items}, counted from 0")
     return int(key)
 
 

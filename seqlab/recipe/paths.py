@@ -11,7 +11,9 @@ from typing import Any, TypeAlias, TypeVar
 
 from seqlab.errors import Place, Problem
 from seqlab.filepath import VARIABLE, FilePath, expand
-from seqlab.recipe.reader import COMMAND_LINE, MAPPING_SOURCE, KeyPath, Node, dotted
+from seqlab.recipe.globbing import MAGIC, Search
+from seqlab.recipe.problems import show
+from seqlab.recipe.tree import COMMAND_LINE, MAPPING_SOURCE, KeyPath, Node, dotted
 from seqlab.settings import Config
 
 __all__ = ["DataString", "Locate", "anchor", "anchored_settings", "find_files", "folder_of", "path_beside"]
@@ -23,8 +25,6 @@ Locate: TypeAlias = Callable[[str, Path], Path | None]
 
 URI = re.compile(r"[a-z][a-z0-9+.-]+:")
 """Two letters at least before the colon, so that `C:\\corpus` is a path."""
-MAGIC = re.compile(r"[*?\[]")
-"""The characters that make a path a glob."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,8 @@ def _anchored_path(value: FilePath, node: Node, path: KeyPath, problems: list[Pr
         reason = "" if local.exists() else f"no such file or folder: {local}"
     except ValueError as error:
         reason = str(error)
+    except OSError as error:
+        reason = f"cannot look at {show(str(value))}: {(error.strerror or str(error)).lower()}"
     if reason:
         problems.append(Problem(node.place, dotted(path), reason))
     return value
@@ -136,9 +138,10 @@ def find_files(
     """
     splits: dict[str, tuple[Path, ...]] = {}
     owners: dict[Path, DataString] = {}
+    search = Search()
     for string in strings:
         try:
-            found = _files_of(string, locate)
+            found = _files_of(string, locate, search)
         except _BadPathError as error:
             problems.append(Problem(string.place, string.path, str(error)))
             found = []
@@ -147,7 +150,7 @@ def find_files(
     return splits
 
 
-def _files_of(string: DataString, locate: Locate | None) -> list[Path]:
+def _files_of(string: DataString, locate: Locate | None, search: Search) -> list[Path]:
     if not string.text:
         raise _BadPathError("expected a path, got an empty string")
     if "\0" in string.text:
@@ -157,10 +160,12 @@ def _files_of(string: DataString, locate: Locate | None) -> list[Path]:
             return [_checked(_locate(string, locate))]
         text = anchor(string.text, string.place)
         if MAGIC.search(text):
-            return _matches(Path(glob.escape(str(Path.cwd()))) / expand(text, pattern=True))
+            return _matches(Path(glob.escape(str(Path.cwd()))) / expand(text, pattern=True), search)
         return [_checked(Path.cwd() / expand(text))]
     except OSError as error:
-        raise _BadPathError(f"cannot look at {string.text!r}: {(error.strerror or '').lower()}") from error
+        where = f", {error.filename}" if error.filename and MAGIC.search(string.text) else ""
+        reason = (error.strerror or str(error)).lower()
+        raise _BadPathError(f"cannot look at {show(string.text)}: {reason}{where}") from error
     except ValueError as error:
         raise _BadPathError(str(error)) from error
 
@@ -175,9 +180,8 @@ def _locate(string: DataString, locate: Locate | None) -> Path:
     return folder / path
 
 
-def _matches(pattern: Path) -> list[Path]:
-    found = (Path(match) for match in glob.glob(str(pattern), recursive=True))  # noqa: PTH207 - pathlib's has no absolute patterns
-    files = sorted({path for path in found if not path.is_dir()})
+def _matches(pattern: Path, search: Search) -> list[Path]:
+    files = search.files(pattern)
     if not files:
         raise _BadPathError(f"no file matches {str(pattern)!r}")
     return [_checked(path) for path in files]

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from seqlab.errors import Place, Problem
-from seqlab.recipe.reader import KeyPath, Node, dotted, plain_scalar
+from seqlab.recipe.scalars import plain_scalar
+from seqlab.recipe.tree import KeyPath, Node, cut, dotted
 from seqlab.suggest import did_you_mean
 
 __all__ = ["follow", "key_problems", "settings_problems", "show", "unlike"]
 
-SHOWN_CHARACTERS = 60
-"""Longer strings are cut in messages, with an ellipsis."""
+MAX_KEYS = 20
+"""Most unknown keys of one mapping that are told one by one."""
+
+MAX_FINDINGS = 100
+"""Most values of one component that are told one by one."""
 
 TYPES = {
     "bool": "true or false",
@@ -27,11 +31,13 @@ TYPES = {
     "frozen_set": "a list",
     "int": "an integer",
     "int_from_float": "an integer",
+    "iterable": "a list",
     "list": "a list",
     "mapping": "a mapping",
     "model": "a mapping",
     "model_attributes": "a mapping",
     "none_required": "null",
+    "path": "a path",
     "set": "a list",
     "string": "a string",
     "tuple": "a list",
@@ -59,14 +65,14 @@ SIZES = {
 def show(value: Any) -> str:
     """Write a value as a recipe would, in short."""
     if isinstance(value, str):
-        return repr(value if len(value) <= SHOWN_CHARACTERS else value[: SHOWN_CHARACTERS - 3] + "...")
+        return repr(cut(value))
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, float) and not math.isfinite(value):
         return ".nan" if math.isnan(value) else ("-.inf" if value < 0 else ".inf")
     if isinstance(value, Mapping):
         return "a mapping"
-    return str(value) if isinstance(value, int | float) else "a list"
+    return cut(str(value)) if isinstance(value, int | float) else "a list"
 
 
 def unlike(wanted: str, value: Any) -> str:
@@ -95,18 +101,21 @@ def key_problems(node: Node, path: KeyPath, allowed: Iterable[str], required: It
     """
     assert isinstance(node.content, dict)
     allowed = list(allowed)
-    unknown = {key: did_you_mean(key, allowed) for key in node.content if key not in allowed}
+    strange = [key for key in node.content if key not in allowed]
+    unknown = {key: did_you_mean(key, allowed) for key in strange[:MAX_KEYS]}
     problems = [
         Problem(node.content[key].key, dotted(path), _unknown_key(key, hint, allowed))
         for key, hint in unknown.items()
     ]
+    if more := strange[MAX_KEYS:]:
+        problems.append(Problem(node.content[more[0]].key, dotted(path), f"{len(more)} more unknown keys"))
     missing = [key for key in required if key not in node.content and not _meant(key, unknown.values())]
     return problems + [Problem(node.place, dotted(path), f"missing required key {key!r}") for key in missing]
 
 
 def _unknown_key(key: str, hint: str, allowed: Sequence[str]) -> str:
     keys = f"; allowed keys: {', '.join(sorted(allowed))}" if allowed else "; no keys are allowed here"
-    return f"unknown key {key!r}{hint or keys}"
+    return f"unknown key {show(key)}{hint or keys}"
 
 
 def _meant(key: str, hints: Iterable[str]) -> bool:
@@ -137,11 +146,13 @@ def settings_problems(
     error: ValidationError, model: type[BaseModel], node: Node, path: KeyPath
 ) -> list[Problem]:
     """Translate pydantic's errors on the mapping `node`, which stands at `path` and should fit `model`."""
-    details = _true_ones(error.errors(include_url=False))
-    problems: list[Problem] = []
+    found = error.errors(include_url=False)
+    details = _true_ones(found[:MAX_FINDINGS])
+    more = f"{len(found) - MAX_FINDINGS} more mistakes" if len(found) > MAX_FINDINGS else ""
+    problems = [Problem(node.place, dotted(path), more)] if more else []
     for container in dict.fromkeys(detail["loc"][:-1] for detail in details if _about_keys(detail)):
         problems += _keys_at(model, node, path, (container, details))
-    findings = [_finding(detail, node, path) for detail in details if not _about_keys(detail)]
+    findings = [_finding(detail, model, node, path) for detail in details if not _about_keys(detail)]
     entered = {(*path, *follow(node, detail["loc"][:-1])[1]) for detail in details if _about_keys(detail)}
     return problems + [finding.problem for finding in _joined(findings, entered)]
 
@@ -194,7 +205,7 @@ def _keys_at(
     container, details = found
     mapping, below, _ = follow(node, container)
     here = [detail for detail in details if detail["loc"][:-1] == container and _about_keys(detail)]
-    extra = {str(detail["loc"][-1]) for detail in here if detail["type"] == "extra_forbidden"}
+    extra = [str(detail["loc"][-1]) for detail in here if detail["type"] == "extra_forbidden"]
     missing = [str(detail["loc"][-1]) for detail in here if detail["type"] == "missing"]
     assert isinstance(mapping.content, dict)
     allowed = _known_keys(model, container)
@@ -204,6 +215,11 @@ def _keys_at(
 
 def _known_keys(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
     """Return the keys of the model that pydantic checked at `loc`, which may name branches of unions."""
+    return list(dict.fromkeys(key for found in _models_at(model, loc) for key in found.model_fields))
+
+
+def _models_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[type[BaseModel]]:
+    """Return the models that pydantic may have checked at `loc`."""
     models = [model]
     for part in loc:
         fields = [found.model_fields[str(part)] for found in models if str(part) in found.model_fields]
@@ -211,7 +227,28 @@ def _known_keys(model: type[BaseModel], loc: Sequence[str | int]) -> list[str]:
             models = [inner for field in fields for inner in _models_in(field.annotation)]
         else:
             models = [found for found in models if str(part) in _labels(found)] or models
-    return list(dict.fromkeys(key for found in models for key in found.model_fields))
+    return models
+
+
+def _exact_size(model: type[BaseModel], detail: ErrorDetails) -> int:
+    """Return the size of the list that pydantic speaks of where only one is allowed, else 0."""
+    loc = detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"]
+    models = _models_at(model, loc[:-1])
+    fields = [
+        found.model_fields[str(part)] for part in loc for found in models if str(part) in found.model_fields
+    ]
+    sizes = {size for field in fields for size in _sizes_in(field.annotation)}
+    least, most = len(detail["input"]) + 1, detail.get("ctx", {}).get("max_length")
+    return next((size for size in sorted(sizes) if (size == most if most else size >= least)), 0)
+
+
+def _sizes_in(annotation: Any) -> Iterator[int]:
+    """Yield the sizes of the tuples in an annotation that have a fixed one."""
+    arguments = get_args(annotation)
+    if get_origin(annotation) is tuple and Ellipsis not in arguments:
+        yield len(arguments)
+    for argument in arguments:
+        yield from _sizes_in(argument)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -226,9 +263,13 @@ def _labels(model: type[BaseModel]) -> set[str]:
     return {model.__name__} | tags
 
 
-def _finding(detail: ErrorDetails, node: Node, path: KeyPath) -> _Finding:
+def _finding(detail: ErrorDetails, model: type[BaseModel], node: Node, path: KeyPath) -> _Finding:
     value, below, lost = follow(node, detail["loc"])
-    wanted, got = _words(detail)
+    if detail["type"] in ("missing", "too_long") and (size := _exact_size(model, detail)):
+        # A list of a fixed size lacks items one by one: one finding, with the list itself.
+        wanted, got, lost = f"must have exactly {_count(size, 'item')}", f"got {len(detail['input'])}", False
+    else:
+        wanted, got = _words(detail)
     if detail["type"].startswith("union_tag_invalid") and isinstance(value.content, dict):
         tag = str(detail["ctx"]["discriminator"]).strip("'")
         value, below = value.content[tag], (*below, tag)
@@ -271,9 +312,12 @@ SPECIAL_WORDS: Mapping[str, Callable[[ErrorDetails, str], tuple[str, str]]] = {
     "assertion_error": _raised,
     "enum": _choices,
     "finite_number": lambda detail, got: ("must be a finite number", got),
+    "int_parsing_size": lambda detail, got: ("is too large an integer", got),
     "literal_error": _choices,
-    "missing": lambda detail, got: (f"must have more than {_count(len(detail['input']), 'item')}", ""),
-    "string_pattern_mismatch": lambda detail, got: (f"must match {detail['ctx']['pattern']}", got),
+    "string_pattern_mismatch": lambda detail, got: (
+        f"must match the regular expression {detail['ctx']['pattern']}",
+        got,
+    ),
     "union_tag_invalid": _choices,
     "union_tag_not_found": lambda detail, got: (f"missing required key {detail['ctx']['discriminator']}", ""),
     "value_error": _raised,
@@ -305,8 +349,11 @@ def _joined(findings: Sequence[_Finding], entered: set[KeyPath]) -> list[_Findin
 
 
 def _one(group: Sequence[_Finding]) -> _Finding:
-    wanted = list(dict.fromkeys(finding.wanted for finding in group))
-    words = " or ".join([wanted[0], *(text.removeprefix("expected ") for text in wanted[1:])])
+    # A list of choices stands last, where nothing can be taken for one of them.
+    each = dict.fromkeys(finding.wanted for finding in group)
+    wanted = sorted(each, key=lambda text: text.startswith("must be one of:"))
+    further = [text.removeprefix("expected ").removeprefix("must be ") for text in wanted[1:]]
+    words = " or ".join([wanted[0], *further])
     first = group[0]
     got = max((finding.got for finding in group), key=len)
     return _Finding(first.path, first.place, words, got, first.branch)

@@ -11,7 +11,7 @@ from seqlab.datasets import DatasetEntry
 from seqlab.errors import Place, Problem
 from seqlab.recipe.paths import Locate
 from seqlab.recipe.problems import follow
-from seqlab.recipe.reader import Node
+from seqlab.recipe.tree import Node
 from seqlab.settings import Config, TrainSettings
 
 __all__ = [

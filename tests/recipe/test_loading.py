@@ -195,9 +195,9 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
             " 'jsonl' is listed twice, first at recipes/pos.yaml:8:13"]),
         ("head: tagging", "head: tagging\nname: 3", ["8:7: name: expected a string, got 3; quote it"]),
         ("head: tagging", "head: tagging\nname: ../x", ["8:7: name: must be usable as the name of a folder,"
-            " without / and \\, got '../x'"]),
+            " at most 100 characters without / and \\, got '../x'"]),
         ("head: tagging", "head: tagging\nname: ..", ["8:7: name: must be usable as the name of a folder,"
-            " without / and \\, got '..'"]),
+            " at most 100 characters without / and \\, got '..'"]),
         ("head: tagging", "head: tagging\nrequires: seqlab-crf", ["8:11: requires: expected a list of"
             " distributions, got 'seqlab-crf'"]),
         ("head: tagging", "head: tagging\nrequires: [a b]", ["8:12: requires.0: expected the name of a"

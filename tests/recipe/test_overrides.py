@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from seqlab.recipe import Recipe
+from seqlab.recipe.composing import MAX_SIZE
 from seqlab.recipe.overrides import merge
-from seqlab.recipe.reader import plain, read_mapping
+from seqlab.recipe.reader import read_mapping
+from seqlab.recipe.tree import plain
 from seqlab.settings import SGD
 
 Load = Callable[..., Recipe]
@@ -97,8 +99,31 @@ def test_bases_that_are_not_there(lines: Lines, extends: str, line: str) -> None
     assert lines(f"extends: {extends}\n") == [f"recipes/pos.yaml:1:10: extends: {line}"]
 
 
-def test_a_base_must_not_extend(lines: Lines, whole: str) -> None:
-    Path("recipes/base.yaml").write_text("extends: other.yaml\n" + whole)
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        (".".join("a" * 101) + "=1", "the key has 101 parts, at most 100: 'a.a.a"),
+        ("train.\udc80=1", "the string holds U+DC80, half of a character"),
+        ("train.epochs=" + "9" * 5000, "train.epochs: the number is too large"),
+        ("name=" + "x" * (MAX_SIZE + 1), "name: the value has more than"),
+        (f"features.{'1' * 5000}=1", f"there is no item {'1' * 57}...; features has 1 item"),
+        ("encoder.x.y.z=1", "encoder: unknown key 'x'"),
+        ("train.epochs.x=1", "cannot be set: train.epochs is 3, not a mapping or a list"),
+        ("name=[" + "[" * 200, "nested more than 100 deep"),
+        ("name=*x", "has no anchor"),
+    ],
+)
+def test_overrides_made_to_do_harm_are_refused_in_words(
+    lines: Lines, whole: str, override: str, line: str
+) -> None:
+    (found,) = lines(whole + "train: {epochs: 3}\n", override)
+    assert line in found
+    assert len(found) < 300
+
+
+@pytest.mark.parametrize("rest", ["", "whole"])
+def test_a_base_must_not_extend_and_is_then_not_missed_besides(lines: Lines, whole: str, rest: str) -> None:
+    Path("recipes/base.yaml").write_text("extends: other.yaml\n" + (whole if rest else ""))
     assert lines("extends: base.yaml\n") == [
         "recipes/pos.yaml:1:10: extends: 'base.yaml' extends another recipe itself; only one level is allowed"
     ]

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from seqlab.recipe.problems import show
+from seqlab import Lab
+from seqlab.recipe.problems import settings_problems, show
+from seqlab.recipe.reader import read_mapping
+from seqlab.recipe.tree import plain
 
 Lines = Callable[..., list[str]]
 
@@ -78,15 +83,15 @@ def test_values_are_shown_as_a_recipe_writes_them(value: Any, shown: str) -> Non
         ),
         (
             "optimizer: {name: adam, betas: [0.5]}",
-            "9:34: train.optimizer.betas: must have more than 1 item",
+            "9:34: train.optimizer.betas: must have exactly 2 items, got 1",
         ),
         (
             "optimizer: {name: adam, betas: []}",
-            "9:34: train.optimizer.betas: must have more than 0 items",
+            "9:34: train.optimizer.betas: must have exactly 2 items, got 0",
         ),
         (
             "optimizer: {name: adam, betas: [1, 2, 3]}",
-            "9:34: train.optimizer.betas: must have at most 2 items, got 3",
+            "9:34: train.optimizer.betas: must have exactly 2 items, got 3",
         ),
         (
             "optimizer: {name: adam, betas: [0, x]}",
@@ -108,10 +113,10 @@ def test_settings(lines: Lines, whole: str, setting: str, line: str) -> None:
         ("units: 1, sizes: [1, 2, 3]", "6:43: encoder.sizes: must have at most 2 items, got 3"),
         ("units: 1, sizes: [1, x]", "6:47: encoder.sizes.1: expected an integer, got 'x'"),
         ("units: 1, code: ''", "6:42: encoder.code: must have at least 1 character, got 0"),
-        ("units: 1, code: A", "6:42: encoder.code: must match ^[a-z]*$, got 'A'"),
+        ("units: 1, code: A", "6:42: encoder.code: must match the regular expression ^[a-z]*$, got 'A'"),
         (
             "units: 1, choice: x",
-            "6:44: encoder.choice: expected an integer or must be one of: auto; got 'x'",
+            "6:44: encoder.choice: expected an integer or one of: auto; got 'x'",
         ),
         ("units: 1, many: x", "6:42: encoder.many: expected a number or a list, got 'x'"),
         ("units: 1, many: [1, x]", "6:46: encoder.many.1: expected a number, got 'x'"),
@@ -152,6 +157,38 @@ def test_a_list_is_only_too_short_where_it_is(
 ) -> None:
     found = lines(whole.replace("bilstm", f"{{name: bounded, units: 1, rates: {rates}}}"))
     assert found == [f"recipes/pos.yaml:{problem}" for problem in problems]
+
+
+WRONG: list[Any] = [None, True, 0, -1, 1.5, 1e300, math.nan, "", "no such word", [], [1, "x", None], [[]], {}]
+WRONG += [{"": 1}, {"name": "none"}, {"name": 1}, {"x": {"y": [1]}}, 10**60, ["a"] * 200]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(kind, name) for kind, named in Lab(entry_points=False).registry.catalogue().items() for name in named],
+)
+def test_whatever_stands_where_a_setting_should_is_told_in_the_words_of_recipes(kind: str, name: str) -> None:
+    config = Lab(entry_points=False).registry.get(kind, name).config
+    for key in [*config.model_fields, "none"]:
+        for value in WRONG:
+            node = read_mapping({key: value}).root
+            try:
+                config.model_validate(plain(node))
+            except ValidationError as error:
+                problems = settings_problems(error, config, node, ("x",))
+                assert problems
+                for problem in problems:
+                    assert not re.search(
+                        r"\b[Ii]nput (should|must)|pydantic|unable to|instance of", problem.message
+                    ), problem
+                    assert len(problem.message) < 500
+
+
+def test_many_wrong_values_are_counted(lines: Lines, whole: str) -> None:
+    weights = ", ".join(f"w{number}: x" for number in range(300))
+    found = lines(whole.replace("bilstm", f"{{name: bounded, units: 1, weights: {{{weights}}}}}"))
+    assert len(found) == 101
+    assert "recipes/pos.yaml:6:10: encoder: 200 more mistakes" in found
 
 
 def test_a_component_without_settings_allows_no_keys(lines: Lines, whole: str) -> None:

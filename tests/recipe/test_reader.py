@@ -11,7 +11,10 @@ from hypothesis import strategies as st
 
 from seqlab.errors import RecipeError
 from seqlab.recipe import dump_recipe, load_plain
-from seqlab.recipe.reader import MAX_NODES, dotted, plain, plain_scalar, read_file, read_mapping, read_value
+from seqlab.recipe.composing import MAX_NODES
+from seqlab.recipe.reader import read_file, read_mapping, read_value
+from seqlab.recipe.scalars import plain_scalar
+from seqlab.recipe.tree import dotted, plain
 
 Lines = Callable[[str], list[str]]
 
@@ -179,7 +182,10 @@ def test_words_that_yaml_1_1_would_turn_into_booleans_are_keys(problems: Lines) 
         ),
         ("a: &x [*x]\n", "a.yaml:1:8: the alias *x stands inside what it names"),
         ("a: 1\nb: \x01\n", "a.yaml:2:4: the character U+0001 is not allowed; write it as an escape"),
-        ("a: " + "9" * 5000 + "\n", "a.yaml:1:4: a: the number has 5000 digits, at most 4000"),
+        (
+            "a: " + "9" * 5000 + "\n",
+            "a.yaml:1:4: a: the number is too large; an integer has at most 100 digits",
+        ),
         ("a: " + "[" * 200 + "]" * 200, "a.yaml:1:104: lists and mappings are nested more than 100 deep"),
     ],
 )
@@ -199,7 +205,7 @@ def test_a_few_aliases_cannot_stand_for_billions(problems: Lines) -> None:
     rows = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     rows += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12)]
     (line,) = problems("\n".join(rows))
-    assert line.endswith(f"the recipe has more than {MAX_NODES} values once aliases are expanded")
+    assert line.endswith(f"the recipe has more than {MAX_NODES:,} values once aliases are expanded")
 
 
 def test_nested_aliases_count_towards_the_depth(problems: Lines) -> None:
@@ -213,9 +219,9 @@ def test_files_that_cannot_be_read(folder: Path) -> None:
     (folder / "utf16.yaml").write_bytes("a: 1".encode("utf-16"))
     expected = {
         "latin.yaml": "latin.yaml:2:7: not UTF-8 text: byte 0xe9",
-        "utf16.yaml": "utf16.yaml:1:1: not UTF-8 text: byte 0xff",
+        "utf16.yaml": "utf16.yaml:1:1: not UTF-8 text: byte 0xff; it looks like UTF-16, save it as UTF-8",
         "none.yaml": "none.yaml: no such file",
-        "recipes": "recipes: is a directory; give the recipe file itself",
+        "recipes": "recipes: cannot be read: it is a folder, and only regular files are read",
         "recipes/train.conllu/x": "recipes/train.conllu/x: cannot be read: not a directory",
         "a\0b": "a\0b: cannot be read: embedded null byte",
     }

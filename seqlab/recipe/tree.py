@@ -1,0 +1,60 @@
+"""The tree of a recipe: every value with its place, and the path that leads to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from seqlab.errors import Place, Problem
+
+__all__ = ["COMMAND_LINE", "MAPPING_SOURCE", "KeyPath", "Node", "Scalar", "Tree", "cut", "dotted", "plain"]
+
+COMMAND_LINE = Place("command line")
+"""Where everything stands that an override brought in."""
+
+MAPPING_SOURCE = Place("<recipe>")
+"""Where everything stands in a recipe that was given as a mapping."""
+
+Scalar = str | int | float | bool | None
+KeyPath = tuple[str | int, ...]
+"""Keys and list indices from the top of the recipe down to a value."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value with its place; `key` is the place of the key in front of it (its own place where none is)."""
+
+    content: Scalar | tuple[Node, ...] | dict[str, Node]
+    place: Place
+    key: Place
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What was read, with the problems that did not keep it from being read."""
+
+    root: Node
+    problems: tuple[Problem, ...]
+
+
+SHOWN_CHARACTERS = 60
+"""Longer strings and keys are cut in messages, with an ellipsis."""
+
+
+def cut(text: str) -> str:
+    """Return a text short enough for a message."""
+    return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 3] + "..."
+
+
+def dotted(path: KeyPath) -> str:
+    """Write a path as problems and overrides do: `features.0.embedding_dim`, long keys cut."""
+    return ".".join(cut(str(part)) for part in path)
+
+
+def plain(node: Node) -> Any:  # what YAML can say has no tighter type
+    """Return the value without its places: scalars, lists and dictionaries."""
+    if isinstance(node.content, dict):
+        return {key: plain(child) for key, child in node.content.items()}
+    if isinstance(node.content, tuple):
+        return [plain(child) for child in node.content]
+    return node.content

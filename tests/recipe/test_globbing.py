@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from seqlab.recipe import globbing
+from seqlab.recipe.globbing import MAX_PARTS, Search
+
+Lines = Callable[..., list[str]]
+
+NAMES = (
+    "a.txt",
+    "b.wav",
+    ".hidden.txt",
+    "in/a.txt",
+    "in/deep/c.txt",
+    "in/.no/d.txt",
+    "[x]/e.txt",
+    "in/z*.txt",
+)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in NAMES:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["*", "*.txt", ".*", "?.*", "**/*.txt", "**", "in/**/*.txt", "*/a.txt", "[[]x]/*", "[a-b].*", "[!a]*",
+     "**/**", "**/deep/*", "in/z[*].txt", "*/../a*", "none/*", "a.txt/*", "**/.no/*", "[z-a]*", "[", "[]",
+     "*/"],
+)  # fmt: skip
+def test_a_glob_names_the_files_that_python_s_own_names(pattern: str, tree: Path) -> None:
+    found = Search().files(tree / pattern)
+    expected = {Path(path) for path in glob.glob(str(tree / pattern), recursive=True)}  # noqa: PTH207
+    assert found == sorted(path for path in expected if not path.is_dir())
+
+
+def test_links_are_followed_but_into_no_loop(tree: Path) -> None:
+    (tree / "in/loop").symlink_to(tree)
+    (tree / "self").symlink_to(tree / "self")
+    (tree / "other").symlink_to(tree / "in/deep")
+    found = Search().files(tree / "**/c.txt")
+    assert found == [tree / "in/deep/c.txt", tree / "other/c.txt"]
+
+
+def test_globs_of_one_recipe_look_at_no_more_than_a_bounded_number_of_files(
+    lines: Lines, whole: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        (folder / f"recipes/{number}.txt").touch()
+    monkeypatch.setattr(globbing, "MAX_ENTRIES", 100)
+    globs = whole.replace("train.conllu", "['*.txt', '[0]*.txt', '**/*.txt']")
+    (line,) = [line for line in lines(globs) if "looked at" in line]
+    assert "data.train.2: more than 100 files and folders would be looked at" in line
+    assert line.endswith("begin the path in a folder nearer to the files")
+
+
+def test_a_glob_over_the_whole_disk_ends(lines: Lines, whole: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(globbing, "MAX_ENTRIES", 20_000)
+    (line,) = lines(whole.replace("train.conllu", "'/**/*/**/*/**/*'"))
+    assert "files and folders would be looked at" in line or "cannot look at" in line
+
+
+def test_a_glob_of_many_parts_is_refused(tree: Path) -> None:
+    with pytest.raises(ValueError, match=rf"parts, at most {MAX_PARTS}"):
+        Search().files(tree / "/".join(["*"] * 2000))
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+def test_a_folder_that_may_not_be_looked_at_is_named(lines: Lines, whole: str, folder: Path) -> None:
+    (folder / "recipes/closed").mkdir(mode=0)
+    (line,) = lines(whole.replace("train.conllu", "'**/*.conllu'"))
+    assert line.endswith(f"permission denied, {folder}/recipes/closed")
