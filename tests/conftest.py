@@ -1,8 +1,13 @@
-"""The toy language of `toy.py`, a package trained on it, and the command line as a process."""
+"""The toy language of `toy.py`, a package trained on it, and the command line as a process.
+
+Tests compute with one thread, as do the processes that they start: several workers of pytest-xdist share the
+cores, and a result does not depend on how many there are.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is imported, which what follows does
+
 from guarded import Guarded, guarding
 from processes import Warm
 from spoken_words import augmentation, write_spoken
@@ -25,6 +33,21 @@ from seqlab.predict.recognizer import Recognizer
 SOURCES = str(Path(seqlab.__file__).parents[1])
 
 Command = Callable[..., "subprocess.CompletedProcess[bytes]"]
+
+MOST_WORKERS = 8
+"""How many workers `pytest -n auto` starts at most: each takes up to a gigabyte of memory."""
+
+
+def pytest_configure() -> None:
+    """Take back what a shell does to a command in the background: it makes it ignore Ctrl-C."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of workers that `-n auto` stands for."""
+    return min(len(os.sched_getaffinity(0)), MOST_WORKERS)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -91,7 +114,7 @@ def seqlab_command() -> Command:
     """Run `python -m seqlab` in a process of its own, with a clean environment."""
 
     def run(*args: object, **options: Any) -> subprocess.CompletedProcess[bytes]:
-        names = ("PATH", "HOME", "LANG", "SEQLAB_CACHE")
+        names = ("PATH", "HOME", "LANG", "SEQLAB_CACHE", "OMP_NUM_THREADS")
         kept = {name: os.environ[name] for name in names if name in os.environ}
         done: subprocess.CompletedProcess[bytes] = subprocess.run(
             [sys.executable, "-W", "error", "-m", "seqlab", *map(str, args)],

@@ -43,6 +43,7 @@ def command(args: Sequence[str], out: Path, mishap: Mishap) -> None:
 
     from seqlab.cli.main import main
 
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which `nohup pytest` ignores
     for stream, name in ((1, "stdout"), (2, "stderr")):
         os.dup2(os.open(f"{out}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     if mishap.file_limit is not None:

@@ -32,6 +32,7 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
+    "recipes": Entry("seqlab.cli.recipes:recipes", "List, show and copy the recipes that come with seqlab."),
     "run": Entry("seqlab.cli.run:run", "Train the model of a recipe, evaluate and save it."),
     "check": Entry("seqlab.cli.check:check", "Report every problem of a recipe, without reading data."),
     "evaluate": Entry("seqlab.cli.evaluate:evaluate", "Measure a saved model on data with gold answers."),

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent
 
 NOTICES = {
     "english": "data: the small English sample treebank that comes with seqlab; it shows how things work, not"
-    " how good they are. For a real treebank see recipes/pos_ewt.yaml"
+    " how good they are. For a real treebank: seqlab recipes show pos_ewt"
 }
 
 
