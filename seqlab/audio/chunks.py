@@ -1,4 +1,4 @@
-"""Containers of chunks, each a name, a size and so many bytes: whether the samples announced are all there.
+"""Containers of chunks, each a name, a size and so many bytes: whether the samples announced are all of them.
 
 They are RIFF and its kin RIFX and RF64 (EBU Tech 3306), AIFF (EA IFF 85), Sony Wave64, and Apple's Core Audio
 Format.
@@ -6,19 +6,34 @@ Format.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal
 
-__all__ = ["AIFF", "CAF", "RF64", "RIFF", "RIFX", "W64", "Layout", "chunk_shortage", "headless", "lack"]
+from seqlab.audio.links import WHOLE, Link, SoundError, patched
+from seqlab.audio.tags import PADDING, after_tags
 
-UNKNOWN_SIZE = 0x7EFF_0000
-"""From here on a size of 4 bytes means `unknown`: who streams cannot go back to fill it in.
+__all__ = [
+    "AIFF",
+    "CAF",
+    "RF64",
+    "RIFF",
+    "RIFX",
+    "SVX",
+    "W64",
+    "Layout",
+    "check_end",
+    "check_samples",
+    "chunk_links",
+]
+
+UNKNOWN_SIZES = ((0x7EFF_0000, 0x7F00_0010), (0x7FFF_0000, 0x8000_0000), (0xFFFF_0000, 0xFFFF_FFFF))
+"""Sizes of 4 bytes, from and to, that mean `unknown`: who streams cannot go back to fill them in.
 
 Found are 0xffffffff and what sox writes: 0x7ffff000 (WAV) and 0x7f000000 (AIFF), less a part of a frame.
 """
 
-UNKNOWN_LONG_SIZE = 1 << 62
+UNKNOWN_LONG_SIZES = (((1 << 63) - (1 << 16), 1 << 63), ((1 << 64) - (1 << 16), 1 << 64))
 """The same for a size of 8 bytes; found are -1 and the largest number."""
 
 LONG = 0xFFFF_FFFF
@@ -45,63 +60,162 @@ class Layout:
     """What stands in that chunk before the samples."""
     packets: bytes = b""
     """Name of a chunk that says where packets of samples end; it is there for some codings only."""
-    unknown: int = UNKNOWN_SIZE
+    unknown_sizes: tuple[tuple[int, int], ...] = UNKNOWN_SIZES
+
+    def unknown(self, length: int) -> bool:
+        """Return whether a length stands for one that nobody knew."""
+        return any(first <= length + self.counted <= last for first, last in self.unknown_sizes)
 
 
 RIFF = Layout()
 RIFX = replace(RIFF, order="big")
-RF64 = replace(RIFF, unknown=UNKNOWN_LONG_SIZE)
+RF64 = replace(RIFF, unknown_sizes=UNKNOWN_LONG_SIZES)
 AIFF = Layout(order="big", samples=b"SSND", preface=8)
-CAF = Layout(first=8, size=8, order="big", align=1, preface=4, packets=b"pakt", unknown=UNKNOWN_LONG_SIZE)
-W64 = Layout(first=40, name=16, size=8, counted=24, align=8, unknown=UNKNOWN_LONG_SIZE)
+SVX = Layout(order="big", samples=b"BODY")
+CAF = Layout(
+    first=8, size=8, order="big", align=1, preface=4, packets=b"pakt", unknown_sizes=UNKNOWN_LONG_SIZES
+)
+W64 = Layout(first=40, name=16, size=8, counted=24, align=8, unknown_sizes=UNKNOWN_LONG_SIZES)
 
 
-def chunk_shortage(stream: BinaryIO, size: int, layout: Layout) -> str:
-    """Say what is missing from a container of `size` bytes, an empty string where its samples are all there.
+BEHIND = (
+    b"LIST INFO id3 ID3  bext cue  smpl inst fact PEAK iXML JUNK PAD  FLLR cart axml _PMX afsp DISP minf elm1"
+    b" NAME AUTH ANNO COMT MARK INST MIDI AESD APPL (c)  SAXL free info strg mark regn umid uuid ovvw midi"
+)
+"""Names, 5 bytes apart, of chunks that are known to stand behind the samples: they alone may be cut off."""
 
-    `stream` is left anywhere. What stands behind the samples may be missing.
+
+FILES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff")
+"""How containers themselves begin, which may stand behind another one and look like its chunk."""
+
+ALIGNED = 8
+"""Samples may be filled with zeros to a multiple of so many bytes."""
+
+SECTOR = 512
+"""Bytes of a disk's block: files are filled with zeros to a multiple of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """A chunk: its name, where what it holds begins, and how many bytes it says that this is."""
+
+    name: bytes
+    begin: int
+    length: int
+
+
+def chunk_links(stream: BinaryIO, size: int, layout: Layout) -> list[Link]:
+    """Return the one link of a container; SoundError where samples are missing or not announced.
+
+    `stream` is left anywhere. Of what stands behind the samples the end may be missing.
     """
-    seen = False
-    for name, begin, length in _chunks(stream, size, layout):
-        reason = ""
-        if name.startswith(layout.samples):
-            seen = True
-            announced = length - layout.preface if length < layout.unknown else 0
-            reason = lack(size, begin + layout.preface, announced)
-        elif name == layout.packets:
-            reason = lack(size, begin, length, f"its chunk {name.decode()!r}")
-        if reason or (seen and not layout.packets):
-            return reason
-    return "" if seen else headless(size)
+    samples: _Chunk | None = None
+    position, long = layout.first, LONG
+    while chunk := _chunk(stream, position, layout, long):
+        if chunk.name == b"ds64":
+            long = _long_size(stream, chunk)
+        elif chunk.name.startswith(layout.samples):
+            if samples:
+                raise SoundError("its samples stand in two chunks, of which the first alone would be read")
+            samples = chunk
+            if _unknown(stream, size, chunk, layout):
+                return [_of_unknown_size(stream, size, chunk, layout)]
+            check_samples(size, chunk.begin + layout.preface, chunk.length - layout.preface)
+        elif chunk.name == layout.packets:
+            check_samples(size, chunk.begin, chunk.length, f"its chunk {chunk.name.decode()!r}")
+        elif samples and (not _fits(chunk, size) or chunk.name.startswith(FILES)):
+            break
+        position = _behind(stream, size, chunk, layout)
+    if not samples:
+        raise SoundError(_headless(size))
+    if not _may_follow(stream, position, layout):
+        check_end(stream, size, position, samples.length)
+    return [WHOLE]
 
 
-def lack(size: int, begin: int, length: int, what: str = "samples") -> str:
-    """Say what a file of `size` bytes lacks of the `length` from `begin` on, an empty string for nothing."""
+def check_samples(size: int, begin: int, length: int, what: str = "samples") -> None:
+    """SoundError where a file of `size` bytes lacks some of the `length` from `begin` on."""
     if size < begin:
-        return headless(size)
-    there = size - begin
-    return f"truncated: {there} of {length} bytes of {what} are there" if there < length else ""
+        raise SoundError(_headless(size))
+    if size - begin < length:
+        raise SoundError(f"truncated: {size - begin} of {length} bytes of {what} are there")
 
 
-def headless(size: int) -> str:
-    """Say that a file of `size` bytes holds no samples at all."""
+def check_end(stream: BinaryIO, size: int, end: int, length: int) -> None:
+    """SoundError where more than tags and padding follows `length` bytes of samples that end at `end`."""
+    stream.seek(end)
+    rest = stream.read(PADDING + 1)
+    if not rest.strip(b"\0"):
+        if len(rest) <= -end % ALIGNED or (len(rest) <= PADDING and size % SECTOR == 0):
+            return
+    elif after_tags(stream, end, size) == size:
+        return
+    more = f"{size - end} bytes more follow that are neither a chunk nor a tag"
+    raise SoundError(f"its header states too little: {length} bytes of samples, but {more}")
+
+
+def _headless(size: int) -> str:
     return f"truncated: its {size} bytes end before the samples begin"
 
 
-def _chunks(stream: BinaryIO, size: int, layout: Layout) -> Iterator[tuple[bytes, int, int]]:
-    """Yield name, first byte and length of each chunk that begins in the file."""
-    position, head = layout.first, layout.name + layout.size
-    long = layout.unknown
-    while position + head <= size:
-        stream.seek(position)
-        chunk = stream.read(head)
-        name, begin = chunk[: layout.name], position + head
-        if not any(name):  # a file that was filled with zeros would be walked through 8 bytes at a time
-            return
-        length = max(0, int.from_bytes(chunk[layout.name :], layout.order) - layout.counted)
-        if name == b"ds64":
-            long = int.from_bytes(stream.read(16)[8:], "little")
-        elif length == LONG and layout.size == 4:
-            length = long
-        yield name, begin, length
-        position = -(-(begin + length) // layout.align) * layout.align
+def _chunk(stream: BinaryIO, position: int, layout: Layout, long: int) -> _Chunk | None:
+    """Return the chunk that begins at a byte, None where none does."""
+    if position > sys.maxsize:  # no file is so long, but a size of 8 bytes may say so
+        return None
+    stream.seek(position)
+    head = stream.read(layout.name + layout.size)
+    name = head[: layout.name]
+    if len(head) < layout.name + layout.size or not name[:4].isascii() or not name[:4].decode().isprintable():
+        return None
+    length = max(0, int.from_bytes(head[layout.name :], layout.order) - layout.counted)
+    if length == LONG and layout.size == 4:
+        length = long
+    return _Chunk(name, position + len(head), length)
+
+
+def _long_size(stream: BinaryIO, chunk: _Chunk) -> int:
+    """Return the size of the samples that stands in a chunk `ds64`."""
+    stream.seek(chunk.begin)
+    return int.from_bytes(stream.read(16)[8:], "little")
+
+
+def _unknown(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> bool:
+    """Return whether a chunk of samples goes to the end of the file, as it was streamed."""
+    if layout.unknown(chunk.length):
+        return True
+    if chunk.length > layout.preface:
+        return False
+    following = _chunk(stream, chunk.begin + chunk.length, layout, 0)
+    return chunk.begin + layout.preface < size and not (following and _fits(following, size))
+
+
+def _of_unknown_size(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> Link:
+    """Make the link of samples that go to the end of the file; decoders take a size of 0 at its word."""
+    if layout.unknown(chunk.length):
+        return WHOLE
+    length = (size - chunk.begin + layout.counted).to_bytes(layout.size, layout.order)
+    return patched(stream, size, chunk.begin, {chunk.begin - layout.size: length})
+
+
+def _fits(chunk: _Chunk, size: int) -> bool:
+    return chunk.begin + chunk.length <= size
+
+
+def _behind(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> int:
+    """Return where the next chunk begins; some writers leave the padding out, others put it in."""
+    end = chunk.begin + chunk.length
+    aligned = -(-end // layout.align) * layout.align
+    for place in (aligned, end, end + end % 2):
+        if _chunk(stream, place, layout, 0):
+            return place
+    return min(aligned, max(end, size))
+
+
+def _may_follow(stream: BinaryIO, position: int, layout: Layout) -> bool:
+    """Return whether a chunk that is cut off, padding, or nothing begins at a byte behind the samples."""
+    stream.seek(position)
+    rest = stream.read(ALIGNED + 3)
+    name = rest.lstrip(b"\0")[:4]
+    if not name:
+        return len(rest) < layout.align
+    return any(BEHIND.startswith(name, place) for place in range(0, len(BEHIND), 5))

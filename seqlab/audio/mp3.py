@@ -1,93 +1,148 @@
-"""How many samples an MP3 file holds whose first frame does not tell (ISO/IEC 11172-3, 13818-3, layer III).
+"""The frames of MPEG audio (ISO/IEC 11172-3, 13818-3), and the recordings that are joined in one file.
 
-Encoders write the number of frames into the first one, which carries no sound then ("Xing", "Info", "VBRI").
-Without it libsndfile takes all frames for as long as the first one: of a file with a variable bit rate it
-would read a part only, and say nothing. So the frames are counted here, header by header.
+libsndfile's decoder takes the length from the first frame, or guesses it; it stops where another recording is
+joined, passes over damage, and complains on standard error, which is not ours. So frames are walked through
+before it sees them, and it sees nothing else: no tags, no gaps, and a first frame that tells their number.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
-__all__ = ["Count", "begins_frame", "count"]
+from seqlab.audio.links import Link, SoundError
+from seqlab.audio.mp3_frames import (
+    HEADER,
+    Frame,
+    Telling,
+    parse,
+    side_problem,
+    telling_frame,
+    told,
+)
+from seqlab.audio.tags import after_tags
 
-HEADER = 4
-"""Bytes of a frame's header."""
+__all__ = ["begins_frame", "mp3_links"]
 
-MPEG_1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-MPEG_2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
-"""Kilobits a second of a frame by the index in its header; 0 is a rate of its own, which is not counted."""
+GAP = 2_048
+"""Bytes that may stand between the tags and the first frame: damaged tags are longer than they say."""
 
-RATES = (44_100, 48_000, 32_000)
-"""Samples a second in MPEG 1; half of them in MPEG 2, a quarter in MPEG 2.5."""
-
-TOLD = (b"Xing", b"Info", b"VBRI")
-"""Marks of a first frame that tells how many follow."""
-
-TAGS = (b"TAG", b"APE", b"LYR", b"ID3")
-"""How what may follow the last frame begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class Count:
-    """The samples in all frames that are whole, those in one frame, and the bytes that the last one lacks."""
-
-    samples: int
-    frame: int
-    missing: int
+LONGEST_FREE = 6_000
+"""Bytes of the longest frame of a free bit rate that is looked for."""
 
 
-def count(stream: BinaryIO, size: int) -> Count | None:
-    """Count the frames of a file of `size` bytes from its beginning.
+@dataclass(slots=True)
+class _Recording:
+    """The frames of one recording, collected; `telling` is the one before them that says how many follow."""
 
-    None where the first frame tells the length, or where they cannot be counted: in layers I and II, at free
-    bit rates, and where something else stands between them.
-    """
-    position = _after_tag(stream)
-    stream.seek(position)
-    first = _frame(stream.read(HEADER))
-    if first is None:
-        return None
-    rest = stream.read(first[0] - HEADER)
-    if any(mark in rest for mark in TOLD):
-        return None
-    frames = 0
-    following = b""
-    frame: tuple[int, int] | None = first
-    while frame and position + frame[0] <= size:
-        frames, position = frames + 1, position + frame[0]
-        stream.seek(position)
-        following = stream.read(HEADER)
-        frame = _frame(following)
-    if not frame and following.strip(b"\0") and not following.startswith(TAGS):
-        return None
-    return Count(frames * first[1], first[1], position + frame[0] - size if frame else 0)
+    first: Frame
+    telling: Telling | None = None
+    spans: list[list[int]] = field(default_factory=list)
+    frames: int = 0
+
+    def add(self, frame: Frame) -> None:
+        self.frames += 1
+        if self.telling and self.frames > self.telling.frames:
+            self.telling = None  # another recording follows that does not tell its own number
+        if self.spans and self.spans[-1][1] == frame.begin:
+            self.spans[-1][1] = frame.end
+        else:
+            self.spans.append([frame.begin, frame.end])
 
 
 def begins_frame(data: bytes) -> bool:
-    """Return whether bytes begin as a frame of layer III does."""
-    return _frame(data[:HEADER]) is not None
+    """Return whether bytes begin as a frame of layer II or III does."""
+    frame = parse(data[:HEADER], 0)
+    return frame is not None and frame.layer > 1
 
 
-def _after_tag(stream: BinaryIO) -> int:
-    """Return where the frames begin: after an ID3v2 tag, whose size is written in bytes of 7 bits."""
-    head = stream.read(10)
-    if len(head) < 10 or not head.startswith(b"ID3"):
-        return 0
-    length = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True))
-    return 10 + length + (10 if head[5] & 0x10 else 0)
+def mp3_links(stream: BinaryIO, size: int) -> list[Link]:
+    """Return the recordings joined in a file; SoundError where a frame is missing or damaged."""
+    recordings: list[_Recording] = []
+    for frame, data in _frames(stream, size):
+        telling = told(frame, data)
+        if telling or not recordings or frame.kind != recordings[-1].first.kind:
+            recordings.append(_Recording(frame, telling))
+        if not telling:
+            recordings[-1].add(frame)
+    links = [_link(recording) for recording in recordings]
+    if not any(link.spans for link in links):
+        raise SoundError("empty: no frame of it holds sound")
+    return [link for link in links if link.spans]
 
 
-def _frame(header: bytes) -> tuple[int, int] | None:
-    """Return the bytes and the samples of a frame, None where this is no header of layer III."""
-    if len(header) < HEADER or header[0] != 0xFF or header[1] & 0xE6 != 0xE2:
-        return None
-    version, bits, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
-    if version == 1 or bits in (0, 15) or rate == 3:
-        return None
-    newer = version != 3
-    hertz = RATES[rate] >> {3: 0, 2: 1, 0: 2}[version]
-    samples = 576 if newer else 1152
-    bits_per_second = 1000 * (MPEG_2 if newer else MPEG_1)[bits]
-    return samples // 8 * bits_per_second // hertz + (header[2] >> 1 & 1), samples
+def _link(recording: _Recording) -> Link:
+    """Make the link of a recording, with a frame before it that tells the number of its frames."""
+    first, telling, frames = recording.first, recording.telling, recording.frames
+    spans = tuple((begin, end) for begin, end in recording.spans)
+    if telling and frames < telling.least:
+        there, whole = (f"{count * first.samples / first.rate:.2f}" for count in (frames, telling.frames))
+        raise SoundError(f"truncated: {there} of {whole} s are there")
+    if first.layer != 3:
+        return Link(spans=spans, noisy=True)
+    length = sum(end - begin for begin, end in spans)
+    prefix = telling_frame(first, telling.data if telling else b"", frames, length)
+    known = None if telling else frames * first.samples
+    return Link(spans=spans, prefix=prefix, frames=known, noisy=True)
+
+
+def _frames(stream: BinaryIO, size: int) -> Iterator[tuple[Frame, bytes]]:
+    """Yield the frames with their bytes, tags and padding passed over."""
+    position, free, seen = after_tags(stream, 0, size), 0, False
+    while position < size:
+        stream.seek(position)
+        data = stream.read(HEADER)
+        frame = parse(data, position, free)
+        if frame and not frame.length:
+            free = _free_length(stream, frame, data)
+            frame = parse(data, position, free) if free else None
+        if not frame:
+            position = _passed_over(stream, position, size, seen=seen)
+            continue
+        stream.seek(position)
+        data = stream.read(frame.length)
+        if frame.end > size:
+            raise SoundError(f"truncated: its last frame lacks {frame.end - size} bytes")
+        if problem := side_problem(frame, data):
+            raise SoundError(f"damaged: the frame that begins at byte {position} has {problem}")
+        seen = True
+        yield frame, data
+        position = frame.end
+
+
+def _passed_over(stream: BinaryIO, position: int, size: int, *, seen: bool) -> int:
+    """Return where it goes on behind tags, and before the first frame behind what a tag left."""
+    following = after_tags(stream, position, size)
+    if following > position:
+        return following
+    if not seen:
+        stream.seek(position)
+        data = stream.read(GAP)
+        for place in range(len(data) - HEADER):
+            if begins_frame(data[place:]) and _goes_on(stream, position + place):
+                return position + place
+    raise SoundError(f"damaged: no frame begins at byte {position} of {size}")
+
+
+def _goes_on(stream: BinaryIO, position: int) -> bool:
+    """Return whether the frame at a byte is followed by one of its kind."""
+    stream.seek(position)
+    frame = parse(stream.read(HEADER), position)
+    if not frame or not frame.length:
+        return False
+    stream.seek(frame.end)
+    following = parse(stream.read(HEADER), frame.end)
+    return following is not None and following.kind == frame.kind
+
+
+def _free_length(stream: BinaryIO, frame: Frame, header: bytes) -> int:
+    """Return how long frames of a free bit rate are, without padding, 0 where none follows."""
+    stream.seek(frame.begin)
+    data = stream.read(LONGEST_FREE)
+    padding = (header[2] >> 1 & 1) * (4 if frame.layer == 1 else 1)
+    for place in range(HEADER, len(data) - HEADER):
+        same = data[place : place + 2] == header[:2] and data[place + 2] & 0xFC == header[2] & 0xFC
+        if same and data[place + 3] >> 6 == header[3] >> 6:
+            return place - padding
+    return 0

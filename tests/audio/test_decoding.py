@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 from pathlib import Path
 
@@ -125,7 +126,19 @@ def message(source: Source) -> str:
 
 def test_files_that_cannot_be_opened(tmp_path: Path) -> None:
     assert message(Source(tmp_path / "none.wav")) == "cannot be read: no such file or directory"
-    assert message(Source(tmp_path)) == "cannot be read: is a directory"
+    folder = "cannot be read: it is a folder, and only regular files are read"
+    assert message(Source(tmp_path)) == folder
+    (tmp_path / "link.wav").symlink_to("gone.wav")
+    assert (
+        message(Source(tmp_path / "link.wav"))
+        == "cannot be read: it is a link to gone.wav, which is not there"
+    )
+    (tmp_path / "zero.wav").symlink_to("/dev/zero")
+    device = "cannot be read: it is a device, and only regular files are read"
+    assert message(Source(tmp_path / "zero.wav")) == device
+    os.mkfifo(tmp_path / "fifo.wav")
+    fifo = "cannot be read: it is a FIFO, and only regular files are read"
+    assert message(Source(tmp_path / "fifo.wav")) == fifo
 
 
 def test_an_empty_file_and_one_without_samples(tmp_path: Path) -> None:

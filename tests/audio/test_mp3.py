@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +12,25 @@ from sounds import tone
 
 from seqlab.api import DataError
 from seqlab.audio import Source
-from seqlab.audio.mp3 import Count, count
+from seqlab.audio.links import SoundError
+from seqlab.audio.mp3 import mp3_links
 
 FRAMES = {44_100: 1152, 22_050: 576, 16_000: 576, 8_000: 576}
 """Samples in one frame by the rate."""
 
+ID3_V2 = b"ID3\x04\0\0\0\0\x01\x48" + bytes(200)
+ID3_V1 = b"TAG" + b"a title".ljust(125)
+APE = b"APETAGEX" + (2000).to_bytes(4, "little") + (32).to_bytes(4, "little") + bytes(16)
+"""Tags before, behind and between recordings."""
 
-def encoded(path: Path, rate: int, mode: str, seconds: float = 3.0) -> bytes:
+
+def encoded(rate: int, mode: str, seconds: float = 3.0, seed: int = 1, channels: int = 1) -> bytes:
     """An MP3 file whose sound grows, so that a variable bit rate varies."""
-    noise = np.random.default_rng(1).normal(size=round(seconds * rate)) * 0.05
-    samples = (tone(seconds, rate) + noise) * np.linspace(0, 1, len(noise))
-    soundfile.write(path, samples, rate, bitrate_mode=mode, compression_level=0.5)
-    return path.read_bytes()
+    noise = np.random.default_rng(seed).normal(size=(round(seconds * rate), channels)) * 0.05
+    samples = (tone(seconds, rate)[:, None] + noise) * np.linspace(0, 1, len(noise))[:, None]
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, format="MP3", bitrate_mode=mode, compression_level=0.5)
+    return stream.getvalue()
 
 
 def untold(data: bytes) -> bytes:
@@ -31,64 +40,103 @@ def untold(data: bytes) -> bytes:
     return data[data.index(data[:2], mark) :]
 
 
-def counted(data: bytes) -> Count | None:
-    return count(io.BytesIO(data), len(data))
-
-
-def decodable(data: bytes) -> int:
+def decoded(data: bytes) -> np.ndarray:
     source = Source(data)
-    return sum(map(len, source.blocks(0, source.header.frames)))
+    return np.concatenate(list(source.blocks(0, source.header.frames)))
 
 
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 @pytest.mark.parametrize("rate", FRAMES)
-def test_a_file_that_tells_its_length_is_read_to_the_last_sample(
-    tmp_path: Path, rate: int, mode: str
-) -> None:
-    data = encoded(tmp_path / "a.mp3", rate, mode)
-    assert counted(data) is None
-    assert decodable(data) == 3 * rate
+def test_a_file_that_tells_its_length_is_read_to_the_last_sample(rate: int, mode: str) -> None:
+    data = encoded(rate, mode)
+    assert len(decoded(data)) == 3 * rate
+    for tagged in (ID3_V2 + data, data + ID3_V1, ID3_V2 + ID3_V2 + data + APE + ID3_V1, data + bytes(999)):
+        assert np.array_equal(decoded(tagged), decoded(data))
 
 
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
 @pytest.mark.parametrize("rate", FRAMES)
-def test_frames_are_counted_where_none_tells_their_number(tmp_path: Path, rate: int, mode: str) -> None:
-    found = counted(untold(encoded(tmp_path / "a.mp3", rate, mode)))
-    assert found
-    assert found.frame == FRAMES[rate]
-    assert found.samples % found.frame == found.missing == 0
-    assert 3 * rate <= found.samples <= 3 * rate + 4 * found.frame  # the encoder's delay and padding
+def test_without_a_length_every_frame_is_read(rate: int, mode: str) -> None:
+    samples = decoded(untold(encoded(rate, mode)))
+    assert len(samples) % FRAMES[rate] == 0
+    delay_and_padding = 4 * FRAMES[rate]
+    assert 3 * rate <= len(samples) <= 3 * rate + delay_and_padding
+    whole = decoded(encoded(rate, mode))
+    shifts = [
+        np.abs(samples[shift : shift + len(whole)] - whole).max() for shift in range(len(samples) - 3 * rate)
+    ]
+    assert min(shifts) < 1e-3
 
 
-@pytest.mark.parametrize("rate", FRAMES)
-def test_a_constant_bit_rate_needs_no_telling(tmp_path: Path, rate: int) -> None:
-    data = untold(encoded(tmp_path / "a.mp3", rate, "CONSTANT"))
-    found = counted(data)
-    assert found
-    assert abs(decodable(data) - found.samples) <= 2 * found.frame
-    tagged = b"ID3\x04\0\0\0\0\x01\x48" + bytes(200) + data + b"TAG" + bytes(125)
-    assert counted(tagged) == found
-    assert abs(decodable(tagged) - found.samples) <= 2 * found.frame
+@pytest.mark.parametrize("between", [b"", ID3_V1 + ID3_V2, APE + ID3_V1])
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+def test_joined_recordings_are_read_one_after_the_other(mode: str, between: bytes) -> None:
+    first, second = encoded(16_000, mode, 1.0), encoded(16_000, mode, 0.5, seed=2)
+    both = decoded(first + between + second)
+    assert np.array_equal(both, np.concatenate([decoded(first), decoded(second)]))
+    last = decoded(first + between + untold(second))
+    assert len(last) >= len(both)
+    assert len(decoded(untold(first) + between + untold(second))) >= len(both)
 
 
-@pytest.mark.parametrize("rate", FRAMES)
-def test_of_a_variable_bit_rate_no_part_passes_for_the_whole(tmp_path: Path, rate: int) -> None:
-    data = untold(encoded(tmp_path / "a.mp3", rate, "VARIABLE"))
-    with pytest.raises(
-        DataError, match=r"of variable bit rate that does not tell its length: only .* of 3\.\d+ s"
-    ):
-        decodable(data)
+def test_recordings_that_differ_are_not_joined() -> None:
+    with pytest.raises(DataError, match="joined in it that differ: 16000 Hz, channels: 1 and 8000 Hz, chan"):
+        decoded(encoded(16_000, "CONSTANT") + encoded(8_000, "CONSTANT"))
+    with pytest.raises(DataError, match="differ: 8000 Hz, channels: 1 and 8000 Hz, channels: 2; split it"):
+        decoded(encoded(8_000, "CONSTANT") + encoded(8_000, "CONSTANT", channels=2))
+
+
+def test_a_stretch_over_the_joint() -> None:
+    first, second = encoded(16_000, "VARIABLE", 1.0), encoded(16_000, "VARIABLE", 1.0, seed=2)
+    source = Source(first + second)
+    part = np.concatenate(list(source.blocks(8_000, 24_000)))
+    whole = np.concatenate([decoded(first), decoded(second)])
+    assert np.abs(part - whole[8_000:24_000])[1200:].max() < 1e-3
 
 
 @pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
-def test_a_cut_within_a_frame_is_seen(tmp_path: Path, mode: str) -> None:
-    data = untold(encoded(tmp_path / "a.mp3", 16_000, mode))
+def test_a_cut_within_a_frame_is_seen(mode: str) -> None:
+    data = untold(encoded(16_000, mode))
     with pytest.raises(DataError, match="truncated: its last frame lacks 7 bytes"):
-        decodable(data[:-7])
+        decoded(data[:-7])
 
 
-def test_what_cannot_be_counted_is_left_alone(tmp_path: Path) -> None:
-    data = untold(encoded(tmp_path / "a.mp3", 16_000, "CONSTANT"))
-    assert counted(b"") is None
-    assert counted(b"\xff\xfd\x90\x00" + data) is None  # layer II
-    assert counted(data + b"something else") is None
+def test_a_cut_between_frames_is_seen_where_their_number_is_told() -> None:
+    data = encoded(16_000, "CONSTANT")
+    (link,) = mp3_links(io.BytesIO(data), len(data))
+    frame = (link.spans[-1][1] - link.spans[0][0]) // (len(data) // 144 - 1)
+    for lost in range(1, 4):
+        with pytest.raises(DataError, match=r"truncated: (\S+ of 3\.\d+ s are there|its last frame)"):
+            decoded(data[: -lost * frame])
+
+
+@pytest.mark.parametrize("rubbish", [b"something else", b"\xff\xfb", bytes(5000), b"\xff\xfb\x90\x00" * 3])
+def test_what_stands_between_frames_is_told(rubbish: bytes) -> None:
+    data = encoded(16_000, "CONSTANT", 1.0)
+    for joined in (data + rubbish + data, data + rubbish):
+        with pytest.raises(SoundError, match=r"damaged: |truncated: "):
+            mp3_links(io.BytesIO(joined), len(joined))
+
+
+def test_nothing_of_the_decoder_reaches_standard_error(tmp_path: Path) -> None:
+    data = encoded(16_000, "CONSTANT", 1.0)
+    random = np.random.default_rng(1)
+    for number in range(60):
+        damaged = bytearray(untold(data) if number % 2 else data)
+        for place in random.integers(0, len(damaged), 1 + number % 20):
+            damaged[place] ^= 1 << random.integers(0, 8)
+        (tmp_path / f"{number}.mp3").write_bytes(damaged)
+    (tmp_path / "stretch.mp3").write_bytes(data)
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom seqlab.audio import AudioFile\n"
+        "from seqlab.errors import DataError\n"
+        "for path in Path(sys.argv[1]).iterdir():\n"
+        "    for start in (0, 0.5):\n"
+        "        try:\n            AudioFile(path, start).samples()\n"
+        "        except DataError as error:\n            print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    assert "dequantization failed" in done.stdout
