@@ -32,7 +32,7 @@ from seqlab.api import (
     SeqlabError,
 )
 from seqlab.calling import ModelParts, called
-from seqlab.contract import Values, attribute_fault
+from seqlab.contract import ANSWERS, Values, attribute_fault
 from seqlab.engine import Column, Dataset, EncoderChain, Observer, SequenceModel
 from seqlab.plugin import Part, Registry, lacks_memory, raised
 from seqlab.recipe import ComponentRef, Recipe
@@ -331,7 +331,7 @@ class Assembly:
                 message = f"reads field {featurizer.field!r}, which the reader does not deliver; {delivered}"
             elif featurizer.field in self.heads:
                 message = f"reads field {featurizer.field!r}, which a head is to predict"
-            elif self.reader.fields[featurizer.field] in ("token_labels", "text"):
+            elif self.reader.fields[featurizer.field] in ANSWERS:
                 message = f"reads field {featurizer.field!r}, which is not there in prediction"
             else:
                 continue

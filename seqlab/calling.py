@@ -11,14 +11,20 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seqlab.api import Example, FieldKind
-from seqlab.contract import CHECKS, Values, check_answer, check_example, shown
+from seqlab.api import Audio, Example, FieldKind, Place
+from seqlab.contract import CHECKS, Values, check_answer, check_example, check_samples, shown
 from seqlab.errors import ContractError, PluginError
 from seqlab.plugin import Part
+from seqlab.plugin.hookspecs import PROJECT
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
 
 __all__ = ["ModelParts", "called"]
 
@@ -77,7 +83,6 @@ class CalledReader(Called):
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield the examples of one file."""
         at = [str(path)]
-        fields = self.fields
         with self.part.calling("read", at.copy):
             examples = _iterated(self.component.read(path, labelled=labelled))
         while True:
@@ -87,15 +92,60 @@ class CalledReader(Called):
                 except StopIteration:
                     return
                 at[:] = [str(getattr(found, "place", at[0]))]
-                example = check_example(found, fields, labelled=labelled)
+                example = self._checked(found, labelled=labelled)
                 at[:] = [f"{example.place} or just after it"]
             yield example
 
     def recording(self, sound: Any, sample_rate: int | None = None) -> Example:
         """Return the example of a single sound; AttributeError where the reader takes in none."""
         with self.part.calling("recording"):
-            found = self.component.recording(sound, sample_rate)
-            return check_example(found, self.component.fields, labelled=False)
+            return self._checked(self.component.recording(sound, sample_rate), labelled=False)
+
+    def _checked(self, found: Any, *, labelled: bool) -> Example:
+        """Return a sound example; sounds of the plugin's own are read through the seam, too."""
+        kinds: Mapping[str, FieldKind] = self.component.fields
+        example = check_example(found, kinds, labelled=labelled)
+        own = {
+            name: CalledAudio(value, self.part, example.place)
+            for name, value in example.fields.items()
+            if kinds.get(name) == "audio" and not type(value).__module__.startswith(f"{PROJECT}.")
+        }
+        return replace(example, fields={**example.fields, **own}) if own else example
+
+
+@dataclass(frozen=True, eq=False)
+class CalledAudio:
+    """A reader's own kind of `Audio`."""
+
+    audio: Audio
+    part: Part
+    place: Place
+
+    @property
+    def sample_rate(self) -> int:
+        """Samples per second, Hz."""
+        with self._calling("sample_rate"):
+            return self.audio.sample_rate
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        with self._calling("duration"):
+            return self.audio.duration
+
+    @property
+    def fingerprint(self) -> str | None:
+        """What names the samples."""
+        with self._calling("fingerprint"):
+            return self.audio.fingerprint
+
+    def samples(self) -> NDArray[float32]:
+        """Return the samples, checked."""
+        with self._calling("samples"):
+            return check_samples(self.audio.samples())
+
+    def _calling(self, name: str) -> AbstractContextManager[None]:
+        return self.part.calling(f"{type(self.audio).__name__}.{name}", lambda: [str(self.place)])
 
 
 class CalledHead(Called):
@@ -139,7 +189,7 @@ class ModelParts:
         part = self.parts[self._part_of(path)]
         return str(part) if part.built_in else f"{part} of plugin {part.owner!r}"
 
-    def fault(self, path: str, method: str, error: Exception, names: Iterable[str]) -> BaseException:
+    def fault(self, path: str, method: str, error: BaseException, names: Iterable[str]) -> BaseException:
         """Return a PluginError for the part of a plugin, the error itself for one of seqlab's own."""
         if path:
             return self.parts[self._part_of(path)].fault(method, error, names)
@@ -155,7 +205,7 @@ class ModelParts:
     def _part_of(self, path: str) -> str:
         return next(known for known in self.parts if path == known or path.startswith(f"{known}."))
 
-    def _suspects(self, error: Exception) -> list[Part]:
+    def _suspects(self, error: BaseException) -> list[Part]:
         """Return the parts of plugins whose code took part, or all where none did, in their order."""
         plugins = [part for part in self.parts.values() if not part.built_in]
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]

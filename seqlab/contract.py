@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeAlias, get_args
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +20,16 @@ from seqlab.engine import Column
 from seqlab.errors import ContractError
 from seqlab.suggest import did_you_mean, one_of
 
-__all__ = ["ANSWERS", "CHECKS", "Values", "attribute_fault", "check_answer", "check_example", "shown"]
+__all__ = [
+    "ANSWERS",
+    "CHECKS",
+    "Values",
+    "attribute_fault",
+    "check_answer",
+    "check_example",
+    "check_samples",
+    "shown",
+]
 
 Kinds: TypeAlias = Mapping[str, FieldKind]
 """The fields of a reader's examples, each with its kind."""
@@ -105,7 +115,7 @@ def value_fault(value: Any, kind: FieldKind) -> str:
     if kind == "text":
         return "" if isinstance(value, str) else f"{shown(value)} where a string is expected"
     if kind == "audio":
-        wanted = ("sample_rate", "duration", "samples")
+        wanted = ("sample_rate", "duration", "fingerprint", "samples")
         lacking = [name for name in wanted if not hasattr(value, name)]
         return f"{shown(value)}, which is no Audio: it lacks {', '.join(lacking)}" if lacking else ""
     if isinstance(value, str) or not isinstance(value, Sequence):
@@ -120,6 +130,20 @@ def _tokens(values: Mapping[str, Any], kinds: Kinds) -> int | None:
     """Return how many tokens an example has, None where that is not clear."""
     fields = [name for name, kind in kinds.items() if kind == "tokens"]
     return len(values[fields[0]]) if len(fields) == 1 and fields[0] in values else None
+
+
+def check_samples(found: Any) -> Any:
+    """Return the samples of a sound where featurizers can read them."""
+    if not isinstance(found, np.ndarray) or found.dtype != np.float32 or found.ndim != 1:
+        what = (
+            f"an array of {found.dtype} and shape {found.shape}"
+            if isinstance(found, np.ndarray)
+            else shown(found)
+        )
+        raise ContractError(f"returned {what} where an array of float32 and shape (time) is expected")
+    if not np.isfinite(found).all():
+        raise ContractError("returned numbers that are not finite")
+    return found
 
 
 # --- what methods return ---------------------------------------------------------------------------------
@@ -200,7 +224,7 @@ def _numbers(found: Any, values: Sequence[Any]) -> Sequence[int]:
     """Return one whole number for each value."""
     if isinstance(found, str) or not isinstance(found, Sequence) or len(found) != len(values):
         raise ContractError(f"returned {shown(found)} where {len(values)} integers are expected")
-    if other := [each for each in found if not isinstance(each, int)]:
+    if other := [each for each in found if not isinstance(each, Integral)]:
         raise ContractError(f"returned {shown(other[0])} where integers are expected")
     return found
 

@@ -12,16 +12,22 @@ import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from faulty import PARTS, PLANTED
 
-from seqlab import Lab, PluginError
+from seqlab import Component, DataError, Lab, PluginError, RecipeError, hookimpl
+from seqlab.api import Example
 from seqlab.cli.main import main
+from seqlab.run import RunOptions
 
 PLUGIN = Path(__file__).with_name("faulty.py")
 PAGE = Path(__file__).parents[1] / "docs/reference/faults.md"
@@ -157,6 +163,145 @@ def test_a_planted_fault_is_named_as_the_page_says(folder: Path, fault: str, nam
 def test_the_page_has_no_other_rows() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
     assert len([line for line in rows if not line.startswith("| fault |")]) == len(CASES)
+
+
+# --- what is not of a plugin, and what is more than a method --------------------------------------------
+
+
+def failing(error: BaseException) -> Callable[..., Any]:
+    def method(*_facts: Any, **_more: Any) -> Any:
+        raise error
+
+    return method
+
+
+@pytest.mark.parametrize(
+    ("target", "note"),
+    [
+        ("heads.tagging.Tagger.loss", "head 'tagging': loss; at "),
+        ("encoders.recurrent.RecurrentEncoder.forward", "encoder 'bilstm': forward; at "),
+        ("heads.tagging.TaggingHead.encode", ""),
+    ],
+)
+def test_a_mistake_of_seqlab_keeps_its_traceback(
+    target: str, note: str, lab: Lab, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = ZeroDivisionError("ours")
+    monkeypatch.setattr(f"seqlab.builtin.{target}", failing(error))
+    with pytest.raises(ZeroDivisionError) as caught:
+        lab.run(toy, options=RunOptions(out=tmp_path / "run", device="cpu", threads=1))
+    assert caught.value is error
+    assert [each[: len(note)] for each in getattr(error, "__notes__", [])] == [note] * bool(note)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), MemoryError(), DataError("damaged")], ids=repr)
+@pytest.mark.parametrize("method", ["loss", "encode"])
+def test_what_is_nobodys_mistake_passes_through_parts_of_plugins(
+    error: BaseException, method: str, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = "Tagger" if method == "loss" else "TaggingHead"
+    monkeypatch.setattr(f"seqlab.builtin.heads.tagging.{owner}.{method}", failing(error))
+    lab = Lab([Borrowed()], entry_points=False)
+    with pytest.raises(type(error)) as caught:
+        lab.run(toy, ["head=borrowed"], RunOptions(out=tmp_path / "run", device="cpu", threads=1))
+    assert caught.value is error
+
+
+class Borrowed:
+    """A plugin whose head and whose reader of sound are seqlab's own under other names."""
+
+    def __init__(self, samples: Callable[[], Any] | None = None) -> None:
+        self.samples = samples
+        self.registry = Lab(entry_points=False).registry
+
+    @hookimpl
+    def seqlab_register_heads(self) -> list[Component[Any]]:
+        return [replace(self.registry.get("head", "tagging"), name="borrowed")]
+
+    @hookimpl
+    def seqlab_register_readers(self) -> list[Component[Any]]:
+        speech = self.registry.get("reader", "speech")
+
+        def build(config: Any, context: Any) -> Any:
+            reader = speech.build(config, context)
+            read = reader.read
+            reader.read = lambda path, *, labelled=True: map(self.sounding, read(path, labelled=labelled))
+            return reader
+
+        return [replace(speech, name="sounding", build=build)]
+
+    def sounding(self, example: Example) -> Example:
+        audio = Humming(example.fields["audio"], self.samples)
+        return replace(example, fields={**example.fields, "audio": audio})
+
+
+class Humming:
+    """A plugin's own kind of sound."""
+
+    fingerprint = None
+
+    def __init__(self, audio: Any, samples: Callable[[], Any] | None) -> None:
+        self.sample_rate, self.duration = audio.sample_rate, audio.duration
+        self.samples = samples or audio.samples
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (failing(OSError("gone")), r"raised OSError: gone \(.*test_calling\.py:\d+\)"),
+        (lambda: [0.0] * 9, "returned list of 9 where an array of float32 and shape \\(time\\) is expected"),
+        (lambda: np.zeros(9), "returned an array of float64 and shape \\(9,\\) where an array of float32 .*"),
+        (lambda: np.full(9, np.nan, np.float32), "returned numbers that are not finite"),
+    ],
+)
+def test_a_sound_of_a_plugin_is_named_where_a_featurizer_of_seqlab_reads_it(
+    samples: Callable[[], Any], reason: str, spoken: Path, tmp_path: Path
+) -> None:
+    changes = ["data.reader.name=sounding", "augment=[]"]
+    with pytest.raises(PluginError) as caught:
+        Lab([Borrowed(samples)], entry_points=False).run(spoken, changes, RunOptions(out=tmp_path / "run"))
+    name = r"plugin 'Borrowed': reader 'sounding': Humming\.samples"
+    assert re.fullmatch(rf"{name} {reason}; at .*train\.jsonl:\d+", str(caught.value))
+
+
+def test_sounds_of_a_plugin_are_trained_on_and_recognised(spoken: Path, tmp_path: Path) -> None:
+    lab = Lab([Borrowed()], entry_points=False)
+    changes = ["data.reader.name=sounding", "train.epochs=1"]
+    lab.run(spoken, changes, RunOptions(out=tmp_path / "run", device="cpu", threads=1))
+    recognizer: Any = lab.open(tmp_path / "run/model", device="cpu")
+    examples = recognizer.assembly.reader.read(spoken.parent / "dev.jsonl", labelled=False)
+    assert len(list(recognizer.transcribe(examples))) == 3
+
+
+def test_the_chain_names_the_encoder_that_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(PLANTED, "encoder: forward raises")
+    monkeypatch.chdir(folder)
+    lab = Lab(plugin_files=[PLUGIN], entry_points=False)
+    shutil.rmtree("run", ignore_errors=True)
+    with pytest.raises(PluginError, match=r"^plugin 'faulty': encoder 'rows': forward raised ValueError"):
+        lab.run("planted.yaml", ["encoder=[lstm, rows]"], RunOptions(out="run", device="cpu"))
+
+
+def test_figures_of_one_name_are_refused_before_training(folder: Path, tmp_path: Path) -> None:
+    class Twice:
+        @hookimpl
+        def seqlab_register_metrics(self) -> list[Component[Any]]:
+            return [replace(lab.registry.get("metric", "share"), name="again")]
+
+    lab = Lab(plugin_files=[PLUGIN], entry_points=False)
+    lab.plugins.add(Twice())
+    with pytest.raises(RecipeError, match="metrics: share and again both give a figure 'share'; leave one"):
+        lab.run(folder / "planted.yaml", ["metrics=[share, again]"], RunOptions(out=tmp_path / "run"))
+
+
+def test_featurizers_that_make_unequally_many_rows_are_told_apart(
+    lab: Lab, spoken: Path, tmp_path: Path
+) -> None:
+    features = "features=[log_mel, {name: mfcc, hop: 20}]"
+    with pytest.raises(
+        RecipeError, match=r"features\.1: featurizer 'mfcc' makes \d+ rows of .*:1, featurizer"
+    ):
+        lab.run(spoken, [features, "augment=[]"], RunOptions(out=tmp_path / "run", device="cpu"))
 
 
 def written_page() -> str:

@@ -49,7 +49,7 @@ class Parts(Protocol):
         """Return what messages call the part, or whatever has a parameter of this path."""
         ...
 
-    def fault(self, path: str, method: str, error: Exception, names: Iterable[str]) -> BaseException:
+    def fault(self, path: str, method: str, error: BaseException, names: Iterable[str]) -> BaseException:
         """Return what to raise where a call failed: the error itself, or one that says more.
 
         The path is empty where the model as a whole was called, as in its backward pass.
@@ -64,9 +64,10 @@ class BareParts:
         """Return the path."""
         return path
 
-    def fault(self, path: str, method: str, error: Exception, names: Iterable[str]) -> BaseException:
+    def fault(self, path: str, method: str, error: BaseException, names: Iterable[str]) -> BaseException:
         """Note where the error comes from."""
-        error.add_note(f"{path or 'model'}: {method}; at {shortened(names)}")
+        where = shortened(names)
+        error.add_note(f"{path or 'model'}: {method}" + (f"; at {where}" if where else ""))
         return error
 
 
@@ -96,7 +97,7 @@ class Call:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: TracebackType | None) -> None:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception | SystemExit):
             found = self.calls.parts.fault(self.path, self.method, error, self.calls.names())
             if found is not error:
                 raise found from error
@@ -199,7 +200,11 @@ class HeadCalls:
         if fits is None:
             return target
         with self.calls(self.path, "fits"):
-            return target.select(fits(states.lengths, target).nonzero().flatten().cpu())
+            found = fits(states.lengths, target)
+            if not isinstance(found, Tensor) or found.dtype != torch.bool or found.shape != (len(target),):
+                wanted = f"a tensor of torch.bool and shape ({len(target)})"
+                raise ContractError(f"returned {_shown(found)} where {wanted} is expected")
+            return target.select(found.nonzero().flatten().cpu())
 
 
 def _scalar(found: Any) -> Tensor:
