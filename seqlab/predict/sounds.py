@@ -9,6 +9,7 @@ from pathlib import Path
 from seqlab.api import DataError, Example, Place, Reader, ReaderContext
 from seqlab.assembly import build_component
 from seqlab.audio import AudioFile
+from seqlab.audio.folders import is_named_like_sound, sounds_below
 from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.readers.lines import file_name, is_standard_input
 from seqlab.builtin.readers.manifests import Columns, ManifestLayout
@@ -23,7 +24,7 @@ LISTS = (".jsonl", ".jsonl.gz")
 
 def is_sound(path: Path) -> bool:
     """Return whether a name ends as those of sound files do."""
-    return path.name.lower().endswith(SUFFIXES)
+    return is_named_like_sound(path)
 
 
 class SoundFinder:
@@ -67,7 +68,7 @@ class SoundFinder:
             yield self.recognizer.recording(path)
 
     def _below(self, folder: Path) -> Iterator[Example]:
-        found = sorted(path for path in folder.rglob("*") if is_sound(path) and path.is_file())
+        found = sounds_below(folder)
         if not found:
             known = ", ".join(SUFFIXES)
             raise DataError(f"no sound in this folder; known endings are {known}", place=Place(str(folder)))

@@ -9,6 +9,7 @@ from pathlib import Path
 from seqlab.api import FilePath, SeqlabError
 from seqlab.audio import UNLIMITED, AudioFile, AudioSettings
 from seqlab.audio.decoding import Source
+from seqlab.audio.folders import sounds_below
 from seqlab.audio.settings import SUFFIXES
 
 __all__ = ["find_recordings"]
@@ -35,6 +36,4 @@ def find_recordings(paths: Sequence[FilePath], user: str) -> list[Source]:
 
 
 def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    return sounds_below(path) if path.is_dir() else [path]

@@ -13,11 +13,15 @@ from typing import cast
 
 from seqlab.api import DataError, Place
 from seqlab.audio.containers import NOTICED, sound_format
+from seqlab.openfile import open_regular
 
 __all__ = ["BOM", "byte_lines", "decode", "file_name", "is_standard_input"]
 
 BOM = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
+
+LONGEST_LINE = 1 << 24
+"""Bytes of the longest line: gzip packs a line of gigabytes into a thousandth of them."""
 
 SOUND = (
     "this is sound ({kind}), but lines of text are read here; to transcribe it, name its file:"
@@ -48,15 +52,26 @@ def byte_lines(path: Path) -> Iterator[bytes]:
                 raise DataError(SOUND.format(kind=kind), place=place)
             # A buffer around GzipFile hands out lines faster than GzipFile itself.
             packed = head.startswith(GZIP_MAGIC)
-            yield from io.BufferedReader(gzip.GzipFile(fileobj=stream)) if packed else stream
+            yield from bounded(io.BufferedReader(gzip.GzipFile(fileobj=stream)) if packed else stream, place)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         message = f"the gzip data is damaged or cut off: {error}"
         raise DataError(message, place=place) from None
-    except IsADirectoryError:
-        message = f"this is a folder; name the files in it, {path / '*'} say"
-        raise DataError(message, place=place) from None
     except OSError as error:
+        if path.is_dir():
+            message = f"this is a folder; name the files in it, {path / '*'} say"
+            raise DataError(message, place=place) from None
         raise DataError(f"cannot read: {error.strerror or error}", place=place) from None
+
+
+def bounded(stream: io.BufferedReader, place: Place) -> Iterator[bytes]:
+    """Yield the lines of a stream; DataError for one that would fill the memory."""
+    number = 0
+    while line := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            message = f"the line is longer than {LONGEST_LINE >> 20} MiB; no text or table has such lines"
+            raise DataError(message, place=Place(place.file, number))
+        yield line
 
 
 def opened(path: Path) -> AbstractContextManager[io.BufferedReader]:
@@ -65,7 +80,7 @@ def opened(path: Path) -> AbstractContextManager[io.BufferedReader]:
         if sys.stdin is None:
             raise DataError("cannot be read: standard input is closed", place=Place(file_name(path)))
         return nullcontext(cast("io.BufferedReader", sys.stdin.buffer))
-    return path.open("rb")
+    return cast("io.BufferedReader", open_regular(path))
 
 
 def decode(block: bytes, place: Place) -> str:

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import AfterValidator, Field
 
 from seqlab.api import Component, Config, ReaderContext, hookimpl
-from seqlab.builtin.readers.speech_plugin import SpeechManifestConfig, build_speech, skips_unchecked
+from seqlab.builtin.readers.speech_plugin import (
+    SpeechManifestConfig,
+    build_speech,
+    impossible_keys,
+    skips_unchecked,
+)
 
 if TYPE_CHECKING:
     from seqlab.builtin.readers.joined_speech import JoinedReader
@@ -113,7 +118,8 @@ def build_joined_speech(config: JoinedSpeechConfig, context: ReaderContext) -> J
 @hookimpl
 def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Return what in a recipe `joined_speech` cannot do."""
-    return skips_unchecked(recipe, {"joined_speech"})
+    yield from skips_unchecked(recipe, {"joined_speech"})
+    yield from impossible_keys(recipe, {"joined_speech"})
 
 
 @hookimpl

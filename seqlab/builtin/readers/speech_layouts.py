@@ -5,18 +5,27 @@ Common Voice is a manifest (`manifests.py`) with names of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from seqlab.api import DataError, Place
+from seqlab.audio.containers import OTHER_SUFFIXES, conversion
+from seqlab.audio.folders import is_named_like_sound, sounds_below
 from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.readers.lines import BOM, byte_lines, decode
 from seqlab.builtin.readers.manifests import Columns
 from seqlab.builtin.readers.utterances import AUDIO, TEXT, Entry, Utterance
 
 __all__ = ["COMMON_VOICE", "FolderLayout", "KaldiLayout", "LibriSpeechLayout"]
+
+NO_TEXTS = ("._", "readme", "license", "licence", "copying", "notice", "changes", "changelog")
+"""How the names of files begin that stand beside texts and are none of an utterance, in lower case."""
+
+SHOWN = 5
+"""Names of texts without sound which a warning holds at most."""
 
 COMMON_VOICE = Columns(audio="path", text="sentence", speaker="client_id")
 
@@ -35,15 +44,49 @@ class FolderLayout:
     def __init__(self, text_suffix: str = ".txt", speaker: Literal["folder"] | None = None) -> None:
         self.text_suffix = text_suffix
         self.speaker = speaker
+        self._looked: set[Path] = set()
 
     def entries(self, path: Path, *, labelled: bool) -> Iterator[Entry | DataError]:
         """Yield the entry of a file, or of all the sound below a folder, in the order of the names."""
-        for file in _below(path, SUFFIXES):
+        files = sounds_below(path) if path.is_dir() else [path]
+        for file in files:
             if file.name.lower().endswith(SUFFIXES):
                 yield self._entry(file, labelled=labelled)
+            elif file.name.lower().endswith(OTHER_SUFFIXES):
+                yield DataError(f"not a format that is read; {conversion(str(file))}", place=Place(str(file)))
             else:
                 allowed = f"name the sound files only, as in folder/*.wav; known are {', '.join(SUFFIXES)}"
                 raise DataError(f"not the name of a sound file; {allowed}", place=Place(str(file)))
+        if labelled and path.is_dir():
+            yield from self._without_sound(path, {file.with_suffix("") for file in files})
+        elif labelled:
+            self._look_beside(path)
+
+    def _without_sound(self, folder: Path, stems: Set[Path]) -> Iterator[DataError]:
+        """Yield an error for each text below a folder that belongs to no sound."""
+        for text in self._texts(folder.rglob(f"*{self.text_suffix}")):
+            if text.with_suffix("") not in stems:
+                yield DataError(
+                    f"no sound beside it; expected {text.stem}.wav, or with another ending of sound",
+                    place=Place(str(text)),
+                )
+
+    def _look_beside(self, file: Path) -> None:
+        """Tell, once of each folder, which texts in it belong to no sound: the files are named one by one."""
+        if file.parent in self._looked:
+            return
+        self._looked.add(file.parent)
+        stems = {each.with_suffix("") for each in file.parent.iterdir() if is_named_like_sound(each)}
+        texts = self._texts(file.parent.glob(f"*{self.text_suffix}"))
+        alone = [text.name for text in texts if text.with_suffix("") not in stems]
+        if alone:
+            named = ", ".join(alone[:SHOWN]) + (
+                f" and {len(alone) - SHOWN} more" if len(alone) > SHOWN else ""
+            )
+            logging.getLogger(__name__).warning("%s: texts without sound beside them: %s", file.parent, named)
+
+    def _texts(self, files: Iterable[Path]) -> list[Path]:
+        return sorted(each for each in files if not each.name.lower().startswith(NO_TEXTS) and each.is_file())
 
     def _entry(self, file: Path, *, labelled: bool) -> Entry | DataError:
         place = Place(str(file))
@@ -80,8 +123,17 @@ class LibriSpeechLayout:
             if not file.name.endswith(self.suffixes):
                 message = "not the name of transcripts of LibriSpeech, which end in .trans.txt"
                 raise DataError(message, place=Place(str(file)))
-            for row in _rows(file):
+            rows = list(_rows(file))
+            for row in rows:
                 yield self._entry(row, file.parent)
+            yield from self._without_text(file, {row.key for row in rows})
+
+    def _without_text(self, transcripts: Path, keys: Set[str]) -> Iterator[DataError]:
+        """Yield an error for each sound of a chapter that its transcripts leave out."""
+        prefix = transcripts.name.removesuffix(self.suffixes[0]) + "-"
+        for sound in sorted(transcripts.parent.iterdir()):
+            if sound.name.startswith(prefix) and is_named_like_sound(sound) and sound.stem not in keys:
+                yield DataError(f"no line for it in {transcripts.name}", place=Place(str(sound)))
 
     def _entry(self, row: _Row, folder: Path) -> Entry | DataError:
         found = (folder / (row.key + suffix) for suffix in (".flac", *SUFFIXES))
@@ -114,9 +166,12 @@ class KaldiLayout:
         named = scp.with_name("utt2spk")
         speakers = _table(named) if named.is_file() else None
         segments = scp.with_name("segments")
+        keys, used = set(), set()
         for row in _rows(segments) if segments.is_file() else wavs.values():
+            keys.add(row.key)
             try:
                 stretch = _segment(row) if segments.is_file() else (row.key, 0.0, None)
+                used.add(stretch[0])
                 text = _value(texts, row, "text") if labelled else None
                 speaker = None if speakers is None else _value(speakers, row, "utt2spk")
                 audio = _sound(wavs, row, stretch[0])
@@ -133,6 +188,11 @@ class KaldiLayout:
                 start=start,
                 end=end,
             )
+        where = "segments" if segments.is_file() else "wav.scp"
+        for row in (row for key, row in texts.items() if key not in keys):
+            yield DataError(f"utterance {row.key!r} has no sound: it is not in {where}", place=row.place)
+        for row in (row for key, row in wavs.items() if segments.is_file() and key not in used):
+            yield DataError(f"recording {row.key!r} has no utterance: it is not in segments", place=row.place)
 
 
 def _segment(row: _Row) -> tuple[str, float, float | None]:

@@ -20,6 +20,7 @@ __all__ = [
     "NormalizeConfig",
     "SpeechConfig",
     "SpeechManifestConfig",
+    "impossible_keys",
     "seqlab_recipe_checked",
     "seqlab_register_readers",
     "skips_unchecked",
@@ -38,6 +39,8 @@ class NormalizeConfig(Config):
     """Normal form of Unicode; null leaves texts as they are."""
     case: Literal["lower", "upper"] | None = None
     """Case that all letters are brought to; null keeps it."""
+    case_of: dict[Annotated[str, Field(min_length=1, max_length=1)], str] = Field(default_factory=dict)
+    """Letters of which `case` makes another than Unicode says: `{I: ı, İ: i}` in Turkish."""  # noqa: RUF001
     replace: dict[Annotated[str, Field(min_length=1)], str] = Field(default_factory=dict)
     """What to replace by what, in one pass; where several fit, the longest one does."""
     remove: str = ""
@@ -239,10 +242,26 @@ def skips_unchecked(recipe: Mapping[str, Any], readers: Container[str]) -> Itera
         )
 
 
+def impossible_keys(recipe: Mapping[str, Any], readers: Container[str]) -> Iterable[tuple[str, str]]:
+    """Return where one of these readers would look for characters that no text holds by then."""
+    from seqlab.builtin.readers.transcripts import Normalizer
+
+    reader = recipe["data"]["reader"]
+    if reader["name"] not in readers:
+        return
+    settings = reader["normalize"]
+    for setting, text, reason in Normalizer(**settings).impossible():
+        yield f"data.reader.normalize.{setting}", f"{text!r} can never match: it {reason}"
+    if settings["case_of"] and not settings["case"]:
+        yield "data.reader.normalize.case_of", "changes nothing without `case`; set case: lower, or upper"
+
+
 @hookimpl
 def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Return what in a recipe these readers cannot do."""
-    return skips_unchecked(recipe, {name for name, *_ in TABLE})
+    names = {name for name, *_ in TABLE}
+    yield from skips_unchecked(recipe, names)
+    yield from impossible_keys(recipe, names)
 
 
 @hookimpl

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias
@@ -21,22 +21,34 @@ NO_TEXT = {"Cc": "is a control character", "Cs": "is half of a character (a lone
 """Categories of Unicode that no text may hold."""
 
 
+DOTTED_I = "\u0130"
+"""I with a dot above; its lower case would be i and U+0307, a character that no alphabet has."""
+
+INVISIBLE = ("Cc", "Cf", "Cn", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs")
+"""Categories of what nobody sees alone: formats, what is unassigned, marks without a letter, space."""
+
+FILLERS = "\u115f\u1160\u3164\uffa0"
+"""Letters of Hangul that stand for none: the only ones that Unicode lets be ignored."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Normalizer:
     """Brings texts into one form, in this order, and checks what comes out.
 
     1. `unicode`: normal form of Unicode (UAX 15), None leaves the text as it is;
-    2. `case`: all to lower or to upper case, None keeps it;
+    2. `case`: all to lower or to upper case, None keeps it; `case_of` has letters of which the other case is
+       not the one of Unicode, as in Turkish;
     3. `replace`: each key by its value, in one pass; where several fit, the longest;
     4. `remove`: each of these characters is taken out;
     5. `collapse_spaces`: any run of white space becomes one space, none at either end.
 
-    The result must not be empty, must hold no control character and, where there is an `alphabet`, no other
-    character than its own.
+    The result is in the Unicode form, too. It must hold something that can be seen, no control character and,
+    where there is an `alphabet`, no other character than its own.
     """
 
     unicode: UnicodeForm | None = "NFC"
     case: Case | None = None
+    case_of: Mapping[str, str] = field(default_factory=dict)
     replace: Mapping[str, str] = field(default_factory=dict)
     remove: str = ""
     collapse_spaces: bool = True
@@ -44,18 +56,47 @@ class Normalizer:
 
     def __call__(self, text: str) -> str:
         """Return the text in its normal form; ValueError says what in it is not allowed."""
-        done = unicodedata.normalize(self.unicode, text) if self.unicode else text
-        if self.case:
-            done = done.lower() if self.case == "lower" else done.upper()
+        done = self._cased(self._formed(text))
         if self.replace:
             done = self._pattern.sub(lambda match: self.replace[match[0]], done)
-        done = done.translate(self._removed)
+        done = self._formed(done.translate(self._removed))
         if self.collapse_spaces:
             done = " ".join(done.split())
-        if not done.strip():
+        if not any(map(is_visible, done)):
             raise ValueError("the text is empty" + (f" once {text!r} is normalised" if text.strip() else ""))
         self._check(done)
         return done
+
+    def impossible(self) -> Iterator[tuple[str, str, str]]:
+        """Yield setting, text and reason where `replace` or `remove` names what no text holds by then."""
+        for setting, texts in (("replace", self.replace), ("remove", self.remove)):
+            for text in texts:
+                if self._formed(text) != text:
+                    written = self._formed(text)
+                    why = f"is not in the form {self.unicode}, which comes before; write {written!r}"
+                    yield setting, text, why
+                elif self._cased(text) != text:
+                    yield setting, text, self._cased_away(text)
+
+    def _cased_away(self, text: str) -> str:
+        other = self._cased(text)
+        meant = self.replace.get(text, other)
+        why = f"holds what `case: {self.case}` changes before; write {other!r}"
+        pairs = len(text) == 1 and text.isalpha() and meant != other
+        return (
+            f"{why}, or, as letters of Turkish have another case, case_of: {{{text}: {meant}}}"
+            if pairs
+            else why
+        )
+
+    def _formed(self, text: str) -> str:
+        return unicodedata.normalize(self.unicode, text) if self.unicode else text
+
+    def _cased(self, text: str) -> str:
+        if not self.case:
+            return text
+        text = text.translate(self._case_of)
+        return text.lower() if self.case == "lower" else text.upper()
 
     def _check(self, text: str) -> None:
         for position, sign in enumerate(text, 1):
@@ -76,12 +117,23 @@ class Normalizer:
         return re.compile("|".join(map(re.escape, sorted(self.replace, key=len, reverse=True))))
 
     @cached_property
+    def _case_of(self) -> dict[int, str]:
+        """The letters with a case of their own, and the one whose lower case Unicode makes two characters."""
+        dotted = {DOTTED_I: "i"} if self.case == "lower" else {}
+        return {ord(letter): other for letter, other in (dotted | dict(self.case_of)).items()}
+
+    @cached_property
     def _removed(self) -> dict[int, None]:
         return dict.fromkeys(map(ord, self.remove))
 
     @cached_property
     def _allowed(self) -> frozenset[str]:
         return frozenset(self.alphabet or "")
+
+
+def is_visible(sign: str) -> bool:
+    """Return whether a character is seen where it stands alone."""
+    return unicodedata.category(sign) not in INVISIBLE and sign not in FILLERS
 
 
 def named(sign: str) -> str:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,27 @@ def test_a_folder_is_named_as_one(tmp_path: Path) -> None:
 def test_what_is_no_utf8_is_named_by_line_and_byte() -> None:
     with pytest.raises(DataError, match=r"^a:8: not UTF-8: byte 0xe9 at byte 4 of the line; convert"):
         decode(b"fine\ncaf\xe9\n", Place("a", 7))
+
+
+def test_a_line_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as stream:
+        stream.write(b"short\n")
+        for _ in range(64):
+            stream.write(bytes(1 << 20))
+    lines = byte_lines(path)
+    assert next(lines) == b"short\n"
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"a\.jsonl\.gz:2: the line is longer than 16 MiB"):
+        next(lines)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 48 << 20
+
+
+@pytest.mark.parametrize(("target", "what"), [("/dev/zero", "a device"), (None, "a FIFO")])
+def test_what_is_no_regular_file_is_refused(tmp_path: Path, target: str | None, what: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.symlink_to(target) if target else os.mkfifo(path)
+    with pytest.raises(DataError, match=f"cannot read: it is {what}, and only regular files are read"):
+        next(byte_lines(path))

@@ -87,6 +87,41 @@ def test_faults_of_a_folder(recordings: Path) -> None:
         list(reader("audio_folder").read(recordings / "ann" / "b.txt"))
 
 
+def test_a_folder_names_texts_without_sound_and_what_it_leaves_out(
+    recordings: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("lost.txt", "README.txt", "._b.txt", "._b.wav", "talk.m4a"):
+        (recordings / "ann" / name).write_text("no sound")
+    (recordings / "ann" / "gone.wav").symlink_to("nowhere.wav")
+    refused: list[DataError] = []
+    examples = list(reader("audio_folder", refused).read(recordings))
+    assert [each.fields["text"] for each in examples] == ["one", "two", "three"]
+    wanted = "ann/lost.txt: no sound beside it; expected lost.wav, or with another ending of sound"
+    assert told(refused, recordings) == [wanted]
+    assert caplog.messages == [
+        f"{recordings}: left out are ann/._b.wav (a note of macOS), ann/gone.wav (a link to nothing),"
+        f" ann/talk.m4a (not read);"
+        f" convert it: ffmpeg -i {recordings}/ann/talk.m4a {recordings}/ann/talk.flac"
+    ]
+    caplog.clear()
+    subject = reader("audio_folder", refused)
+    for name in ("a.flac", "b.wav"):
+        list(subject.read(recordings / "ann" / name))
+    assert caplog.messages == [f"{recordings}/ann: texts without sound beside them: lost.txt"]
+
+
+def test_a_file_of_a_format_that_is_not_read_can_be_skipped(recordings: Path) -> None:
+    talk = recordings / "talk.m4a"
+    talk.write_bytes(b"\0\0\0\x20ftypM4A ")
+    refused: list[DataError] = []
+    assert list(reader("audio_folder", refused).read(talk)) == []
+    flac = recordings / "talk.flac"
+    assert told(refused, recordings) == [
+        "talk.m4a: not a format that is read; convert it: ffmpeg -i talk.m4a talk.flac"
+    ]
+    assert str(flac) in str(refused[0])
+
+
 # --- LibriSpeech -------------------------------------------------------------------------------------------
 
 
@@ -107,6 +142,11 @@ def test_librispeech(tmp_path: Path) -> None:
             "84-121.trans.txt:3: no sound for '84-121-0002'; expected 84-121-0002.flac beside it",
             "84-121.trans.txt:4: the text is empty",
         ]
+    write(folder / "84-121-0009.flac", tone(1.0))
+    write(folder / "84-122-0000.flac", tone(1.0))  # of another chapter
+    refused.clear()
+    list(subject.read(transcripts))
+    assert told(refused, folder)[2:] == ["84-121-0009.flac: no line for it in 84-121.trans.txt"]
     with pytest.raises(
         DataError, match=r"not the name of transcripts of LibriSpeech, which end in .trans.txt"
     ):
@@ -167,6 +207,26 @@ def test_kaldi_without_segments(tmp_path: Path) -> None:
     assert [(each.origin.id, each.origin.speaker, set(each.fields)) for each in found] == [
         ("b", None, {"audio"}),
         ("a", None, {"audio"}),
+    ]
+
+
+def test_kaldi_names_texts_without_sound_and_sound_without_texts(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", tone(1.0))
+    path = kaldi(tmp_path, scp="u0 a.wav\nu1 a.wav\n", text="u0 aei\nu2 no sound\nu3 none\n")
+    refused: list[DataError] = []
+    assert len(list(reader("kaldi", refused).read(path))) == 1
+    assert told(refused, tmp_path) == [
+        "wav.scp:2: utterance 'u1' is not in text",
+        "text:2: utterance 'u2' has no sound: it is not in wav.scp",
+        "text:3: utterance 'u3' has no sound: it is not in wav.scp",
+    ]
+    kaldi(tmp_path, segments="u0 u0 0 0.5\n")
+    refused.clear()
+    assert len(list(reader("kaldi", refused).read(path))) == 1
+    assert told(refused, tmp_path) == [
+        "text:2: utterance 'u2' has no sound: it is not in segments",
+        "text:3: utterance 'u3' has no sound: it is not in segments",
+        "wav.scp:2: recording 'u1' has no utterance: it is not in segments",
     ]
 
 

@@ -120,6 +120,30 @@ def test_a_recipe_that_refuses_every_file_is_told_with_the_place_before_any_is_r
         Lab(entry_points=False).check(tmp_path / "r.yaml")
 
 
+@pytest.mark.parametrize("reader", ["speech", "kaldi", "joined_speech"])
+def test_check_finds_keys_that_can_never_match(tmp_path: Path, reader: str) -> None:
+    (tmp_path / "train.jsonl").touch()
+    text = (
+        f"data:\n  reader:\n    name: {reader}\n    normalize:\n      case: lower\n"
+        "      replace: {I: \u0131, \u0130: i}\n"
+        "  train: train.jsonl\nfeatures: [log_mel]\nencoder: bilstm\nhead: ctc\n"
+    )
+    (tmp_path / "r.yaml").write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        Lab(entry_points=False).check(tmp_path / "r.yaml")
+    told = str(caught.value)
+    assert "r.yaml:6:" in told
+    assert "data.reader.normalize.replace: 'I' can never match: it holds what `case: lower` changes" in told
+    assert "case_of: {I: \u0131}" in told
+    (tmp_path / "r.yaml").write_text(text.replace("replace:", "case_of:"))
+    Lab(entry_points=False).check(tmp_path / "r.yaml")
+    (tmp_path / "r.yaml").write_text(
+        text.replace("replace:", "case_of:").replace("case: lower", "case: null")
+    )
+    with pytest.raises(RecipeError, match="case_of: changes nothing without `case`"):
+        Lab(entry_points=False).check(tmp_path / "r.yaml")
+
+
 def test_settings_survive_the_recipe_that_a_run_saves() -> None:
     config = COMPONENTS["speech"].config(
         normalize={"replace": {"ß": "ss"}}, columns={"speaker": "who"}, alphabet=" a"

@@ -40,6 +40,67 @@ def test_the_steps_come_in_their_order() -> None:
     assert normalizer("MR. A.M. ₂") == "ister a 2"
 
 
+def test_letters_may_have_another_case_than_that_of_unicode() -> None:
+    turkish = Normalizer(case="lower", case_of={"I": "\u0131", "\u0130": "i"})
+    assert turkish("ISPARTA \u0130zmir") == "\u0131sparta izmir"
+    assert turkish("I\u0307zmir") == "izmir"  # NFC makes one letter of the two
+    assert Normalizer(case="upper", case_of={"i": "\u0130"})("izmir \u0131") == "\u0130ZM\u0130R I"
+    assert Normalizer(case="upper", case_of={"\u00df": "\u1e9e"})("gro\u00df") == "GRO\u1e9e"
+
+
+def test_no_lower_case_makes_a_character_that_was_not_there() -> None:
+    assert Normalizer(case="lower")("\u0130zmir") == "izmir"
+    assert Normalizer(case="lower", unicode=None)("\u0130") == "i"
+
+
+def test_the_result_is_in_the_form_whatever_made_it() -> None:
+    assert Normalizer(replace={"a": "e\u0301"})("a") == "\u00e9"
+    assert Normalizer(remove="-")("e-\u0301") == "\u00e9"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\u200b", "\ufeff \u2060", "\u00ad", "\u0301", "\u20dd\u200d", "\u3164", "\U000e0041", "\u034f\ufe0f"],
+)
+def test_a_text_of_what_nobody_sees_is_empty(text: str) -> None:
+    assert refused(Normalizer(), text).startswith("the text is empty")
+    assert Normalizer()(f"a{text}b")
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "setting", "reason"),
+    [
+        (
+            Normalizer(case="lower", replace={"I": "\u0131"}),
+            "replace",
+            "holds what `case: lower` changes before; write 'i', or, as letters of Turkish have another case,"
+            " case_of: {I: \u0131}",
+        ),
+        (Normalizer(case="lower", replace={"Mr.": "mister"}), "replace", "write 'mr.'"),
+        (Normalizer(case="upper", replace={"\u00df": "SS"}), "replace", "write 'SS'"),
+        (
+            Normalizer(replace={"e\u0301": "e"}),
+            "replace",
+            "is not in the form NFC, which comes before; write",
+        ),
+        (Normalizer(unicode="NFD", replace={"\u00e9": "e"}), "replace", "is not in the form NFD"),
+        (Normalizer(unicode="NFKC", replace={"\ufb01": "fi"}), "replace", "is not in the form NFKC"),
+        (Normalizer(case="lower", remove="A"), "remove", "write 'a'"),
+    ],
+)
+def test_what_no_text_can_hold_is_found(normalizer: Normalizer, setting: str, reason: str) -> None:
+    ((where, _, why),) = normalizer.impossible()
+    assert where == setting
+    assert reason in why
+
+
+def test_keys_that_can_match_are_left_alone() -> None:
+    signs = {"mr.": "mister", "&": " and ", "\u0301": "", "10": "ten", "\u00e9": "e"}
+    assert not list(Normalizer(case="lower", replace=signs, remove=".m").impossible())
+    assert not list(Normalizer(unicode=None, replace={"e\u0301": "e"}).impossible())
+    assert not list(Normalizer(case="lower", case_of={"I": "\u0131"}, replace={"\u0131": "i"}).impossible())
+
+
 @pytest.mark.parametrize("text", ["", "  ", "\n"])
 def test_nothing_is_no_text(text: str) -> None:
     assert refused(Normalizer(), text) == "the text is empty"
