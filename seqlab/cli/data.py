@@ -160,7 +160,7 @@ def about_lines(about: Mapping[str, Any]) -> Iterator[str]:
     for download in about["downloads"]:
         checked = f"sha256 {download['sha256']}" if download["sha256"] else "checked when it is prepared"
         yield f"download {download['name']}: {', '.join(download['urls'])} ({checked})"
-    for path, sha256 in {**about["files"], **about["trees"]}.items():
+    for path, sha256 in {**about["files"], **about["extras"], **about["trees"]}.items():
         yield f"file {path}: sha256 {sha256}"
 
 

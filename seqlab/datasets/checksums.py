@@ -11,7 +11,7 @@ from pathlib import Path
 from seqlab.datasets.entry import DatasetEntry
 from seqlab.errors import DataError, Place
 
-__all__ = ["Faults", "check_dataset", "file_sha256", "find_faults", "tree_sha256"]
+__all__ = ["Faults", "check_dataset", "file_sha256", "find_faults", "tree_sha256", "unchecked"]
 
 
 def file_sha256(path: Path) -> str:
@@ -82,6 +82,31 @@ def find_faults(entry: DatasetEntry, folder: Path) -> Faults:
         elif not missing and (found := tree_sha256(folder / path)) != expected:
             changed.append(f"sha256 of the folder {path} is {found}, expected {expected}")
     return Faults(entry.name, folder, tuple(changed), tuple(missing))
+
+
+def unchecked(entry: DatasetEntry, folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the files in a folder for which no checksum of the catalogue vouches, and why.
+
+    What a manifest names belongs to it: where its bytes have no checksum, preparing has checked its sound.
+    """
+    named = {
+        str((folder / path).parent.joinpath(name).relative_to(folder))
+        for path in entry.split_files
+        if entry.manifest_key and (folder / path).is_file()
+        for name in _named(folder / path, entry.manifest_key)
+    }
+    for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
+        name = path.relative_to(folder).as_posix()
+        if (
+            name in entry.checksums
+            or name in named
+            or any(name.startswith(f"{tree}/") for tree in entry.trees)
+        ):
+            continue
+        if name not in entry.extras:
+            yield name, "the catalogue has no checksum of it"
+        elif (found := file_sha256(path)) != entry.extras[name]:
+            yield name, f"its sha256 is {found}, expected {entry.extras[name]}"
 
 
 def _absent(manifest: Path, key: str) -> str:

@@ -30,6 +30,8 @@ class Download(Config):
     """Where it can be had, http or https; mirrors in the order in which they are tried."""
     sha256: Sha256 | None = None
     """Checksum of the file, or None where only what is made of it can be checked."""
+    max_bytes: int = Field(default=2 << 30, ge=1)
+    """Most bytes that are fetched: a server that sends more is cut off."""
 
     @field_validator("name")
     @classmethod
@@ -65,6 +67,8 @@ class DatasetEntry(Config):
     """What is fetched; without `prepare` these files are the set."""
     files: Mapping[str, Sha256] = Field(default_factory=dict)
     """Checksums of files in the set's folder."""
+    extras: Mapping[str, Sha256] = Field(default_factory=dict)
+    """Checksums of further files: those that are others are left out, with a warning."""
     trees: Mapping[str, Sha256] = Field(default_factory=dict)
     """Checksums of whole folders below it, as `seqlab.datasets.checksums.tree_sha256` makes them."""
     prepare: Callable[[Path, Path], None] | None = None
@@ -81,7 +85,7 @@ class DatasetEntry(Config):
             raise ValueError(f"reader needs a 'name', got {dict(reader)}")
         return reader
 
-    @field_validator("splits", "files", "trees")
+    @field_validator("splits", "files", "extras", "trees")
     @classmethod
     def _paths_stay_inside(cls, paths: Mapping[str, Any], info: Any) -> Mapping[str, Any]:
         named = paths.values() if info.field_name == "splits" else paths

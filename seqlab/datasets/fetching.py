@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import pooch  # type: ignore[import-untyped]
 import requests
@@ -38,6 +38,9 @@ WAIT = 1.0
 
 TIMEOUT = (10.0, 60.0)
 """Seconds to wait for a connection, and for the next bytes."""
+
+REDIRECTS = 5
+"""How often a server may send elsewhere."""
 
 CHUNK = 1 << 13
 """Bytes written, and counted, at a time; up to so many are lost where a connection is cut."""
@@ -80,7 +83,7 @@ class _Part:
 
     @property
     def version(self) -> str:
-        return self.version_file.read_text() if self.version_file.exists() else ""
+        return self.version_file.read_text("latin-1") if self.version_file.exists() else ""
 
     def forget(self) -> None:
         """Begin again from nothing."""
@@ -133,6 +136,13 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+
+
+class _Session(requests.Session):
+    """Sees no redirects: requests would read the body of one into memory, even where it follows none."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """See no redirect in an answer."""
 
 
 @dataclass(frozen=True)
@@ -200,7 +210,7 @@ class _Transfer:
             headers["Range"] = f"bytes={self.part.size}-"
             if self.part.version:
                 headers["If-Range"] = self.part.version
-        with requests.get(self.url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        with self._answer(headers) as response:
             if response.status_code == requests.codes.requested_range_not_satisfiable:
                 self._beyond_the_end(response)
             elif response.status_code >= 500:
@@ -211,6 +221,29 @@ class _Transfer:
             else:
                 self._receive(response)
 
+    @contextmanager
+    def _answer(self, headers: dict[str, str]) -> Iterator[requests.Response]:
+        """Ask for the file, and again where the server sends elsewhere."""
+        url = self.url
+        for _ in range(REDIRECTS + 1):
+            with (
+                _Session() as session,
+                session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response,
+            ):
+                if not response.is_redirect:
+                    yield response
+                    return
+                before, url = url, self._elsewhere(url, response.headers["Location"])
+            if urlsplit(url).scheme not in ("https", urlsplit(before).scheme):
+                raise _TransferError(f"{self.url}: the server sends to {url!r}, which is not followed")
+        raise _TransferError(f"{self.url}: the server sends elsewhere more than {REDIRECTS} times")
+
+    def _elsewhere(self, url: str, location: str) -> str:
+        try:
+            return urljoin(url, location)
+        except ValueError as error:
+            raise _TransferError(f"{self.url}: the server sends to {location[:60]!r}: {error}") from error
+
     def _beyond_the_end(self, response: requests.Response) -> None:
         """Be content where the part is the whole file already; otherwise begin again."""
         if response.headers.get("Content-Range") != f"bytes */{self.part.size}":
@@ -219,14 +252,15 @@ class _Transfer:
 
     def _receive(self, response: requests.Response) -> None:
         start = self._start(response)
-        length = response.headers.get("Content-Length")
-        total = start + int(length) if length else None
+        total = self._total(response, start)
         self._need_room(total, start)
         try:
             self._remember_version(response)
             with self.part.path.open("ab" if start else "wb") as file:
                 self.progress(self.download.name, start, total)
                 for chunk in _travelling(response):
+                    if file.tell() + len(chunk) > self.download.max_bytes:
+                        raise self._too_large()
                     file.write(chunk)
                     self.progress(self.download.name, file.tell(), total)
                 file.flush()
@@ -241,11 +275,29 @@ class _Transfer:
         if total is not None and self.part.size != total:
             raise _CutError(f"the connection was cut after {self.part.size:,} of {total:,} bytes")
 
+    def _total(self, response: requests.Response, start: int) -> int | None:
+        """Return how many bytes the file will have, None where the server does not say."""
+        length = response.headers.get("Content-Length")
+        if length is None:
+            return None
+        if not re.fullmatch("[0-9]{1,20}", length):
+            shown = repr(length[:60])
+            raise _TransferError(f"{self.url}: the server sends a Content-Length that is none: {shown}")
+        total = start + int(length)
+        if total > self.download.max_bytes:
+            raise self._too_large()
+        return total
+
+    def _too_large(self) -> _TransferError:
+        self.part.forget()
+        most = f"{self.download.max_bytes:,} bytes, the most that is fetched of {self.download.name}"
+        return _TransferError(f"{self.url}: the server sends more than {most}")
+
     def _start(self, response: requests.Response) -> int:
         """Return at which byte the answer begins: where the part ends, or at the first."""
         if response.status_code == requests.codes.ok:
             return 0
-        found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        found = re.match(r"bytes ([0-9]{1,18})-", response.headers.get("Content-Range", ""))
         if not found or int(found[1]) != self.part.size:
             self.part.forget()
             raise _CutError("the server sends other bytes than asked for")
@@ -257,7 +309,7 @@ class _Transfer:
         if response.status_code == requests.codes.ok:
             self.part.version_file.unlink(missing_ok=True)
             if version:
-                self.part.version_file.write_text(version)
+                self.part.version_file.write_text(version, "latin-1")
 
     def _need_room(self, total: int | None, start: int) -> None:
         missing = 0 if total is None else total - start

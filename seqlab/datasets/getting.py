@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.datasets.checksums import check_dataset, find_faults
+from seqlab.datasets.checksums import check_dataset, find_faults, unchecked
 from seqlab.datasets.entry import DatasetEntry
 from seqlab.datasets.folders import by_hand, data_cache, find_dataset, not_here
 from seqlab.errors import DataError
@@ -130,6 +131,7 @@ class _Getting:
             else:
                 self._copy()
             check_dataset(self.entry, self.new)
+            self._leave_out_unchecked()
         except FileNotFoundError as error:
             self._forget_unchecked()
             message = f"{error.filename} is not among its downloads"
@@ -143,6 +145,15 @@ class _Getting:
             target = self.new / download.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(self.downloads / download.name, target)
+
+    def _leave_out_unchecked(self) -> None:
+        """Remove files that no checksum vouches for: neither one of the downloads nor one of their own."""
+        if all(download.sha256 for download in self.entry.downloads):
+            return
+        for path, reason in unchecked(self.entry, self.new):
+            (self.new / path).unlink()
+            message = "data set %r: %s is left out: %s"
+            logging.getLogger(__name__).warning(message, self.entry.name, path, reason)
 
     def _forget_unchecked(self) -> None:
         """Remove downloads that may be at fault: those without a checksum of their own."""

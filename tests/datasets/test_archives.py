@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
+import os
 import stat
 import tarfile
 import zipfile
@@ -8,8 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from guarded import Guarded
 
-from seqlab.datasets import unpack
+from seqlab.datasets import archives, unpack
 from seqlab.datasets.archives import unpack_beside
 from seqlab.errors import DataError
 
@@ -132,3 +137,116 @@ def test_an_older_folder_beside_the_archive_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz.unpacked").mkdir()
     (tmp_path / "a.tar.gz.unpacked/old").touch()
     assert everything(unpack_beside(packed)) == {"one": b"1"}
+
+
+LIMIT = 1 << 20
+"""Bytes that the archives below may hold; each holds more, or says so."""
+
+PEAK = 40
+"""Most MiB that an archive may take; a gigabyte of zeros makes one of a megabyte."""
+
+ZEROS = bytes(1 << 22)
+
+
+def header(name: str, size: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    """Return the header of a tar's member, which may say of its size what it likes."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def endless(start: bytes) -> Callable[[Path], Path]:
+    """Make a tar of 64 MiB of zeros after some bytes, in a few kilobytes of gzip."""
+
+    def make(path: Path) -> Path:
+        with gzip.open(path, "wb") as file:
+            file.write(start)
+            for _ in range(16):
+                file.write(ZEROS)
+        return path
+
+    return make
+
+
+def members(path: Path) -> Path:
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        for _ in range(archives.MAX_MEMBERS // 1000 + 1):
+            file.write(header("folder", 0, tarfile.DIRTYPE) * 1000)
+    return path
+
+
+def zip_of(method: int) -> Callable[[Path], Path]:
+    def make(path: Path) -> Path:
+        with zipfile.ZipFile(path, "w", method) as packed, packed.open("a", "w") as file:
+            for _ in range(16):
+                file.write(ZEROS)
+        return path
+
+    return make
+
+
+def lying_zip(path: Path) -> Path:
+    """Say of a file of four megabytes that it has one byte."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("a", ZEROS)
+    size = len(ZEROS).to_bytes(4, "little")
+    path.write_bytes(path.read_bytes().replace(size, (1).to_bytes(4, "little")))
+    return path
+
+
+def written(data: bytes) -> Callable[[Path], Path]:
+    return lambda path: [path.write_bytes(data), path][1]  # type: ignore[return-value]
+
+
+def fifo(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+HOLDS = f"holds more than {LIMIT:,} bytes once unpacked"
+
+BOMBS: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "a long member": (endless(header("a", 1 << 28)), HOLDS),
+    "a long member that nobody wants": (endless(header("unwanted", 1 << 28)), HOLDS),
+    "a size of 2 ** 80": (endless(header("a", 1 << 80)), HOLDS),
+    "a long name": (endless(header("a", 1 << 28, tarfile.GNUTYPE_LONGNAME)), "a part of 268,435"),
+    "long attributes": (endless(header("a", 1 << 28, tarfile.XHDTYPE)), "a part of 268,435"),
+    "many members": (members, "holds more than"),
+    "zeros in bzip2": (written(bz2.compress(header("a", 1 << 26) + bytes(1 << 26))), HOLDS),
+    "zeros in xz": (written(lzma.compress(header("a", 1 << 26) + bytes(1 << 26))), HOLDS),
+    "zeros in a zip": (zip_of(zipfile.ZIP_DEFLATED), HOLDS),
+    "zeros in a zip by bzip2": (zip_of(zipfile.ZIP_BZIP2), HOLDS),
+    "a zip that says less than it holds": (lying_zip, "packed"),
+    "a FIFO": (fifo, "it is a fifo, and only regular files are read"),
+}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        pytest.param(*bomb, id=name, marks=[pytest.mark.slow] if name == "many members" else [])
+        for name, bomb in BOMBS.items()
+    ],
+)
+def test_a_bomb_is_refused_in_bounded_memory_and_space(
+    make: Callable[[Path], Path],
+    message: str,
+    tmp_path: Path,
+    guarded: Guarded,
+    record_property: Callable[[str, object], None],
+) -> None:
+    packed = make(tmp_path / "packed")
+    outcome = guarded("unpack", packed, tmp_path / "out", LIMIT)
+    record_property("peak_mib", outcome.peak)
+    assert outcome.error in ("DataError", "OSError"), outcome.message
+    assert message in outcome.message.lower() if message.islower() else message in outcome.message
+    assert outcome.peak < PEAK
+    assert sum(path.stat().st_size for path in (tmp_path / "out").rglob("*") if path.is_file()) <= LIMIT
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_is_only_read_where_its_compression_is_bounded(method: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as packed:
+        packed.writestr("a", b"1")
+    with pytest.raises(DataError, match=r"'a' is compressed in a way that is not read \(deflate is\)"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")

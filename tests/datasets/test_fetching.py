@@ -6,9 +6,11 @@ import random
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from data_server import DataServer, Handler, Served
+from guarded import Guarded
 
 from seqlab.datasets import Download, fetching
 from seqlab.datasets.fetching import ATTEMPTS, CHUNK, fetch
@@ -35,8 +37,10 @@ def folder(tmp_path: Path, cache: Path) -> Path:
 def get(folder: Path) -> Fetch:
     """Fetch `a.bin` of BODY, by default with its checksum."""
 
-    def run(*urls: str, sha256: str | None = sha(BODY), progress: fetching.Progress = ignore) -> Path:
-        return fetch(Download(name="a.bin", urls=urls, sha256=sha256), folder, progress)
+    def run(
+        *urls: str, sha256: str | None = sha(BODY), progress: fetching.Progress = ignore, **more: Any
+    ) -> Path:
+        return fetch(Download(name="a.bin", urls=urls, sha256=sha256, **more), folder, progress)
 
     return run
 
@@ -232,7 +236,7 @@ def test_a_disk_without_room_is_found_before_anything_is_written(
     server: DataServer, get: Fetch, folder: Path
 ) -> None:
     with pytest.raises(OSError, match=r"no room: .* bytes are to come"):
-        get(server.serve("/a", BODY, length=1 << 60))
+        get(server.serve("/a", BODY, length=1 << 60), max_bytes=1 << 61)
     assert not list(folder.iterdir())
 
 
@@ -245,3 +249,86 @@ def test_pooch_keeps_its_level_of_talk(
     get(server.serve("/a", BODY), sha256=None)
     assert pooch.get_logger().level == before
     assert capfd.readouterr() == ("", "")
+
+
+LIMIT = 1 << 20
+"""Bytes that the servers below are allowed to send; each would send without end."""
+
+PEAK = 30
+"""Most MiB that a download may take, whatever a server sends."""
+
+
+class Endless(Handler):
+    """Sends zeros until nobody listens; says of their length what `length` says."""
+
+    status = 200
+    headers_sent: tuple[tuple[str, str], ...] = ()
+
+    def do_GET(self) -> None:  # noqa: N802
+        self.send_response(self.status)
+        for name, value in self.headers_sent:
+            self.send_header(name, value)
+        self.end_headers()
+        try:
+            for _ in range(1 << 10):  # 64 MiB
+                self.wfile.write(bytes(1 << 16))
+        except OSError:
+            pass
+
+
+def endless(status: int = 200, **headers: str) -> type[Endless]:
+    sent = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+    return type("Sends", (Endless,), {"status": status, "headers_sent": sent})
+
+
+MORE = f"sends more than {LIMIT:,} bytes, the most that is fetched of file"
+
+SERVERS = {
+    "no length": (endless(), MORE),
+    "a length that is too much": (endless(Content_Length="99999999999"), MORE),
+    "a length that is less than is sent": (endless(Content_Length="1000"), ""),
+    "a length that is none": (endless(Content_Length="many"), "a Content-Length that is none: 'many'"),
+    "a negative length": (endless(Content_Length="-5"), "a Content-Length that is none: '-5'"),
+    "a length of many digits": (endless(Content_Length="9" * 5000), "a Content-Length that is none: '999"),
+    "an encoding": (endless(Content_Encoding="gzip"), MORE),
+    "elsewhere, and a body": (endless(302, Location="/again"), "sends elsewhere more than 5 times"),
+    "elsewhere on disk": (endless(302, Location="file:///etc/passwd"), "which is not followed"),
+    "elsewhere nowhere": (endless(302, Location="http://[::1"), "cannot be downloaded"),
+    "a refusal, and a body": (endless(404), "the server answers 404"),
+    "a part that was not asked for": (endless(206, Content_Range="bytes 7-"), "other bytes than asked for"),
+    "a part of many digits": (endless(206, Content_Range=f"bytes {'9' * 5000}-"), "other bytes than asked"),
+}
+
+
+@pytest.mark.parametrize(("handler", "message"), SERVERS.values(), ids=SERVERS)
+def test_a_server_cannot_send_without_end(
+    server: DataServer,
+    folder: Path,
+    guarded: Guarded,
+    record_property: Callable[[str, object], None],
+    handler: type[Handler],
+    message: str,
+) -> None:
+    server.RequestHandlerClass = handler
+    outcome = guarded("fetch", server.url("/a"), folder, LIMIT)
+    record_property("peak_mib", outcome.peak)
+    assert outcome.error == ("DataError" if message else ""), outcome.message
+    assert message in outcome.message
+    assert outcome.peak < PEAK
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= LIMIT
+
+
+def test_a_redirect_is_followed_with_the_range(server: DataServer, get: Fetch) -> None:
+    server.serve("/a", BODY, cuts=[10 * PIECE])
+
+    class Elsewhere(Handler):
+        def do_GET(self) -> None:  # noqa: N802
+            if self.path == "/a":
+                return super().do_GET()
+            self.send_response(302)
+            self.send_header("Location", "/a")
+            return self.end_headers()
+
+    server.RequestHandlerClass = Elsewhere
+    assert get(server.url("/other")).read_bytes() == BODY
+    assert ranges(server) == ["", f"bytes={10 * PIECE}-"]

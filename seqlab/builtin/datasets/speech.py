@@ -19,6 +19,12 @@ from seqlab.datasets.checksums import tree_sha256
 
 __all__ = ["AN4_DEV_SPEAKERS", "prepare_an4", "prepare_fsdd", "prepare_kathleen"]
 
+AN4_UNPACKED = FSDD_UNPACKED = 500_000_000
+"""Most bytes in these archives: the sound has about 100 MB and 30 MB, and nobody publishes a checksum."""
+
+KATHLEEN_UNPACKED = 2_000_000_000
+"""The same; here the sound has 945 MB."""
+
 Row = dict[str, Any]
 
 # --- AN4 -----------------------------------------------------------------------------------------------
@@ -39,7 +45,7 @@ def prepare_an4(downloads: Path, folder: Path, *, samples_sha256: str = "") -> N
     `samples_sha256` is the checksum of all samples, empty for none: of lines `<sha256>  <utterance>`,
     sorted by utterance, each with that of its samples as 16-bit integers, low byte first.
     """
-    source = unpack_beside(downloads / "an4_sphere.tar.gz") / "an4"
+    source = unpack_beside(downloads / "an4_sphere.tar.gz", max_bytes=AN4_UNPACKED) / "an4"
     (folder / "flac").mkdir()
     digests: dict[str, str] = {}
     train = sorted(_an4_rows(source, "train", folder, digests), key=itemgetter("speaker", "id"))
@@ -91,7 +97,9 @@ FSDD_SPEAKERS = {"theo": "spk_dev", "yweweler": "spk_test"}
 
 def prepare_fsdd(downloads: Path, folder: Path) -> None:
     """Take the recordings out of the repository and write manifests of both ways to split them."""
-    source = unpack_beside(downloads / "fsdd.tar.gz", lambda name: "/recordings/" in name)
+    source = unpack_beside(
+        downloads / "fsdd.tar.gz", lambda name: "/recordings/" in name, max_bytes=FSDD_UNPACKED
+    )
     recordings = _only(source, "*/recordings")
     recordings.rename(folder / "wav")
     rows = sorted(map(_fsdd_row, (folder / "wav").glob("*.wav")), key=_fsdd_order)
@@ -137,7 +145,9 @@ def prepare_kathleen(downloads: Path, folder: Path, *, source_sha256: str = "") 
 
     `source_sha256` is the checksum of the repository's folder `data`, empty for none.
     """
-    source = unpack_beside(downloads / "kathleen.tar.gz", lambda name: "/data/" in name)
+    source = unpack_beside(
+        downloads / "kathleen.tar.gz", lambda name: "/data/" in name, max_bytes=KATHLEEN_UNPACKED
+    )
     recordings = _only(source, "*/data")
     if source_sha256 and (found := tree_sha256(recordings)) != source_sha256:
         raise DataError(f"sha256 of the folder data in its archive is {found}, expected {source_sha256}")

@@ -30,12 +30,17 @@ SPEECH_AN4 = DatasetEntry(
                 "https://dldata-public.s3.us-east-2.amazonaws.com/an4_sphere.tar.gz",
                 "http://www.speech.cs.cmu.edu/databases/an4/an4_sphere.tar.gz",
             ),
+            max_bytes=150_000_000,
         ),
     ),
     files={
         "train.jsonl": "1be436dfa5bb23db51982eb3159e4c36f6134e228b5fe0e0abfb0e0f2d9f7d02",
         "dev.jsonl": "561cbde6b0dc2d2ef65a5a20fdf23391d80a4c4d6f01087dd1ee3939f92b9847",
         "test.jsonl": "c89f9a9d30197fb7f629b2f3ef8da286b4e1cf970385f4956ddfe3ce74fef041",
+    },
+    extras={
+        "an4.dic": "fc9bdde3129339f4cb7c0f8938e2dc569b640155cad994c8aab032b25fcccd5d",
+        "LICENSE": "065196b947a2a8b9b351e4d06d9f582955150e4c628ef0b48ea10488a28d8e57",
     },
     prepare=partial(
         speech.prepare_an4,
@@ -61,6 +66,7 @@ SPEECH_KATHLEEN = DatasetEntry(
             urls=(
                 f"{GITHUB}/rhasspy/dataset-voice-kathleen/archive/c51cb971036a127359b43c621f26ca5081eab13e.tar.gz",
             ),
+            max_bytes=1_500_000_000,
         ),
     ),
     files={
@@ -91,6 +97,7 @@ SPEECH_FSDD = DatasetEntry(
             urls=(
                 f"{GITHUB}/Jakobovski/free-spoken-digit-dataset/archive/26eb9aaf76e81b692f806f9140c2d2777410d7a1.tar.gz",
             ),
+            max_bytes=150_000_000,
         ),
     ),
     files={
