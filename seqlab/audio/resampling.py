@@ -1,7 +1,7 @@
 """Resampling by soxr, at its quality `HQ`.
 
 One resampler and no second choice: two would give a model features that differ with what is installed.
-soxr comes with librosa; it is faster than torchaudio's resampler and accepts any pair of rates.
+soxr is faster than torchaudio's resampler and accepts any pair of rates.
 """
 
 from __future__ import annotations

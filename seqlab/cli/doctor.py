@@ -19,6 +19,7 @@ import click
 
 from seqlab.cli.options import pass_quiet_lab, plugin_option
 from seqlab.cli.output import headed, say
+from seqlab.cli.remedies import requirement, torchaudio_advice
 from seqlab.plugin.manager import installed_version
 
 if TYPE_CHECKING:
@@ -38,31 +39,20 @@ __all__ = [
     "doctor",
 ]
 
-TORCH_PAIR = 'pip install "torch>=2.11,<2.13" "torchaudio>=2.11,<2.12"'
-"""torch and torchaudio must be of one build; the ranges are those of pyproject.toml."""
+REQUIRED = ("numpy", "pluggy", "pydantic", "safetensors", "seqlab", "soundfile", "soxr", "torch")
 
-DISTRIBUTIONS = (
-    "librosa",
-    "numpy",
-    "pluggy",
-    "pydantic",
-    "safetensors",
-    "seqlab",
-    "soundfile",
-    "torch",
-    "torchaudio",
-)
-
-REMEDIES = {"torch": TORCH_PAIR, "torchaudio": TORCH_PAIR}
-"""What mends a distribution where installing it alone would not do."""
+OPTIONAL = ("librosa", "torchaudio")
+"""Libraries that featurizers of sound use only where a recipe names them; torch computes the same without."""
 
 PROBES = {
     "torchaudio": "import torchaudio.transforms",
     # librosa loads its parts lazily: touching these makes it import numba, where installations break.
-    "librosa": "import librosa; librosa.feature.mfcc; librosa.filters.mel; librosa.util.frame",
+    "librosa": "import librosa; librosa.stft; librosa.filters.mel",
     "soundfile": "import soundfile",
 }
 """What is tried for each audio package, in a process of its own."""
+
+TORCH_BUILD = "import torch; print(torch.__version__, torch.version.cuda is not None)"
 
 SOURCES = str(Path(__file__).parents[2])
 """Where this seqlab stands, for probes that ask it: it need not be installed."""
@@ -99,8 +89,8 @@ except Exception as error:
 """
 """Runs a probe. Broken installations raise ImportError, OSError or RuntimeError, hang, or die of a signal."""
 
-PROBE_SECONDS = 120
-"""An import that takes longer hangs; a cold one from a slow disk takes about half a minute."""
+PROBE_SECONDS = 300
+"""An import that takes longer hangs; librosa's first one compiles and took a minute on a busy machine."""
 
 CPU_FLAGS = {
     "AVX2": "avx2",
@@ -145,7 +135,7 @@ def examine(failures: Iterable[PluginError]) -> list[Finding]:
     """Run every check, those that import something at the same time as each other."""
     checks: list[Callable[[], Finding]] = [
         check_python,
-        *(partial(check_version, name) for name in DISTRIBUTIONS),
+        *(partial(check_version, name) for name in (*REQUIRED, *OPTIONAL)),
         check_cpu,
         check_cpu_features,
         check_torch,
@@ -174,15 +164,18 @@ def check_python() -> Finding:
 
 
 def check_version(distribution: str) -> Finding:
-    """Look up the version of a distribution that seqlab needs."""
-    version = installed_version(distribution)
-    if version:
+    """Compare the installed version of a distribution with what seqlab requires of it."""
+    version, wanted = installed_version(distribution), requirement(distribution)
+    if version and wanted.specifier.contains(version, prereleases=True):
         return Finding(distribution, True, version)
+    if version:
+        detail = f"{version}; seqlab requires {wanted.specifier}"
+        return Finding(distribution, False, detail, f'pip install "{wanted}"')
     if distribution == "seqlab":  # run from its sources, which works
         return Finding(distribution, True, "not installed, run from its sources")
-    return Finding(
-        distribution, False, "not installed", REMEDIES.get(distribution, f"pip install {distribution}")
-    )
+    if distribution in OPTIONAL:
+        return Finding(distribution, True, f"not installed; only backend: {distribution} asks for it")
+    return Finding(distribution, False, "not installed", f'pip install "{wanted}"')
 
 
 def check_cpu() -> Finding:
@@ -213,7 +206,7 @@ def check_torch() -> Finding:
     """Import torch, count its threads, list CUDA devices or say why there are none, decide on `auto`."""
     output, fault = probe(TORCH_PROBE)
     if fault:
-        return Finding("torch import", False, fault, TORCH_PAIR)
+        return Finding("torch import", False, fault, reinstall("torch"))
     facts: dict[str, Any] = json.loads(output)
     cuda = ", ".join(facts["devices"]) or f"none: {facts['why'] or 'no device is visible'}"
     detail = f"works, {facts['threads']} threads; CUDA devices: {cuda}; precision auto: {facts['auto']}"
@@ -222,11 +215,30 @@ def check_torch() -> Finding:
 
 def check_import(package: str) -> Finding:
     """Try to import an audio package."""
+    name = f"{package} import"
     fault = probe(PROBES[package])[1]
+    if not fault:
+        return Finding(name, True, "works")
+    if package in OPTIONAL and fault == f"ModuleNotFoundError: No module named '{package}'":
+        return Finding(name, True, "not installed")
+    if package == "torchaudio":
+        known, remedy = advice_on_torchaudio()
+        return Finding(name, False, f"{fault}; {known}", remedy)
+    return Finding(name, False, fault, reinstall(package))
+
+
+def advice_on_torchaudio() -> tuple[str, str]:
+    """Return what is known of the installed torch and torchaudio, and the command that mends the pair."""
+    output, fault = probe(TORCH_BUILD)
     if fault:
-        remedy = REMEDIES.get(package, f"pip install --force-reinstall {package}")
-        return Finding(f"{package} import", False, fault, remedy)
-    return Finding(f"{package} import", True, "works")
+        return "torch does not import either", reinstall("torch")
+    version, cuda = output.split()
+    return torchaudio_advice(version, installed_version("torchaudio"), cuda=cuda == "True")
+
+
+def reinstall(distribution: str) -> str:
+    """Return the command that installs a distribution anew, with all that it needs."""
+    return f'pip install --force-reinstall "{requirement(distribution)}"'
 
 
 def check_data() -> Finding:

@@ -12,6 +12,7 @@ from fake_distributions import Distribution, install, write_module
 
 from seqlab.cli import doctor
 from seqlab.cli.doctor import (
+    OPTIONAL,
     Finding,
     check_cpu_features,
     check_data,
@@ -19,8 +20,10 @@ from seqlab.cli.doctor import (
     check_plugins,
     check_version,
 )
+from seqlab.cli.remedies import requirement, torchaudio_advice
 from seqlab.engine.precision import resolve
 from seqlab.errors import PluginError
+from seqlab.plugin.manager import installed_version
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -35,11 +38,14 @@ def test_a_broken_torchaudio_is_found_with_its_remedy(tmp_path: Path, seqlab_pro
     done = seqlab_process("doctor", "--json", SEQLAB_DATA=str(tmp_path))
     assert done.returncode == 1
     found = {finding["name"]: finding for finding in json.loads(done.stdout)}
+    known, remedy = torchaudio_advice(
+        torch.__version__, installed_version("torchaudio"), cuda=torch.version.cuda is not None
+    )
     assert found["torchaudio import"] == {
         "name": "torchaudio import",
         "ok": False,
-        "detail": "OSError: libc10_cuda.so: cannot open shared object file",
-        "remedy": 'pip install "torch>=2.11,<2.13" "torchaudio>=2.11,<2.12"',
+        "detail": f"OSError: libc10_cuda.so: cannot open shared object file; {known}",
+        "remedy": remedy,
     }
     assert found["plugins"]["remedy"] == "export SEQLAB_DISABLE_PLUGINS=broken"
     assert found["torch import"]["ok"]
@@ -47,20 +53,18 @@ def test_a_broken_torchaudio_is_found_with_its_remedy(tmp_path: Path, seqlab_pro
     auto = resolve("auto", torch.device("cpu"))
     assert f"; precision auto: {auto} on cpu" in found["torch import"]["detail"]
     assert {name for name, finding in found.items() if not finding["ok"]} == {"torchaudio import", "plugins"}
-    assert set(doctor.DISTRIBUTIONS) <= set(found)
+    assert {*doctor.REQUIRED, *doctor.OPTIONAL} <= set(found)
 
 
 def test_doctor_exits_with_0_when_all_is_well(tmp_path: Path, seqlab_process: Process) -> None:
     fakes = {  # small stand-ins that import, for speed
         "torch": "get_num_threads = lambda: 3\nclass version: cuda = None",
-        "librosa": "class feature: mfcc = 0\nclass filters: mel = 0\nclass util: frame = 0",
+        "librosa": "stft = 0\nclass filters: mel = 0",
         "soundfile": "",
     }
     for name, source in fakes.items():
         (tmp_path / f"{name}.py").write_text(source)
-    (tmp_path / "torchaudio").mkdir()
-    for name in ("__init__", "transforms"):
-        (tmp_path / "torchaudio" / f"{name}.py").touch()
+    (tmp_path / "torchaudio.py").write_text("raise ModuleNotFoundError(\"No module named 'torchaudio'\")")
     done = seqlab_process("doctor", SEQLAB_DISABLE_PLUGINS="all", SEQLAB_DATA="")
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "works, 3 threads; CUDA devices: none: this torch is built without CUDA; " in done.stdout
@@ -91,24 +95,55 @@ def test_however_an_import_fails_doctor_lives(
 ) -> None:
     write_module(tmp_path / "soundfile.py", source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    if "time" in source:
+    if "sleep" in source:
         monkeypatch.setattr(doctor, "PROBE_SECONDS", 0.5)
     assert check_import("soundfile") == Finding(
-        "soundfile import", False, detail, "pip install --force-reinstall soundfile"
+        "soundfile import", False, detail, f'pip install --force-reinstall "{requirement("soundfile")}"'
     )
 
 
-def test_a_missing_distribution_is_to_be_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sys.path", [str(tmp_path)])
-    assert check_version("soundfile") == Finding("soundfile", False, "not installed", "pip install soundfile")
-    assert check_version("torch").remedy == doctor.TORCH_PAIR
+def test_a_missing_distribution_is_to_be_installed_in_the_range_that_seqlab_requires(site: Path) -> None:
+    assert check_version("soundfile") == Finding(
+        "soundfile", False, "not installed", 'pip install "soundfile>=0.13"'
+    )
+    assert check_version("torch").remedy == 'pip install "torch<2.15,>=2.11"'
+    for name in OPTIONAL:
+        asked = f"not installed; only backend: {name} asks for it"
+        assert check_version(name) == Finding(name, True, asked)
     assert check_version("seqlab").ok
 
 
-def test_the_remedy_for_torch_is_what_seqlab_requires() -> None:
+@pytest.mark.parametrize("version", ["2.11.0", "2.12.1+cpu", "2.14.0+cu130", "2.14.1"])
+def test_a_torch_within_the_range_is_well(version: str, site: Path) -> None:
+    install(site, Distribution(name="torch", module="torch", source="", version=version))
+    assert check_version("torch") == Finding("torch", True, version)
+
+
+@pytest.mark.parametrize("version", ["2.10.0", "2.15.0", "2.15.0+cpu"])
+def test_a_torch_outside_the_range_is_told_with_what_is_inside(version: str, site: Path) -> None:
+    install(site, Distribution(name="torch", module="torch", source="", version=version))
+    detail = f"{version}; seqlab requires <2.15,>=2.11"
+    assert check_version("torch") == Finding("torch", False, detail, 'pip install "torch<2.15,>=2.11"')
+
+
+def test_run_from_its_sources_seqlab_requires_no_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    assert check_version("seqlab").ok
+    assert check_version("soundfile").remedy == 'pip install "soundfile"'
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder of packages: it holds what pip writes of seqlab's requirements, and nothing else."""
+    metadata = install(tmp_path, Distribution(name="seqlab", module="seqlab_fake", source="")).parent
     required = tomllib.loads(PYPROJECT.read_text())["project"]["dependencies"]
-    pair = " ".join(f'"{one}"' for one in required if one.startswith("torch"))
-    assert f"pip install {pair}" == doctor.TORCH_PAIR
+    with (metadata / "seqlab-1.0.dist-info/METADATA").open("a") as file:
+        file.writelines(f"Requires-Dist: {one}\n" for one in required)
+        file.write('Requires-Dist: librosa>=99; extra == "dev"\n')
+    monkeypatch.setattr("sys.path", [str(tmp_path)])
+    return tmp_path
 
 
 def test_data_folder_unset_missing_and_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,12 +1,14 @@
-"""The libraries that compute spectra, mel filter banks and cosine transforms: torchaudio and librosa.
+"""What computes spectra, mel filter banks and cosine transforms: torch alone, or a library asked for by name.
 
-Both are asked for the same: a Hann window, no padding, HTK's mel scale without area normalisation, the
+All are asked for the same: a Hann window, no padding, HTK's mel scale without area normalisation, the
 orthonormal cosine transform, all in float64. On 16-bit speech their log energies and their cepstral
 coefficients then differ by less than AGREEMENT, spectra by nothing that a float32 can hold.
 """
 
 from __future__ import annotations
 
+import logging
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,22 +22,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from seqlab.api import SeqlabError
-
 __all__ = ["AGREEMENT", "Backend", "BackendName", "Frame", "MelBands", "load_backend"]
 
 AGREEMENT = 1e-4
-"""Above the largest difference between the two backends' features, natural logarithms and MFCC.
+"""Above the largest difference between any two backends' features, natural logarithms and MFCC.
 
-It comes from torchaudio's filter banks and cosine transforms, which are float32. Measured: 6e-5.
+It comes from the filter banks and cosine transforms of torchaudio, which are float32. Measured: 6e-5. torch
+alone and librosa, which have these in float64, differed by nothing.
 """
 
 Array: TypeAlias = NDArray[float64]
 
 BackendName: TypeAlias = Literal["auto", "torchaudio", "librosa"]
 
+MEL_SCALE, MEL_BREAK = 2595.0, 700.0
+"""HTK's mel = 2595 log10(1 + Hz / 700) (Young et al. 2006, "The HTK Book")."""
+
 CANNOT_IMPORT = (ImportError, OSError, RuntimeError)
-"""What `import torchaudio` raises beside a torch that it was not built for, besides being absent."""
+"""What a library raises that is absent, broken, or built for another torch than the one it stands beside."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +89,46 @@ class Backend(Protocol):
     def dct(self, count: int, size: int) -> Array:
         """Return the first `count` rows of the orthonormal DCT-II of `size` points, transposed."""
         ...
+
+
+class _Torch:
+    """Transforms by torch; filter bank and cosine transform are their textbook formulas."""
+
+    name = "torch"
+
+    def __init__(self) -> None:
+        self.versions: Mapping[str, str] = _versions("torch")
+
+    def spectrum(self, signal: Tensor, frame: Frame) -> Tensor:
+        spectrum: Tensor = torch.stft(
+            functional.pad(signal, frame.margins),
+            n_fft=frame.n_fft,
+            hop_length=frame.hop,
+            win_length=frame.window,
+            window=torch.hann_window(frame.window, dtype=signal.dtype, device=signal.device),
+            center=False,
+            return_complex=True,
+        )
+        return spectrum.T
+
+    def mel_bank(self, bands: MelBands) -> Array:
+        mel = np.linspace(_mel(bands.f_min), _mel(bands.f_max), bands.count + 2)
+        edges = MEL_BREAK * (10 ** (mel / MEL_SCALE) - 1)
+        lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
+        bins = np.arange(bands.n_fft // 2 + 1)[:, None] * (bands.sample_rate / bands.n_fft)
+        rising = (bins - lower) / (centre - lower)
+        falling = (upper - bins) / (upper - centre)
+        bank: Array = np.maximum(0, np.minimum(rising, falling))
+        return bank
+
+    def dct(self, count: int, size: int) -> Array:
+        angles = np.outer(np.arange(size) + 0.5, np.arange(count)) * (np.pi / size)
+        matrix: Array = np.cos(angles) * np.sqrt(np.where(np.arange(count), 2, 1) / size)
+        return matrix
+
+
+def _mel(hertz: float) -> float:
+    return MEL_SCALE * math.log10(1 + hertz / MEL_BREAK)
 
 
 class _Torchaudio:
@@ -137,11 +181,13 @@ class _Librosa:
 
     def __init__(self) -> None:
         import librosa
+        import scipy.fft
 
         # librosa loads its parts when they are first used, and a part may be the one that is broken.
         self._stft: Any = librosa.stft
         self._mel: Any = librosa.filters.mel
-        self._mfcc: Any = librosa.feature.mfcc
+        # What librosa's own mfcc calls; to import that compiles for 30 seconds where it is done first.
+        self._dct: Any = scipy.fft.dct
         self.versions: Mapping[str, str] = _versions("librosa", "numpy", "scipy")
 
     def spectrum(self, signal: Tensor, frame: Frame) -> Tensor:
@@ -170,34 +216,24 @@ class _Librosa:
         return weights
 
     def dct(self, count: int, size: int) -> Array:
-        matrix: Array = self._mfcc(S=np.eye(size), n_mfcc=count, dct_type=2, norm="ortho").T
+        matrix: Array = self._dct(np.eye(size), type=2, norm="ortho")[:, :count]
         return matrix
 
 
-LOADERS: Mapping[str, Callable[[], Backend]] = {"torchaudio": _Torchaudio, "librosa": _Librosa}
-"""In the order in which `auto` tries them."""
-
-INSTALL = {
-    "torchaudio": 'pip install "torch>=2.11,<2.13" "torchaudio>=2.11,<2.12"',
-    "librosa": "pip install librosa",
-}
+LIBRARIES: Mapping[str, Callable[[], Backend]] = {"torchaudio": _Torchaudio, "librosa": _Librosa}
 
 
 def load_backend(name: BackendName) -> Backend:
-    """Import a backend, for `auto` the first that can be; SeqlabError with what to install where none can."""
-    failed: dict[str, str] = {}
-    for each in LOADERS if name == "auto" else (name,):
-        try:
-            return LOADERS[each]()
-        except CANNOT_IMPORT as error:
-            failed[each] = f"{type(error).__name__}: {error}"
-    reasons = "; ".join(f"{each} cannot be imported ({reason})" for each, reason in failed.items())
-    others = "" if name == "auto" else f", or choose another backend (backend: {_other(name)})"
-    raise SeqlabError(f"backend {name}: {reasons}; install it with: {INSTALL[next(iter(failed))]}{others}")
-
-
-def _other(name: str) -> str:
-    return next(each for each in LOADERS if each != name)
+    """Return torch for `auto`, else the library named; a notice says where torch has to stand in for it."""
+    if name == "auto":
+        return _Torch()
+    try:
+        return LIBRARIES[name]()
+    except CANNOT_IMPORT as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        message = "backend: %s cannot be imported (%s); torch computes the same features, to within %g"
+        logging.getLogger(__name__).warning(message, name, reason, AGREEMENT)
+        return _Torch()
 
 
 def _versions(*distributions: str) -> dict[str, str]:

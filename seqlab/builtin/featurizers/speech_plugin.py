@@ -71,7 +71,7 @@ class AudioConfig(Config):
     stride: int = Field(default=1, ge=1)
     """Every how many-th frame is kept: `ceil(frames / stride)` are left."""
     backend: Literal["auto", "torchaudio", "librosa"] = "auto"
-    """What computes the spectra; `auto` is torchaudio or, where that cannot be imported, librosa."""
+    """What computes the spectra; `auto` is torch alone, which also stands in for a library that is absent."""
     cache: bool = True
     """Keep spectra of the run's data on the disk, so that later runs read them (`seqlab data cache`)."""
 

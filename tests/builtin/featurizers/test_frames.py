@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -35,7 +36,8 @@ def test_the_delta_of_what_does_not_change_is_zero() -> None:
 
 
 @pytest.mark.parametrize("time", [1, 2, 3, 5, 40])
-def test_deltas_are_those_of_torchaudio(time: int) -> None:
+def test_deltas_are_those_of_torchaudio(time: int, needs: Callable[[str], None]) -> None:
+    needs("torchaudio")
     from torchaudio.functional import compute_deltas
 
     frames = random_frames(time, 3)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,11 +12,13 @@ from made_sounds import Sound, Wave, noise, sine, speechlike
 
 from seqlab.api import DataError, SeqlabError
 from seqlab.builtin.featurizers import spectral
-from seqlab.builtin.featurizers.backends import Frame, load_backend
+from seqlab.builtin.featurizers.backends import BackendName, Frame, load_backend
 from seqlab.builtin.featurizers.frames import Frames
 from seqlab.builtin.featurizers.spectral import Spectra, SpectralSettings, frame_count
 
-TORCHAUDIO = load_backend("torchaudio")
+Needs = Callable[[str], None]
+
+TORCH = load_backend("auto")
 
 SPECTRUM = SpectralSettings(
     sample_rate=16_000,
@@ -44,7 +46,7 @@ VARIED: Sequence[Wave] = [
 
 
 def compute(settings: SpectralSettings, waves: Sequence[Wave]) -> list[Frames]:
-    spectra = Spectra(settings, TORCHAUDIO)
+    spectra = Spectra(settings, TORCH)
     return spectra.frames([spectra.load(Sound(wave, settings.sample_rate)) for wave in waves])
 
 
@@ -81,7 +83,7 @@ def test_what_follows_never_changes_a_frame(kind: SpectralSettings) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("kind", [SPECTRUM, LOG_MEL, MFCC])
 def test_a_gpu_computes_the_same_frames(kind: SpectralSettings) -> None:
-    spectra = Spectra(kind, TORCHAUDIO, "cuda")
+    spectra = Spectra(kind, TORCH, "cuda")
     found = spectra.frames([spectra.load(Sound(wave, kind.sample_rate)) for wave in VARIED])
     for one, expected in zip(found, compute(kind, VARIED), strict=True):
         assert np.allclose(one, expected, rtol=1e-6, atol=1e-6)
@@ -89,7 +91,7 @@ def test_a_gpu_computes_the_same_frames(kind: SpectralSettings) -> None:
 
 def test_frames_are_computed_on_the_device_asked_for() -> None:
     with pytest.raises(NotImplementedError, match="meta"):  # a device without data: nothing comes back
-        Spectra(LOG_MEL, TORCHAUDIO, "meta").frames([np.zeros(400)])
+        Spectra(LOG_MEL, TORCH, "meta").frames([np.zeros(400)])
 
 
 def test_long_sounds_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,14 +166,14 @@ def test_silence_stands_on_the_floor(floor: float) -> None:
 
 def test_pre_emphasis_takes_away_a_share_of_the_sample_before() -> None:
     wave = noise(1_000)
-    emphasised = Spectra(replace(SPECTRUM, pre_emphasis=0.9), TORCHAUDIO).load(Sound(wave))
+    emphasised = Spectra(replace(SPECTRUM, pre_emphasis=0.9), TORCH).load(Sound(wave))
     exact = wave.astype(np.float64)
     assert emphasised[0] == pytest.approx(0.1 * exact[0])
     assert np.allclose(emphasised[1:], exact[1:] - 0.9 * exact[:-1])
 
 
 def test_dither_is_the_same_in_every_run_and_another_for_every_sound() -> None:
-    dithered = Spectra(replace(SPECTRUM, dither=1e-3), TORCHAUDIO)
+    dithered = Spectra(replace(SPECTRUM, dither=1e-3), TORCH)
     one, other = Sound(np.zeros(5_000, dtype=np.float32)), Sound(np.zeros(5_001, dtype=np.float32))
     assert np.array_equal(dithered.load(one), dithered.load(one))
     assert not np.allclose(dithered.load(other)[:5_000], dithered.load(one), atol=1e-4)
@@ -184,7 +186,7 @@ def test_a_sound_at_another_rate_is_refused_by_name() -> None:
         r" it, or change sample_rate"
     )
     with pytest.raises(DataError, match=message):
-        Spectra(SPECTRUM, TORCHAUDIO).load(Sound(noise(800), 8_000, name="b.wav"))
+        Spectra(SPECTRUM, TORCH).load(Sound(noise(800), 8_000, name="b.wav"))
 
 
 @pytest.mark.parametrize(
@@ -198,22 +200,22 @@ def test_a_sound_at_another_rate_is_refused_by_name() -> None:
 )
 def test_what_is_no_sound_is_refused(wave: Wave, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        Spectra(SPECTRUM, TORCHAUDIO).load(Sound(wave))
+        Spectra(SPECTRUM, TORCH).load(Sound(wave))
 
 
-@pytest.mark.parametrize("backend", ["torchaudio", "librosa"])
-def test_bands_without_a_bin_are_refused(backend: str) -> None:
+@pytest.mark.parametrize("backend", ["auto", "torchaudio", "librosa"])
+def test_bands_without_a_bin_are_refused(backend: BackendName, needs: Needs) -> None:
+    needs(backend)
     message = (
         "n_mels: 128 bands are too many for n_fft 512: no bin of the spectrum falls into band 4;"
         " lower n_mels, or raise n_fft"
     )
     with pytest.raises(SeqlabError, match=message):
-        Spectra(replace(LOG_MEL, n_mels=128), load_backend(backend))  # type: ignore[arg-type]
+        Spectra(replace(LOG_MEL, n_mels=128), load_backend(backend))
 
 
 def test_the_identity_names_all_that_frames_depend_on() -> None:
-    identity = Spectra(MFCC, TORCHAUDIO).identity()
+    identity = Spectra(MFCC, TORCH).identity()
     for change in ({"hop": 161}, {"log_floor": 1e-9}, {"n_mfcc": 12}, {"dither": 1e-6}, {"f_max": 7000.0}):
-        assert Spectra(replace(MFCC, **change), TORCHAUDIO).identity() != identity  # type: ignore[arg-type]
-    assert Spectra(MFCC, load_backend("librosa")).identity() != identity
-    assert Spectra(MFCC, TORCHAUDIO).identity() == identity
+        assert Spectra(replace(MFCC, **change), TORCH).identity() != identity  # type: ignore[arg-type]
+    assert Spectra(MFCC, TORCH).identity() == identity
