@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 from seqlab.cli.options import tell
 from seqlab.cli.output import Output
 from seqlab.errors import SeqlabError
+from seqlab.openfile import create_new
 
 __all__ = ["STANDARD_OUTPUT", "new_file", "output_path"]
 
@@ -33,11 +35,11 @@ def new_file(path: Path, option: str) -> Iterator[BinaryIO]:
     the disk that failed, the last line may be cut off. A usage error where a file of either name exists or
     none can be made; SeqlabError where not all of it can be written.
     """
-    if path.exists():
+    if os.path.lexists(path):  # a link to nothing, too
         raise click.UsageError(f"{option} {path}: exists already; choose another name or remove it")
     partial = path.with_name(path.name + ".partial")
     try:
-        stream = partial.open("xb")
+        stream = create_new(partial)
     except FileExistsError as error:
         message = f"{partial} exists, of a command that failed or still runs"
         raise click.UsageError(f"{option} {path}: {message}; choose another name or remove it") from error
@@ -47,7 +49,7 @@ def new_file(path: Path, option: str) -> Iterator[BinaryIO]:
     try:
         yield cast("BinaryIO", output)
         output.attempt(stream.close)
-        if path.exists():
+        if os.path.lexists(path):
             raise SeqlabError(f"{path}: somebody else has made this file meanwhile")
         output.attempt(partial.rename, path)
     except BaseException:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,14 +20,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from seqlab.errors import PackageError
+from seqlab.openfile import create_new, open_regular, partial_name
 
 __all__ = ["CheckpointFolder", "load_state", "save_state", "weights", "write_atomically"]
 
 TENSOR = "__tensor__"
 """Marks, in the JSON skeleton, the place of a tensor by its name in the file."""
 
-PARTIAL = ".partial"
-"""Ending of a file that is still being written; what a crash leaves under it is overwritten next time."""
+BEST = re.compile(r"best-\d+\.safetensors")
+"""Names of files with best weights: what a checkpoint says of itself leads nowhere else."""
 
 
 def save_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -39,6 +41,7 @@ def save_state(path: Path, state: Mapping[str, Any]) -> None:
 def load_state(path: Path) -> dict[str, Any]:
     """Read back what `save_state` wrote; PackageError where the file is missing, cut or not ours."""
     try:
+        open_regular(path).close()
         with safe_open(path, framework="pt") as file:
             skeleton = json.loads((file.metadata() or {})["state"])
             state = _put_tensors(skeleton, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
@@ -55,11 +58,11 @@ def write_atomically(path: Path, content: bytes) -> None:
     """Replace the file as a whole and force it to the disk; PackageError where that fails.
 
     The error says which file is left: the old one untouched or, where only its folder could not be forced to
-    the disk, the new one.
+    the disk, the new one. A link is replaced, not followed.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    partial = partial_name(path)
     try:
-        with partial.open("wb") as file:
+        with create_new(partial) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -137,6 +140,8 @@ class CheckpointFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise PackageError(f"{self.path}: cannot be made: {error.strerror}") from error
+        if self.path.is_symlink():
+            raise PackageError(f"{self.path}: it is a link, and no link is written through")
         name = f"best-{best_step:08d}.safetensors" if best is not None else None
         # A file of that name may be an older run's: only one that this object has written is left alone.
         if best is not None and name and name != self._best:
@@ -152,6 +157,8 @@ class CheckpointFolder:
         state = load_state(self.last)
         try:
             name = state.pop("best")
+            if name is not None and not BEST.fullmatch(name):
+                raise ValueError(f"{name!r} is no name of a file with best weights")
             return state, load_state(self.path / name)["model"] if name else None
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise PackageError(f"{self.last}: not the checkpoint of a run ({error})") from error

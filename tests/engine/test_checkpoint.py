@@ -350,6 +350,43 @@ def test_a_folder_that_is_not_whole_is_a_package_error(tmp_path: Path) -> None:
         folder.load()
 
 
+@pytest.mark.parametrize(
+    "name", ["../secret", "/etc/passwd", "last.safetensors", 3, ["best-1.safetensors"], ""]
+)
+def test_a_checkpoint_names_no_other_file_than_best_weights(name: Any, tmp_path: Path) -> None:
+    save_state(tmp_path / "secret", {"model": {}})
+    folder = CheckpointFolder(tmp_path / "run")
+    folder.save({}, None, 0)
+    save_state(folder.last, {"best": name})
+    with pytest.raises(PackageError, match=r"last.safetensors: not the checkpoint of a run"):
+        folder.load()
+
+
+def test_a_folder_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "checkpoints").symlink_to("mine")
+    with pytest.raises(PackageError, match=r"checkpoints: it is a link, and no link is written through$"):
+        CheckpointFolder(tmp_path / "checkpoints").save({}, None, 0)
+    assert not list((tmp_path / "mine").iterdir())
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    for name in ("last", "last.partial"):
+        (tmp_path / name).symlink_to("mine")
+    save_state(tmp_path / "last", {"step": 1})
+    assert (tmp_path / "mine").read_text() == "mine"
+    assert not (tmp_path / "last").is_symlink()
+
+
+def test_a_fifo_or_a_device_is_no_checkpoint_and_hangs_nobody(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name, what in {"fifo": "a FIFO", "zero": "a device"}.items():
+        with pytest.raises(PackageError, match=f"{name}: not a readable checkpoint .*it is {what}"):
+            load_state(tmp_path / name)
+
+
 def test_the_header_is_json_that_anyone_can_read(tmp_path: Path) -> None:
     save_state(tmp_path / "s", {"step": 3})
     content = (tmp_path / "s").read_bytes()

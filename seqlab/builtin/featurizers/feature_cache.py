@@ -14,11 +14,11 @@ another, little-endian float32. The header holds the settings and, per sound, fi
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
-import secrets
 import struct
 import zlib
 from collections.abc import Collection, Mapping
@@ -32,18 +32,19 @@ import numpy as np
 from seqlab.api import SeqlabError
 from seqlab.builtin.featurizers.frames import Frames
 from seqlab.datasets.folders import cache_root
+from seqlab.openfile import PARTIAL, create_new, open_regular, partial_name
 
 __all__ = ["CacheInfo", "FeatureCache", "cache_folder", "cache_info", "clear_cache"]
 
 ENDING = ".frames"
 
-PARTIAL = ".partial"
-"""Ending of a file that is still being written; a crash leaves it behind, `clear_cache` removes it."""
-
 PREAMBLE = struct.Struct("<8sIQ")
 """Magic, checksum of the header, bytes of the header."""
 
 MAGIC = b"SEQLABF1"
+
+MAX_HEADER = 16 << 20
+"""Bytes of the largest header that is read; one of `_write` has about 100 for each sound."""
 
 FLOAT = np.dtype("<f4")
 
@@ -99,7 +100,9 @@ def clear_cache() -> CacheInfo:
 
 def _files(folder: Path) -> list[Path]:
     """Return the cache's files, those that a crash left half written included."""
-    return sorted(path for path in folder.glob("*/*") if path.name.endswith((ENDING, PARTIAL)))
+    paths = folder.glob("*/*")
+    ours = (path for path in paths if path.name.endswith((ENDING, PARTIAL)) and not path.parent.is_symlink())
+    return sorted(ours)
 
 
 # --- the frames of one choice of settings -------------------------------------------------------------------
@@ -185,11 +188,13 @@ class FeatureCache:
         # Padded, so that the frames are aligned in memory.
         header += b" " * (-(PREAMBLE.size + len(header)) % FLOAT.itemsize)
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.folder.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link, and no link is written through", str(self.folder))
         # Named by the checksums in it: what two processes write under one name is the same.
         path = self.folder / (_digest(header) + ENDING)
-        partial = path.with_name(f"{path.stem}.{secrets.token_hex(8)}{PARTIAL}")
+        partial = partial_name(path)
         try:
-            with partial.open("xb") as file:
+            with create_new(partial) as file:
                 file.write(PREAMBLE.pack(MAGIC, zlib.crc32(header), len(header)))
                 file.write(header)
                 for each in frames.values():
@@ -255,19 +260,38 @@ def _listed(folder: Path) -> list[Path]:
 
 def _read_header(path: Path) -> dict[str, Any]:
     """Return a file's header with the `offset` of its frames; _BrokenError where it is not whole."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         preamble = file.read(PREAMBLE.size)
         if len(preamble) < PREAMBLE.size:
             raise _BrokenError(path)
         magic, checksum, length = PREAMBLE.unpack(preamble)
         # Looked at before it is read: a broken length could ask for any amount of memory.
-        if magic != MAGIC or length > os.fstat(file.fileno()).st_size:
+        if magic != MAGIC or length > min(MAX_HEADER, os.fstat(file.fileno()).st_size):
             raise _BrokenError(path)
         raw = file.read(length)
     if len(raw) != length or zlib.crc32(raw) != checksum:
         raise _BrokenError(path)
-    header: dict[str, Any] = json.loads(raw)
+    try:
+        header = json.loads(raw)
+    except (RecursionError, ValueError) as error:
+        raise _BrokenError(path) from error
+    if not _well_formed(header):
+        raise _BrokenError(path)
     return {**header, "offset": PREAMBLE.size + length}
+
+
+def _well_formed(header: Any) -> bool:
+    """Tell whether a header holds what `_write` writes: anybody can compute its checksum."""
+    if not isinstance(header, dict) or header.keys() != {"settings", "sounds"}:
+        return False
+    sounds = header["sounds"]
+    return isinstance(sounds, list) and all(
+        isinstance(sound, list)
+        and [type(part) for part in sound] == [str, int, int]
+        and sound[1] >= 0
+        and 0 <= sound[2] < 1 << 32
+        for sound in sounds
+    )
 
 
 def _checksum(fingerprint: str, frames: Frames) -> int:

@@ -23,6 +23,7 @@ from seqlab.builtin.observers.gradient_probe import (
 from seqlab.engine import Observer, StepRecord, Trainer, plan_batches
 from seqlab.engine.checkpoint import write_atomically
 from seqlab.engine.seeding import derived_seed
+from seqlab.openfile import read_regular
 
 __all__ = ["GradientFlow"]
 
@@ -131,8 +132,8 @@ class GradientFlow(Observer):
     def _read(self) -> list[dict[str, Any]]:
         """Return the probes that the checkpoint knows, from the file that was written before it."""
         try:
-            probes = json.loads(self.json.read_bytes())["probes"] if self.seen else []
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            probes = json.loads(read_regular(self.json))["probes"] if self.seen else []
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise PackageError(f"{self.json}: cannot be read: {error}") from error
         if len(probes) < self.seen:
             raise PackageError(f"{self.json}: has {len(probes)} probes, but the checkpoint knows {self.seen}")

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from seqlab.api import PackageError
 from seqlab.engine import Observer, StepRecord, Trainer
+from seqlab.openfile import open_to_append
 
 __all__ = ["JsonLines"]
 
@@ -35,6 +36,10 @@ class JsonLines(Observer):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue after the lines that belong to the checkpoint."""
         self.size = state.get("size", 0)
+        if type(self.size) is not int or self.size < 0:
+            raise PackageError(
+                f"{self.path}: the checkpoint knows {self.size!r} bytes of it, which is no size"
+            )
 
     def training_started(self, trainer: Trainer) -> None:
         """Cut the file to the lines that belong to the state that training starts from."""
@@ -64,7 +69,7 @@ class JsonLines(Observer):
     def _appending(self) -> Iterator[BinaryIO]:
         """Open the file at its end and force what was written to the disk."""
         try:
-            with self.path.open("ab") as file:
+            with open_to_append(self.path) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())

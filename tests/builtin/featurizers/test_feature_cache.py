@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 import logging
+import os
 import subprocess
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -125,6 +128,65 @@ def test_a_header_that_asks_for_all_the_memory_is_not_followed() -> None:
     path = packed()
     path.write_bytes(feature_cache.PREAMBLE.pack(feature_cache.MAGIC, 0, 1 << 62) + path.read_bytes())
     assert cache().find(["a"]) == {}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]",
+        b"{}",
+        b"1",
+        b"{",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"settings": 1, "sounds": 1}',
+        b'{"settings": 1, "sounds": [1]}',
+        b'{"settings": 1, "sounds": [["a", 1]]}',
+        b'{"settings": 1, "sounds": [[1, 1, 1]]}',
+        b'{"settings": 1, "sounds": [[["a"], 1, 1]]}',
+        b'{"settings": 1, "sounds": [["a", -1, 1]]}',
+        b'{"settings": 1, "sounds": [["a", 1e300, 1]]}',
+        b'{"settings": 1, "sounds": [["a", true, 1]]}',
+        b'{"settings": 1, "sounds": [["a", 1, null]]}',
+        b'{"settings": SETTINGS, "sounds": [["a", 99999999999999999999, 1]]}',
+        b'{"settings": SETTINGS, "sounds": [["a", 0, 99999999999999999999]]}',
+    ],
+)
+def test_an_odd_header_with_the_right_checksum_is_skipped_and_its_sounds_are_computed(header: bytes) -> None:
+    frames = some_frames("a")
+    cache().add(frames)
+    odd = header.replace(b"SETTINGS", json.dumps(cache().identity).encode())
+    preamble = feature_cache.PREAMBLE.pack(feature_cache.MAGIC, zlib.crc32(odd), len(odd))
+    packed().write_bytes(preamble + odd)
+    assert cache_info().entries <= 1
+    assert cache().find(["a"]) == {}
+    assert_same(cache().add(frames), frames)
+    assert_same(cache().find(["a"]), frames)
+
+
+def test_a_fifo_or_a_device_in_the_cache_hangs_nobody() -> None:
+    frames = some_frames("a")
+    cache().add(frames)
+    folder = packed().parent
+    os.mkfifo(folder / "fifo.frames")
+    (folder / "zero.frames").symlink_to("/dev/zero")
+    assert_same(cache().find(["a"]), frames)
+    assert cache_info().entries == 1
+
+
+def test_a_link_in_the_place_of_the_folder_is_neither_written_through_nor_cleared(
+    own_cache: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.partial").write_text("text")
+    own_cache.mkdir()
+    cache().folder.symlink_to(mine)
+    frames = some_frames("a")
+    assert_same(cache().add(frames), frames)
+    assert "cannot be written: it is a link, and no link is written through" in caplog.text
+    clear_cache()
+    assert [path.name for path in mine.iterdir()] == ["thesis.partial"]
 
 
 def test_frames_that_are_cleared_away_are_computed_again() -> None:
