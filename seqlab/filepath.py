@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from seqlab.errors import SeqlabError
 
-__all__ = ["VARIABLE", "FilePath", "expand"]
+__all__ = ["VARIABLE", "FilePath", "as_written", "data_as_written", "expand"]
 
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -63,3 +64,27 @@ def expand(text: str, *, pattern: bool = False) -> str:
         return glob.escape(os.environ[name]) if pattern else os.environ[name]
 
     return VARIABLE.sub(value, text)
+
+
+def as_written(text: str, names: Iterable[str]) -> str:
+    """Put `${NAME}` back in for the values of environment variables, where they are whole parts of a path.
+
+    So a message and a file that is shared say what the recipe says: the value may be nobody else's business.
+    """
+    values = {os.environ.get(name, "").rstrip("/"): name for name in sorted(names)}
+    for value in sorted(values, key=len, reverse=True):
+        if value:
+            part = re.escape(value)
+            # A relative value may be any word: only one beside a slash is taken for it.
+            whole = rf"{part}(?![\w.-])" if value[0] == "/" else rf"(?:(?<=/){part}(?![\w.-])|{part}(?=/))"
+            text = re.sub(rf"(?<![\w.-]){whole}", f"${{{values[value]}}}", text)
+    return text
+
+
+def data_as_written(data: Any, names: Iterable[str]) -> Any:
+    """Return plain JSON data with every string, keys included, `as_written`."""
+    if isinstance(data, str):
+        return as_written(data, names)
+    if isinstance(data, Mapping):
+        return {data_as_written(key, names): data_as_written(value, names) for key, value in data.items()}
+    return [data_as_written(each, names) for each in data] if isinstance(data, list | tuple) else data

@@ -19,7 +19,7 @@ from seqlab.errors import PluginError, RecipeError
 from seqlab.plugin import Plugins, Registry, blaming, disabled_from
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.plugin.kinds import Located
-from seqlab.recipe import Recipe, Surroundings, load_recipe
+from seqlab.recipe import Recipe, Surroundings, load_recipe, paths_as_written
 from seqlab.settings import Precision
 
 if TYPE_CHECKING:
@@ -109,7 +109,8 @@ class Lab:
         if isinstance(source, Recipe) and overrides:
             raise ValueError("a checked recipe takes no overrides; give them to check")
         recipe = source if isinstance(source, Recipe) else self.check(source, overrides)
-        return Run(recipe, self.plugins, options or RunOptions()).execute()
+        with paths_as_written(recipe.variables):
+            return Run(recipe, self.plugins, options or RunOptions()).execute()
 
     def open(
         self, path: Path | str, *, device: str = "auto", precision: Precision = "fp32"
@@ -193,8 +194,9 @@ class Lab:
         from seqlab.predict.scoring import BATCH, Scorer
 
         assembly = predictor.assembly
-        files = [Path(file) for file in several("data", data)] or self._split_of(predictor.info, split)
-        examples = assembly.read(files, split)
+        with paths_as_written(assembly.recipe.variables):
+            files = [Path(file) for file in several("data", data)] or self._split_of(predictor.info, split)
+            examples = assembly.read(files, split)
         encoded = assembly.encode(examples, labelled=True)
         for target, count in encoded.unseen().items():
             message = "%d targets %s of the data are not among those that training saw: no loss counts them"

@@ -1,17 +1,17 @@
 """The trained model on disk: a folder that holds weights and a manifest, and never any code.
 
     model.safetensors   weights
-    package.json        format, recipe, what was learned (vocabularies, labels), metrics, versions, sha256
+    package.json        format, checksum, recipe, what was learned (vocabularies, labels), metrics, versions
 
 Opening a package unpickles nothing and imports nothing that the package could name: its components are looked
-up among the plugins that the host has loaded.
+up among the plugins that the host has loaded. It takes no more memory than the files of the package warrant.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
+import secrets
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,23 +27,33 @@ from seqlab.api import PackageError, PluginError, RecipeError, SeqlabError
 from seqlab.assembly import Assembly
 from seqlab.engine import SequenceModel
 from seqlab.engine.checkpoint import weights, write_atomically
+from seqlab.engine.measured import made_to_measure, read_header
 from seqlab.engine.seeding import seeded
+from seqlab.manifest import FORMAT, MANIFEST, manifest_bytes, read_manifest, sealed
+from seqlab.openfile import open_regular, partial_name
 from seqlab.plugin import Registry
+from seqlab.plugin.hookspecs import PROJECT
 from seqlab.recipe import Surroundings, load_recipe
 
-__all__ = ["FORMAT", "OpenPackage", "open_package", "save_package", "without_training"]
+__all__ = ["OpenPackage", "open_package", "save_package", "without_training"]
 
-FORMAT = 2
-"""The format that this version writes, and the newest that it reads.
-
-1: recurrent weights are named by the stack's layers (`layers.1.weight_ih_l0`), which it still accepts.
-2: they are named as torch names them (`weight_ih_l1`).
-"""
-
-MISFITS = (SeqlabError, SafetensorError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+MISFITS = (
+    SeqlabError,
+    SafetensorError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What parts raise that are given what other parts have learned, or data of another shape."""
 
-MANIFEST = "package.json"
+LONGEST = 1000
+"""Characters of such an error that are told; torch names every tensor."""
+
 WEIGHTS = "model.safetensors"
 
 
@@ -62,20 +72,22 @@ def save_package(folder: Path, assembly: Assembly, model: SequenceModel, facts: 
     `facts` (metrics, plugin versions, data fingerprints) go into the manifest as they are. PackageError where
     it cannot be written.
     """
-    partial = folder.with_name(folder.name + ".partial")
     tensors = save_tensors(weights(model))
-    manifest = {
-        "format": FORMAT,
-        **facts,
-        "recipe": assembly.recipe.resolved(),
-        "learned": assembly.state(),
-        "files": {WEIGHTS: {"sha256": hashlib.sha256(tensors).hexdigest(), "bytes": len(tensors)}},
-    }
+    manifest = sealed(
+        {
+            "format": FORMAT,
+            **facts,
+            "recipe": assembly.recipe.resolved(),
+            "learned": assembly.state(),
+            "files": {WEIGHTS: {"sha256": hashlib.sha256(tensors).hexdigest(), "bytes": len(tensors)}},
+        }
+    )
+    content = manifest_bytes(manifest, len(tensors))
+    partial = partial_name(folder)
     try:
-        shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         write_atomically(partial / WEIGHTS, tensors)
-        write_atomically(partial / MANIFEST, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
+        write_atomically(partial / MANIFEST, content)
         _swap(partial, folder)
     except OSError as error:
         raise PackageError(f"{folder}: cannot be written: {error.strerror or error}") from error
@@ -83,8 +95,7 @@ def save_package(folder: Path, assembly: Assembly, model: SequenceModel, facts: 
 
 def _swap(new: Path, folder: Path) -> None:
     """Put `new` in the place of the folder; there is a whole package under one of their names at any time."""
-    old = folder.with_name(folder.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = folder.with_name(f"{folder.name}.{secrets.token_hex(8)}.old")
     if folder.exists():
         folder.rename(old)
     try:
@@ -111,9 +122,9 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     """Read a package, check it against its manifest and put its parts together.
 
     PackageError where it is missing, damaged, of a newer format, or needs a component that no loaded plugin
-    registers.
+    registers; before more memory is taken than its files have, should it ask for that.
     """
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder, _size(folder / WEIGHTS))
     try:
         needed = without_training(manifest["recipe"])
         recipe = load_recipe(needed, Surroundings(registry.catalogue()), check_data=False, check_files=False)
@@ -122,63 +133,48 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     try:
         assembly = Assembly(recipe, registry, device)
         assembly.restore(manifest["learned"])
-        with seeded(0):  # the first weights are drawn in vain; the host's generator must not notice
-            model = assembly.model()
-        model.load_state_dict(load_tensors(_checked(folder, manifest)))
-    except (PackageError, PluginError):
+        model = _model(folder / WEIGHTS, assembly, manifest)
+    except PackageError:
         raise
     except MISFITS as error:
-        raise PackageError(f"{folder}: the parts of the package do not fit together: {error}") from error
+        # A fault of a plugin may be its own; seqlab's parts refuse what the package asks of them.
+        if isinstance(error, PluginError) and error.plugin != PROJECT:
+            raise
+        reason = str(error)[:LONGEST]
+        raise PackageError(f"{folder}: the parts of the package do not fit together: {reason}") from error
     return OpenPackage(assembly, model.to(device).eval(), manifest)
 
 
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
+def _model(path: Path, assembly: Assembly, manifest: Mapping[str, Any]) -> SequenceModel:
+    """Return the model of restored parts with the weights of the file."""
     try:
-        manifest = json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise PackageError(f"{folder}: {_no_package(folder)}") from None
+        with open_regular(path) as file:
+            header = read_header(file, path)
+            with seeded(0):  # the first weights are drawn in vain; the host's generator must not notice
+                model = made_to_measure(assembly.model, header)
+            file.seek(0)
+            content = file.read()
     except OSError as error:
         raise PackageError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise PackageError(f"{path}: cannot be read: {error}") from error
-    number = manifest.get("format") if isinstance(manifest, dict) else None
-    if type(number) is not int or number < 1:  # a bool is an int, too
-        raise PackageError(f"{path}: not a manifest of a model package: it has no format number")
-    if number > FORMAT:
-        raise PackageError(
-            f"{path}: format {number} is newer than {FORMAT}, the newest that this seqlab reads;"
-            " upgrade it with: pip install --upgrade seqlab"
-        )
-    for key in ("recipe", "learned", "files"):
-        if not isinstance(manifest.get(key), dict):
-            raise PackageError(f"{path}: damaged: {key!r} is missing")
-    return dict(manifest)
+    _check(path, content, manifest)
+    model.load_state_dict(load_tensors(content))
+    return model
 
 
-def _no_package(folder: Path) -> str:
-    """Say what stands where a package was expected."""
-    if not folder.exists():
-        return "does not exist"
-    if not folder.is_dir():
-        return "not a model package but a file; give the folder that holds it"
-    if (folder / "model" / MANIFEST).exists():
-        return f"not a model package but the folder of a run; its model is {folder / 'model'}"
-    return f"not a model package (there is no {MANIFEST} in it)"
-
-
-def _checked(folder: Path, manifest: Mapping[str, Any]) -> bytes:
-    path = folder / WEIGHTS
+def _size(path: Path) -> int:
+    """Return the bytes of a file; 0 where there is none, which is told when it is opened."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise PackageError(f"{path}: cannot be read: {error.strerror}") from error
-    entry = manifest["files"].get(WEIGHTS)
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _check(path: Path, content: bytes, manifest: Mapping[str, Any]) -> None:
+    entry = manifest["files"].get(path.name)
     expected = entry.get("sha256") if isinstance(entry, dict) else None
     found = hashlib.sha256(content).hexdigest()
     if found != expected:
         raise PackageError(f"{path}: damaged: sha256 is {found}, the manifest says {expected}")
-    return content
 
 
 def _missing_plugins(manifest: Mapping[str, Any], registry: Registry) -> str:
@@ -187,4 +183,10 @@ def _missing_plugins(manifest: Mapping[str, Any], registry: Registry) -> str:
         return ""
     known = {f"{kind}.{name}" for kind, names in registry.catalogue().items() for name in names}
     missing = sorted({str(owner) for component, owner in owners.items() if component not in known})
-    return f"it needs plugins that are not loaded: {', '.join(missing)}; " if missing else ""
+    if not missing:
+        return ""
+    named = ", ".join(missing)
+    return (
+        f"it says that it needs plugins that are not loaded: {named}; check that you trust them before you"
+        " install them; "
+    )

@@ -58,7 +58,7 @@ class Run:
         self.plugins = plugins
         self.options = options
         self.device = pick_device(options.device)
-        self.folder = RunFolder(Path(options.out or default_folder(recipe.name)))
+        self.folder = RunFolder(Path(options.out or default_folder(recipe.name)), recipe.variables)
         self.notices = recipe.notices
         self.started = time.perf_counter()
         self.training = False
@@ -212,8 +212,7 @@ class Run:
             "precision": trainer.precision,
             "threads": self.options.threads or torch.get_num_threads(),
         }
-        self.folder.finish(report)
-        return report
+        return self.folder.finish(report)
 
     def _components(self, assembly: Assembly) -> dict[str, str]:
         """Return what to install for each component of the recipe."""

@@ -1,5 +1,7 @@
 """The folder of a run: who may write in it, what stands in it, and what must agree on resume.
 
+It may come from a stranger: links are refused, in it, before anything is written.
+
 recipe.yaml     the resolved recipe; runs again unchanged
 run.json        seed, data fingerprints, plugin and library versions
 metrics.jsonl   figures per epoch
@@ -14,16 +16,26 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from seqlab.api import PackageError, SeqlabError
-from seqlab.engine.checkpoint import PARTIAL, CheckpointFolder, write_atomically
+from seqlab.engine.checkpoint import CheckpointFolder, write_atomically
+from seqlab.filepath import data_as_written
+from seqlab.openfile import PARTIAL, read_regular
 from seqlab.recipe import dump_recipe, load_plain
 
 __all__ = ["RunFolder", "default_folder"]
+
+HALF_WRITTEN = re.compile(rf"(?P<name>.+)\.[0-9a-f]{{16}}{re.escape(PARTIAL)}")
+"""What a run that was killed leaves of a file, or of the package, that it was writing."""
+
+REPLACED = re.compile(r"model\.[0-9a-f]{16}\.old")
+"""An older package, where a run was killed before it had removed it."""
 
 
 def default_folder(name: str) -> Path:
@@ -32,10 +44,11 @@ def default_folder(name: str) -> Path:
 
 
 class RunFolder:
-    """Paths and files of one run."""
+    """Paths and files of one run; these hold paths as the recipe says them, `variables` by their names."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, variables: Collection[str] = ()) -> None:
         self.path = path
+        self.variables = variables
         self.recipe = path / "recipe.yaml"
         self.run = path / "run.json"
         self.metrics = path / "metrics.jsonl"
@@ -54,6 +67,8 @@ class RunFolder:
         try:
             self._lock(descriptor)
             self._refuse_existing(resume=resume)
+            self._refuse_links()
+            self._clear_half_written()
             yield
         finally:
             os.close(descriptor)
@@ -70,7 +85,7 @@ class RunFolder:
             return True
         try:
             write_atomically(self.recipe, dump_recipe(recipe).encode())
-            write_atomically(self.run, _json(facts))
+            write_atomically(self.run, _json(self._as_written(facts)))
         except PackageError:
             self.clear_unstarted()
             raise
@@ -93,7 +108,8 @@ class RunFolder:
         changed = [name for name in now if name in began and began[name] != now[name]]
         if not changed:
             return ""
-        resumed_with = facts.setdefault("resumed_with", [])
+        before = facts.get("resumed_with")
+        resumed_with = facts["resumed_with"] = before if isinstance(before, list) else []
         if versions not in resumed_with[-1:]:
             resumed_with.append(versions)
             write_atomically(self.run, _json(facts))
@@ -101,12 +117,14 @@ class RunFolder:
         return f"resumed with {listed}: the result may differ from that of an uninterrupted run"
 
     def facts(self) -> dict[str, Any]:
-        """Return what `begin` was told."""
-        return _read_json(self.run)
+        """Return what `begin` was told; of old runs, too, variables by their names."""
+        return self._as_written(_read_json(self.run))
 
-    def finish(self, report: Mapping[str, Any]) -> None:
-        """Write the report."""
-        write_atomically(self.report_file, _json(report))
+    def finish(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """Write the report and return what is written."""
+        written = self._as_written(report)
+        write_atomically(self.report_file, _json(written))
+        return written
 
     def report(self) -> dict[str, Any] | None:
         """Return the report of a run that is complete."""
@@ -116,6 +134,9 @@ class RunFolder:
     def fingerprints(paths: Mapping[str, Sequence[Path]]) -> dict[str, dict[str, str]]:
         """Return the sha256 of every data file by split and path."""
         return {split: {str(file): _sha256(file) for file in files} for split, files in paths.items()}
+
+    def _as_written(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(data_as_written(data, self.variables))
 
     def _lock(self, descriptor: int) -> None:
         try:
@@ -129,15 +150,34 @@ class RunFolder:
     def _refuse_existing(self, *, resume: bool) -> None:
         """Keep out of what is not ours: a run is continued on request only, anything else not at all."""
         # Killed while it began, a run has left its recipe, or half of one.
-        begun = {self.recipe.name, self.recipe.name + PARTIAL, self.run.name + PARTIAL}
-        there = {entry.name for entry in self.path.iterdir()}
-        if not there or (resume and (self.run.exists() or there <= begun)):
+        there = [entry.name for entry in self.path.iterdir()]
+        begun = {self.recipe.name, self.run.name}
+        ours = self.run.exists() or {_meant(name) for name in there} <= begun
+        if not there or (resume and ours):
             return
-        if self.run.exists() or there <= begun:
+        if ours:
             advice = "continue it with --resume, choose another with --out, or remove it"
         else:
             advice = "it holds no run of seqlab; choose another with --out"
         raise SeqlabError(f"run folder {self.path}: exists and is not empty; {advice}")
+
+    def _refuse_links(self) -> None:
+        """Refuse a folder with anything in it but files and folders: writing there could reach elsewhere."""
+        for folder, folders, files in os.walk(self.path):
+            for name in (*folders, *files):
+                path = Path(folder) / name
+                if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                    what = f"is a link to {path.readlink()}" if path.is_symlink() else "is no regular file"
+                    message = f"{path} {what}; a run writes into files of its own only: remove it"
+                    raise SeqlabError(f"run folder {self.path}: {message}, or choose another with --out")
+
+    def _clear_half_written(self) -> None:
+        """Remove what a run that was killed has left half-written, and a package that it had replaced."""
+        for folder in (self.path, self.checkpoints):
+            for path in folder.glob("*") if folder.is_dir() else ():
+                whole = (self.model / "package.json").exists() and REPLACED.fullmatch(path.name)
+                if whole or HALF_WRITTEN.fullmatch(path.name):
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _check_same(self, recipe: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         saved = load_plain(self.recipe)
@@ -146,11 +186,17 @@ class RunFolder:
                 f"run folder {self.path}: the recipe differs from the one that the run began with in:"
                 f" {', '.join(changed)}; resume with the same recipe, or choose another --out"
             )
-        data = self.facts()["data"]
-        if changed := sorted(_differences(data, facts["data"])):
+        saved, now = self.facts(), self._as_written(facts)
+        if changed := sorted(_differences(saved.get("data"), now["data"])):
             raise SeqlabError(
                 f"run folder {self.path}: the data has changed since the run began: {', '.join(changed)}"
             )
+
+
+def _meant(name: str) -> str:
+    """Return the name that a file has or, half-written, was to have."""
+    found = HALF_WRITTEN.fullmatch(name)
+    return found["name"] if found else name
 
 
 def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
@@ -170,7 +216,7 @@ def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
 
 def _flat(versions: Mapping[str, Any]) -> dict[str, str]:
     """Return torch and the plugins as `what version` pairs."""
-    plugins = versions["plugins"] or {}
+    plugins = versions["plugins"] if isinstance(versions["plugins"], Mapping) else {}
     named = {f"plugin {name}": version for name, version in plugins.items()}
     return {"torch": versions["torch"]} | named
 
@@ -184,13 +230,15 @@ def _sha256(path: Path) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> bytes:
-    return (json.dumps(data, indent=2, ensure_ascii=False) + "\n").encode()
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    return text.encode(errors="backslashreplace")  # names that are not UTF-8 as JSON escapes
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        data = json.loads(read_regular(path))
+        if not isinstance(data, dict):
+            raise ValueError(f"expected an object of JSON, got {type(data).__name__}")
+    except (OSError, RecursionError, ValueError) as error:
         raise PackageError(f"{path}: cannot be read: {error}") from error
-    assert isinstance(data, dict)
     return data

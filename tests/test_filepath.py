@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from seqlab.cli.components import keys_of
 from seqlab.errors import SeqlabError
-from seqlab.filepath import FilePath
+from seqlab.filepath import FilePath, as_written, data_as_written
 from seqlab.settings import Config
 
 
@@ -49,3 +49,27 @@ def test_variables_are_replaced_where_the_path_is_used(monkeypatch: pytest.Monke
         SeqlabError, match=r"^'\$\{SOUNDS\}/rain.wav': environment variable SOUNDS is not set"
     ):
         _ = FilePath("${SOUNDS}/rain.wav").local
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("/secret/a.txt:3: bad", "${PLACE}/a.txt:3: bad"),
+        ("'/secret'", "'${PLACE}'"),
+        ("no such file: /secret/x, /secret/y", "no such file: ${PLACE}/x, ${PLACE}/y"),
+        ("/secrets/a /x/secret/a /secret.txt", "/secrets/a /x/secret/a /secret.txt"),
+        ("/home/corpus/a", "/home/${PART}/a"),
+        ("corpus/a", "${PART}/a"),
+        ("the corpus is bad: corpus.txt", "the corpus is bad: corpus.txt"),
+        ("/secret/inner/a", "${INNER}/a"),
+    ],
+)
+def test_values_of_variables_are_shown_by_their_names(
+    text: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"PLACE": "/secret/", "PART": "corpus", "INNER": "/secret/inner", "EMPTY": ""}.items():
+        monkeypatch.setenv(name, value)
+    names = ["PLACE", "PART", "INNER", "EMPTY", "UNSET"]
+    assert as_written(text, names) == shown
+    assert data_as_written({text: [text, 1, None]}, names) == {shown: [shown, 1, None]}
+    assert as_written(text, []) == text

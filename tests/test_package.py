@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import pickle
+import random
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +18,10 @@ from typing import Any
 import pytest
 from toy_language import sentences
 
+import seqlab
 from seqlab import Component, Lab, PackageError, hookimpl
-from seqlab.package import FORMAT, save_package
+from seqlab.manifest import FORMAT, sealed
+from seqlab.package import save_package
 from seqlab.predict.predictor import Predictor
 from seqlab.predict.recognizer import Recognizer
 from seqlab.run import RunOptions
@@ -34,10 +39,11 @@ def copy(package: Path, tmp_path: Path) -> Path:
 
 
 def edit_manifest(package: Path, edit: Edit) -> None:
+    """Change the manifest as somebody does who knows its checksum."""
     path = package / "package.json"
     manifest = json.loads(path.read_text())
     edit(manifest)
-    path.write_text(json.dumps(manifest))
+    path.write_text(json.dumps(sealed(manifest) if isinstance(manifest.get("format"), int) else manifest))
 
 
 def complaint(lab: Lab, package: Path) -> str:
@@ -111,7 +117,7 @@ def test_one_damaged_byte_is_found(place: int, lab: Lab, copy: Path) -> None:
     content = bytearray(weights.read_bytes())
     content[place] ^= 1
     weights.write_bytes(content)
-    assert complaint(lab, copy).startswith(f"{weights}: damaged: sha256 is ")
+    assert complaint(lab, copy).startswith(f"{weights}: damaged: ")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +173,7 @@ def set_format(number: object) -> Edit:
         (set_format(0), "not a manifest of a model package: it has no format number"),
         (lambda manifest: manifest.pop("format"), "not a manifest of a model package"),
         (lambda manifest: manifest.pop("learned"), "damaged: 'learned' is missing"),
-        (lambda manifest: manifest.update(recipe=[]), "damaged: 'recipe' is missing"),
+        (lambda manifest: manifest.update(recipe=[]), "damaged: 'recipe' is no object"),
         (lambda manifest: manifest["files"].clear(), "damaged: sha256 is"),
         (lambda manifest: manifest["files"].update({"model.safetensors": 1}), "damaged: sha256 is"),
         (lambda manifest: manifest["recipe"].update(colour="red"), "unknown key 'colour'"),
@@ -196,6 +202,185 @@ def test_a_recipe_in_a_package_has_no_base(lab: Lab, copy: Path) -> None:
 def test_a_manifest_that_is_no_json_object(content: bytes, lab: Lab, copy: Path) -> None:
     (copy / "package.json").write_bytes(content)
     assert complaint(lab, copy).startswith(f"{copy}/package.json: ")
+
+
+# --- damage anywhere ---------------------------------------------------------------------------------------
+
+FLIPS = 1000
+
+
+@pytest.mark.slow
+def test_any_flipped_bit_is_refused_or_harmless(lab: Lab, package: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(package, tmp_path / "model")
+    inputs = sentences(5, seed=3)
+    expected = lab.open(copy, device="cpu").predict(inputs)
+    whole = {path: path.read_bytes() for path in copy.iterdir()}
+    generator = random.Random(11)
+    refused = 0
+    for number in range(FLIPS):
+        path = sorted(whole)[number % len(whole)]
+        content = bytearray(whole[path])
+        content[generator.randrange(len(content))] ^= 1 << generator.randrange(8)
+        path.write_bytes(content)
+        try:
+            assert lab.open(copy, device="cpu").predict(inputs) == expected
+        except PackageError:
+            refused += 1
+        path.write_bytes(whole[path])
+    assert refused > 0.9 * FLIPS  # most of the rest is white space of the manifest
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda manifest: manifest["learned"]["heads"]["upos"]["labels"].reverse(),
+            "damaged: the sha256 of its content is ",
+        ),
+        (lambda manifest: manifest.pop("sha256"), "but it says None"),
+        (lambda manifest: manifest.update(format=2), "damaged: the sha256 of its content is "),
+        (lambda manifest: manifest.update(metrics={}), "damaged: the sha256 of its content is "),
+    ],
+)
+def test_an_edit_of_the_manifest_is_noticed(edit: Edit, message: str, lab: Lab, copy: Path) -> None:
+    path = copy / "package.json"
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+    found = complaint(lab, copy)
+    assert found.startswith(f"{path}: damaged: ")
+    assert message in found
+
+
+def test_the_manifest_may_be_indented_otherwise(lab: Lab, copy: Path) -> None:
+    path = copy / "package.json"
+    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True, indent=8))
+    lab.open(copy, device="cpu")
+
+
+# --- what a stranger may have written --------------------------------------------------------------------
+
+
+def labels(*names: object) -> Edit:
+    def edit(manifest: dict[str, Any]) -> None:
+        learned = manifest["learned"]["heads"]["upos"]
+        learned["labels"][: len(names)] = names
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (labels(1), "do not fit together: 'labels' holds 1, which is no string"),
+        (labels(None), "do not fit together: 'labels' holds None, which is no string"),
+        (labels(["A"]), "do not fit together: 'labels' holds ['A'], which is no string"),
+        (labels("A", "A"), "do not fit together: 'labels' holds 'A' twice"),
+        (labels("\ud800"), "damaged: 'learned' holds a lone surrogate, U+D800"),
+        (lambda m: m["recipe"]["head"].update(target="\udfff"), "damaged: 'recipe' holds a lone surrogate"),
+        (
+            lambda m: m["learned"]["heads"]["upos"].update(labels={"A": 1}),
+            "where a list of strings is",
+        ),
+        (lambda m: m["learned"]["heads"]["upos"].update(labels="ABCDE"), "where a list of strings is"),
+        (lambda m: m["learned"]["heads"]["upos"].update(labels=[], weights=[]), "there is no label"),
+        (
+            lambda m: m["learned"]["heads"]["upos"].update(weights=[None] * 5),
+            "where a list of numbers is",
+        ),
+        (lambda m: m["learned"]["features"][0].update(words=[1, 2]), "'words' holds 1, which is no string"),
+        (lambda m: m["learned"].update(heads=[]), "do not fit together"),
+        (lambda m: m["learned"].update(metrics={}), "do not fit together"),
+        (lambda m: m["learned"].update(metrics=[{"known": 1}] * 4), "do not fit together"),
+        (lambda m: m.update(data=[]), "damaged: 'data' is no object"),
+        (lambda m: m.update(data={"test": 1}), "damaged: 'data' holds no object of files for a split"),
+        (lambda m: m.update(components=1), "damaged: 'components' is no object"),
+    ],
+)
+def test_what_was_learned_must_be_of_the_right_type(edit: Edit, message: str, lab: Lab, copy: Path) -> None:
+    edit_manifest(copy, edit)
+    found = complaint(lab, copy)
+    assert message in found
+    assert found.startswith(str(copy))
+
+
+@pytest.mark.parametrize("name", ["package.json", "model.safetensors"])
+def test_a_device_or_a_fifo_is_not_opened(name: str, lab: Lab, copy: Path) -> None:
+    for make, what in ((lambda path: path.symlink_to("/dev/zero"), "a device"), (os.mkfifo, "a FIFO")):
+        (copy / name).unlink()
+        make(copy / name)
+        message = f"{copy}/{name}: cannot be read: it is {what}, and only regular files are read"
+        assert complaint(lab, copy) == message
+
+
+ATTACKS: dict[str, Callable[[Path], None]] = {
+    "a wide embedding": lambda copy: edit_manifest(
+        copy, lambda m: m["recipe"]["features"][0].update(embedding_dim=2_000_000)
+    ),
+    "a deep encoder": lambda copy: edit_manifest(
+        copy, lambda m: m["recipe"]["encoder"].update(num_layers=1_000_000)
+    ),
+    "an encoder deeper than memory": lambda copy: edit_manifest(
+        copy, lambda m: m["recipe"]["encoder"].update(num_layers=10**12)
+    ),
+    "a wide encoder": lambda copy: edit_manifest(
+        copy, lambda m: m["recipe"]["encoder"].update(hidden_size=1_000_000)
+    ),
+    "a number without end": lambda copy: edit_manifest(
+        copy, lambda m: m["recipe"]["encoder"].update(hidden_size=99999999999999999999)
+    ),
+    "many lists": lambda copy: (copy / "package.json").write_text("[" + "[]," * 10_000_000 + "[]]"),
+    "a large manifest": lambda copy: (copy / "package.json").write_bytes(b'{"a":"' + b"x" * 10**8 + b'"}'),
+    "a manifest of a terabyte": lambda copy: os.truncate(copy / "package.json", 1 << 40),
+    "weights of a terabyte": lambda copy: os.truncate(copy / "model.safetensors", 1 << 40),
+    "a header of a gigabyte": lambda copy: (copy / "model.safetensors").write_bytes(
+        (1 << 30).to_bytes(8, "little")
+    ),
+    "a tensor of a terabyte": lambda copy: write_header(copy, {"dtype": "F32", "shape": [1 << 38]}),
+    "many dimensions": lambda copy: write_header(copy, {"dtype": "F32", "shape": [1 << 62] * 100_000}),
+}
+"""What a package of some kilobytes can do to ask for all the memory; /dev/zero is tried above."""
+
+CAP_MB = 150
+"""Memory that a package which asks for too much may take beyond that of opening an honest one."""
+
+OPENER = """
+import json, os, resource, sys
+from seqlab import Lab, PackageError
+lab, peak = Lab(entry_points=False), lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+lab.open(sys.argv[1], device="cpu")
+slow = {"torch._dynamo", "sympy"} & set(sys.modules)  # an answer would wait for them
+print(json.dumps([peak(), ", ".join(sorted(slow))]), flush=True)
+for package in sys.argv[2:]:
+    if not os.fork():  # each in a process of its own, which need not import torch again
+        try:
+            lab.open(package, device="cpu")
+        except PackageError as error:
+            print(json.dumps([peak(), str(error)]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def write_header(copy: Path, tensor: dict[str, Any]) -> None:
+    header = json.dumps({"w": {**tensor, "data_offsets": [0, 4]}}).encode()
+    (copy / "model.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"0000")
+
+
+def test_a_small_package_cannot_ask_for_all_the_memory(package: Path, tmp_path: Path) -> None:
+    packages = [Path(shutil.copytree(package, tmp_path / name / "model")) for name in ATTACKS]
+    for attack, copy in zip(ATTACKS.values(), packages, strict=True):
+        attack(copy)
+    environment = os.environ | {"PYTHONPATH": str(Path(seqlab.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", OPENER, str(package), *map(str, packages)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300, env=environment)
+    (honest, slow), *refused = map(json.loads, done.stdout.splitlines())
+    assert not slow
+    assert len(refused) == len(ATTACKS)
+    for name, copy, (peak, message) in zip(ATTACKS, packages, refused, strict=True):
+        assert peak - honest < CAP_MB, name
+        assert message.startswith(str(copy)), name
+        assert len(message) < 2000, name
 
 
 # --- plugins -------------------------------------------------------------------------------------------
@@ -233,7 +418,10 @@ def test_a_package_whose_plugin_is_missing_names_it(lab: Lab, toy: Path, tmp_pat
     options = RunOptions(out=tmp_path / "run", device="cpu", threads=1)
     Lab([Doubling()], entry_points=False).run(toy, ["encoder={name: doubling}", "train.epochs=1"], options)
     found = complaint(lab, tmp_path / "run/model")
-    assert found.startswith(f"{tmp_path}/run/model: it needs plugins that are not loaded: Doubling; ")
+    assert found.startswith(
+        f"{tmp_path}/run/model: it says that it needs plugins that are not loaded: Doubling; check that you"
+        " trust them before you install them; "
+    )
     assert "unknown encoder 'doubling'" in found
     Lab([Doubling()], entry_points=False).open(tmp_path / "run/model", device="cpu")
 
@@ -292,7 +480,7 @@ def test_opening_unpickles_nothing(lab: Lab, copy: Path, trap: Path) -> None:
     (copy / "model.safetensors").write_bytes(weights)
     digest = hashlib.sha256(weights).hexdigest()
     edit_manifest(copy, lambda manifest: manifest["files"]["model.safetensors"].update(sha256=digest))
-    assert "do not fit together" in complaint(lab, copy)
+    assert "model.safetensors: damaged: its header does not fit" in complaint(lab, copy)
     assert not trap.exists()
     pickle.loads(weights)  # the trap works
     assert trap.exists()

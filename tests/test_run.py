@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -130,7 +131,7 @@ def test_killed_while_a_checkpoint_is_written(
     assert not list(checkpoints.glob("*.partial"))
 
 
-@pytest.mark.parametrize("name", ["recipe.yaml", "run.json", "metrics.jsonl", "model.partial", "report.json"])
+@pytest.mark.parametrize("name", ["recipe.yaml", "run.json", "metrics.jsonl", "/model.", "report.json"])
 def test_killed_while_a_file_of_the_run_is_written(
     name: str, start: Callable[..., Started], uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:
@@ -385,3 +386,40 @@ def test_a_cancelled_run_stops_after_its_window_and_resumes_to_the_same_weights(
         lab.run(toy, options=stopped)
     lab.run(toy, options=options(tmp_path / "run", resume=True))
     assert outcome(tmp_path / "run").weights == outcome(finished).weights
+
+
+# --- variables of the environment ------------------------------------------------------------------------
+
+
+def test_the_value_of_a_variable_in_a_path_is_told_nowhere(
+    lab: Lab, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "s3cr3t"
+    secret.mkdir()
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"{split}.conllu").rename(secret / f"{split}.conllu")
+    monkeypatch.setenv("CORPUS", str(secret))
+    folder = tmp_path / "run"
+    overrides = [f"data.{split}=${{CORPUS}}/{split}.conllu" for split in ("train", "dev", "test")]
+    overrides.append("train.epochs=1")
+    lab.run(toy, overrides, options(folder))
+    written = [path for path in folder.rglob("*") if path.suffix in (".json", ".yaml", ".jsonl")]
+    assert {path.name for path in written} >= {"run.json", "package.json", "report.json", "recipe.yaml"}
+    assert not [path for path in written if "s3cr3t" in path.read_text()]
+    assert list(json.loads((folder / "run.json").read_text())["data"]["dev"]) == ["${CORPUS}/dev.conllu"]
+
+    (folder / "report.json").unlink()
+    secret.rename(tmp_path / "moved")
+    monkeypatch.setenv("CORPUS", str(tmp_path / "moved"))
+    assert lab.run(toy, overrides, options(folder, resume=True))["epochs"] == 1  # the data is the same
+    assert lab.evaluate(folder / "model", device="cpu")["accuracy"] >= 0
+
+    (tmp_path / "moved/dev.conllu").write_text("1\tx\n")
+    messages = []
+    for change in ([], ["data.dev=${CORPUS}/*.txt"], ["data.dev=${CORPUS}/dev", "extends=${CORPUS}/a.yaml"]):
+        with pytest.raises(SeqlabError) as caught:
+            lab.run(toy, [*overrides, *change], options(tmp_path / "other"))
+        messages.append(str(caught.value))
+    assert messages[0].startswith("${CORPUS}/dev.conllu:1: ")
+    assert "no file matches '${CORPUS}/*.txt'" in messages[1]
+    assert not [message for message in messages if "moved" in message]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from seqlab import PackageError, SeqlabError
+from seqlab import Lab, PackageError, SeqlabError
+from seqlab.run import RunOptions
 from seqlab.runfolder import RunFolder
 
 RECIPE = {"name": "toy", "train": {"epochs": 3, "seed": 1}, "features": [{"name": "a"}]}
@@ -144,3 +147,132 @@ def test_fingerprints_are_of_the_content(tmp_path: Path) -> None:
 
 def test_the_facts_are_plain_json(begun: RunFolder) -> None:
     assert json.loads(begun.run.read_text()) == FACTS
+
+
+# --- folders that come from a stranger -------------------------------------------------------------------
+
+
+@pytest.fixture
+def unfinished(finished: Path, tmp_path: Path) -> Path:
+    """A copy of a run that was killed before its report, to be resumed."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    (folder / "report.json").unlink()
+    return folder
+
+
+def resume(lab: Lab, finished: Path, folder: Path) -> None:
+    options = RunOptions(out=folder, resume=True, device="cpu", threads=1)
+    lab.run(finished.parent / "toy.yaml", options=options)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "recipe.yaml",
+        "recipe.yaml.partial",
+        "run.json",
+        "metrics.jsonl",
+        "report.json",
+        "gradient_flow.json",
+        "checkpoints/last.safetensors",
+        "checkpoints/last.safetensors.partial",
+        "checkpoints/best-00000001.safetensors",
+        "model/package.json",
+        "anything",
+    ],
+)
+@pytest.mark.parametrize("dangling", [False, True])
+def test_a_link_in_the_folder_is_refused_and_what_it_leads_to_untouched(
+    name: str, dangling: bool, lab: Lab, finished: Path, unfinished: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    link = unfinished / name
+    if not dangling:
+        shutil.copyfile(link, mine) if link.exists() else mine.write_text("mine")
+    before = mine.read_bytes() if mine.exists() else None
+    link.unlink(missing_ok=True)
+    link.symlink_to(mine)
+    with pytest.raises(SeqlabError) as caught:
+        resume(lab, finished, unfinished)
+    assert str(caught.value) == (
+        f"run folder {unfinished}: {link} is a link to {mine}; a run writes into files of its own only:"
+        " remove it, or choose another with --out"
+    ) or (dangling and name == "run.json" and "it holds no run of seqlab" in str(caught.value))
+    assert (mine.read_bytes() if mine.exists() else None) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "model", "model.partial", "model.old"])
+def test_a_folder_that_is_a_link_is_refused_and_what_it_leads_to_untouched(
+    name: str, lab: Lab, finished: Path, unfinished: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    if (unfinished / name).exists():
+        (unfinished / name).rename(mine)
+    else:
+        mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    before = {path: path.read_bytes() for path in mine.iterdir()}
+    (unfinished / name).symlink_to(mine)
+    with pytest.raises(SeqlabError, match=f"/{name} is a link to {mine}; a run writes into files of"):
+        resume(lab, finished, unfinished)
+    assert {path: path.read_bytes() for path in mine.iterdir()} == before
+
+
+def test_a_fifo_in_the_folder_hangs_nobody(lab: Lab, finished: Path, unfinished: Path) -> None:
+    (unfinished / "metrics.jsonl").unlink()
+    os.mkfifo(unfinished / "metrics.jsonl")
+    with pytest.raises(SeqlabError, match=r"metrics.jsonl is no regular file; a run writes into files"):
+        resume(lab, finished, unfinished)
+
+
+def test_figures_with_a_second_name_are_not_changed_under_it(
+    lab: Lab, finished: Path, unfinished: Path, tmp_path: Path
+) -> None:
+    metrics, mine = unfinished / "metrics.jsonl", tmp_path / "mine"
+    metrics.rename(mine)
+    mine.write_bytes(mine.read_bytes() + b"mine")
+    before = mine.read_bytes()
+    metrics.hardlink_to(mine)
+    with pytest.raises(PackageError, match=r"metrics.jsonl: cannot be written: it has a second name"):
+        resume(lab, finished, unfinished)
+    assert mine.read_bytes() == before
+
+
+def test_the_folder_itself_may_be_reached_through_a_link(
+    lab: Lab, finished: Path, unfinished: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link").symlink_to(unfinished)
+    resume(lab, finished, tmp_path / "link")
+    assert (unfinished / "report.json").exists()
+
+
+def test_what_a_killed_run_left_half_written_is_removed_and_nothing_else(
+    lab: Lab, finished: Path, unfinished: Path
+) -> None:
+    digits = "0123456789abcdef"
+    left = [
+        unfinished / f"run.json.{digits}.partial",
+        unfinished / f"checkpoints/last.safetensors.{digits}.partial",
+    ]
+    for path in left:
+        path.write_text("half")
+    for name in (f"model.{digits}.partial", f"model.{digits}.old"):
+        (unfinished / name).mkdir()
+        (unfinished / name / "package.json").touch()
+        left.append(unfinished / name)
+    mine = unfinished / "predictions.tsv.partial"
+    mine.write_text("mine")
+    resume(lab, finished, unfinished)
+    assert not any(path.exists() for path in left)
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "content", ["[]", "1", '{"data": 1}', '{"plugins": [], "resumed_with": 1, "data": {}}', "[" * 100_000]
+)
+def test_an_odd_run_json_is_an_error_that_names_it(
+    content: str, lab: Lab, finished: Path, unfinished: Path
+) -> None:
+    (unfinished / "run.json").write_text(content)
+    with pytest.raises(SeqlabError, match=f"{unfinished}"):
+        resume(lab, finished, unfinished)

@@ -7,6 +7,7 @@ from seqlab.recipe.jsonschema import recipe_json_schema
 from seqlab.recipe.loading import load_recipe
 from seqlab.recipe.reader import load_plain
 from seqlab.recipe.schema import Catalogue, ComponentRef, Recipe, Surroundings
+from seqlab.recipe.variables import paths_as_written
 
 __all__ = [
     "Catalogue",
@@ -16,5 +17,6 @@ __all__ = [
     "dump_recipe",
     "load_plain",
     "load_recipe",
+    "paths_as_written",
     "recipe_json_schema",
 ]

@@ -11,9 +11,16 @@ from typing import Any, TypeVar, cast, get_args
 from pydantic import ValidationError
 
 from seqlab.errors import Problem, RecipeError
+from seqlab.filepath import VARIABLE
 from seqlab.recipe.datasets import DATASET, laid_over_each_other, locating, on_this_machine
 from seqlab.recipe.overrides import apply_overrides, long_form, long_forms
-from seqlab.recipe.paths import DataString, anchor, anchored_settings, find_files, path_beside
+from seqlab.recipe.paths import (
+    DataString,
+    anchor,
+    anchored_settings,
+    find_files,
+    path_beside,
+)
 from seqlab.recipe.problems import follow, key_problems, settings_problems, show, unlike
 from seqlab.recipe.reader import read_file, read_mapping
 from seqlab.recipe.schema import (
@@ -28,6 +35,7 @@ from seqlab.recipe.schema import (
     Surroundings,
 )
 from seqlab.recipe.tree import COMMAND_LINE, KeyPath, Node, Tree, dotted, plain
+from seqlab.recipe.variables import paths_as_written, variables_of
 from seqlab.settings import Config, PlateauSchedule, TrainSettings
 from seqlab.suggest import one_of, unknown
 
@@ -56,22 +64,26 @@ def load_recipe(
     package has left its data behind. With `check_files` off neither are the files that settings of components
     name, which only training reads.
     """
-    tree = read_mapping(source) if isinstance(source, Mapping) else read_file(source)
-    problems = list(tree.problems)
-    layers = _layers(long_forms(tree.root), problems)
-    # A data set chosen on the command line takes the place of the recipe's data; then single keys are set.
-    chosen = [override for override in overrides if override.startswith(f"data.{DATASET}=")]
-    if chosen:
-        layers.append(apply_overrides(Node({}, COMMAND_LINE, COMMAND_LINE), chosen[-1:], problems))
-    root = laid_over_each_other(layers, surroundings.datasets, problems)
-    root = apply_overrides(root, [each for each in overrides if each not in chosen], problems)
-    root = laid_over_each_other([root], surroundings.datasets, problems)
-    path = None if isinstance(source, Mapping) else source
-    check = _Check(root, surroundings, problems, check_files=check_files)
-    recipe = check.recipe(path, check_data=check_data)
-    if recipe is None or problems:
-        raise RecipeError(_without_consequences(problems, tree.problems))
-    return recipe
+    variables = set(VARIABLE.findall("\n".join(overrides)))
+    with paths_as_written(variables):
+        tree = read_mapping(source) if isinstance(source, Mapping) else read_file(source)
+        variables |= variables_of(tree.root)
+        problems = list(tree.problems)
+        layers = _layers(long_forms(tree.root), problems)
+        variables.update(*map(variables_of, layers))
+        # A data set chosen on the command line takes the place of the data; then single keys are set.
+        chosen = [override for override in overrides if override.startswith(f"data.{DATASET}=")]
+        if chosen:
+            layers.append(apply_overrides(Node({}, COMMAND_LINE, COMMAND_LINE), chosen[-1:], problems))
+        root = laid_over_each_other(layers, surroundings.datasets, problems)
+        root = apply_overrides(root, [each for each in overrides if each not in chosen], problems)
+        root = laid_over_each_other([root], surroundings.datasets, problems)
+        path = None if isinstance(source, Mapping) else source
+        check = _Check(root, surroundings, problems, check_files=check_files)
+        recipe = check.recipe(path, check_data=check_data)
+        if recipe is None or problems:
+            raise RecipeError(_without_consequences(problems, tree.problems))
+        return recipe
 
 
 def _without_consequences(problems: Iterable[Problem], reading: Iterable[Problem]) -> list[Problem]:
@@ -202,7 +214,10 @@ class _Check:
             self._report(node, path, unlike("the name of a distribution, no more", plain(node)))
         elif _normal(node.content) not in installed:
             name = node.content
-            message = f"no plugin of {name} is loaded; pip install {name}, or ask: seqlab plugins"
+            message = (
+                f"the recipe says that it needs a plugin of {name}, and none is loaded (see: seqlab plugins);"
+                f" check that you trust it before you install it: pip install {name}"
+            )
             self._report(node, path, message)
 
     def _data(self) -> tuple[ComponentRef | None, list[DataString]]:

@@ -16,7 +16,15 @@ from seqlab.recipe.problems import show
 from seqlab.recipe.tree import COMMAND_LINE, MAPPING_SOURCE, KeyPath, Node, dotted
 from seqlab.settings import Config
 
-__all__ = ["DataString", "Locate", "anchor", "anchored_settings", "find_files", "folder_of", "path_beside"]
+__all__ = [
+    "DataString",
+    "Locate",
+    "anchor",
+    "anchored_settings",
+    "find_files",
+    "folder_of",
+    "path_beside",
+]
 
 C = TypeVar("C", bound=Config)
 

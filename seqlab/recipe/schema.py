@@ -12,6 +12,7 @@ from seqlab.errors import Place, Problem
 from seqlab.recipe.paths import Locate
 from seqlab.recipe.problems import follow
 from seqlab.recipe.tree import Node
+from seqlab.recipe.variables import variables_of
 from seqlab.settings import Config, TrainSettings
 
 __all__ = [
@@ -144,6 +145,11 @@ class Recipe:
         # Only the built heads know their own metrics: a recipe that leaves the choice to them still does.
         # Runs that began before there were augmenters have no such key, and must find nothing changed.
         return {key: value for key, value in resolved.items() if value is not None}
+
+    @property
+    def variables(self) -> frozenset[str]:
+        """The environment variables that its paths name as `${NAME}`; their values are nobody's business."""
+        return variables_of(self.tree)
 
     def place(self, path: str) -> Place:
         """Return where the value at a dotted path stands, or the nearest part above it that is written."""

@@ -202,8 +202,9 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
             " distributions, got 'seqlab-crf'"]),
         ("head: tagging", "head: tagging\nrequires: [a b]", ["8:12: requires.0: expected the name of a"
             " distribution, no more, got 'a b'"]),
-        ("head: tagging", "head: tagging\nrequires: [other, seqlab-crf]", ["8:19: requires.1: no plugin of"
-            " seqlab-crf is loaded; pip install seqlab-crf, or ask: seqlab plugins"]),
+        ("head: tagging", "head: tagging\nrequires: [other, seqlab-crf]", ["8:19: requires.1: the recipe says"
+            " that it needs a plugin of seqlab-crf, and none is loaded (see: seqlab plugins); check that you"
+            " trust it before you install it: pip install seqlab-crf"]),
     ],
 )  # fmt: skip
 def test_mistakes(lines: Lines, whole: str, old: str, new: str, expected: list[str]) -> None:

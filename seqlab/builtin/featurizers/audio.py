@@ -55,7 +55,11 @@ class AudioFeaturizer:
         """Take back what `state` returned."""
         self.cache = None
         if self.settings.normalize == "global":
-            self.statistics = Statistics.from_json(state["statistics"])
+            statistics = Statistics.from_json(state["statistics"])
+            if statistics.mean.shape != self.statistics.mean.shape:
+                wanted = len(self.statistics.mean)
+                raise ValueError(f"statistics of {len(statistics.mean)} features, but there are {wanted}")
+            self.statistics = statistics
 
     def encode(self, values: Sequence[Audio]) -> Column:
         """Return the finished frames, float32 of shape (rows, features); DataError where a sound is amiss."""

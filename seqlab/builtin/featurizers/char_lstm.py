@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.builtin.featurizers.words import numbered
+from seqlab.builtin.learned import distinct_strings
 from seqlab.builtin.vocabulary import UNKNOWN, Vocabulary
 from seqlab.engine import Column, Indexed, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences
 from seqlab.engine.sequences import RepeatedRows
@@ -40,7 +41,7 @@ class CharLSTMFeaturizer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` returned."""
-        self.characters = Vocabulary(state["characters"])
+        self.characters = Vocabulary(distinct_strings(state, "characters"))
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
         """Return, per word, its index in a table of the characters of the words, as spelt, each once."""

@@ -10,6 +10,8 @@ import numpy as np
 from numpy import float32, float64
 from numpy.typing import NDArray
 
+from seqlab.builtin.learned import numbers
+
 __all__ = ["FrameSettings", "Frames", "Normalize", "Statistics", "delta", "stacked", "standardized"]
 
 Frames: TypeAlias = NDArray[float32]
@@ -111,8 +113,12 @@ class Statistics:
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """Take back what `to_json` returned."""
-        return cls(state["count"], np.array(state["mean"]), np.array(state["squares"]))
+        """Take back what `to_json` returned; ValueError where it cannot have returned that."""
+        count = state["count"]
+        mean, squares = (np.array(numbers(state, key), dtype=float64) for key in ("mean", "squares"))
+        if type(count) is not int or count < 0 or mean.shape != squares.shape or not (squares >= 0).all():
+            raise ValueError(f"these are no statistics of {count!r} frames")
+        return cls(count, mean, squares)
 
     def to_json(self) -> dict[str, Any]:
         """Return the statistics as plain JSON data, without rounding."""

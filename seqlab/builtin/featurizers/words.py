@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from seqlab.builtin.learned import distinct_strings
 from seqlab.builtin.vocabulary import Vocabulary
 from seqlab.engine import Column
 
@@ -49,7 +50,7 @@ class WordFeaturizer:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` returned."""
-        self.vocabulary = Vocabulary(state["words"])
+        self.vocabulary = Vocabulary(distinct_strings(state, "words"))
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
         """Return the ids of many examples' words."""

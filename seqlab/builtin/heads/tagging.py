@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab.api import SeqlabError, did_you_mean, one_of
+from seqlab.builtin.learned import distinct_strings, numbers
 from seqlab.engine import Column, Sequences
 
 __all__ = ["Tagger", "TaggingHead"]
@@ -58,9 +59,11 @@ class TaggingHead:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` returned."""
-        self.labels = list(state["labels"])
+        self.labels = distinct_strings(state, "labels")
+        if not self.labels:
+            raise ValueError("there is no label")
         # Packages of before the weights were kept have none.
-        self.weights = list(state.get("weights", [1.0] * len(self.labels)))
+        self.weights = numbers(state, "weights") if "weights" in state else [1.0] * len(self.labels)
         if len(self.weights) != len(self.labels):
             raise ValueError(f"{len(self.weights)} weights for {len(self.labels)} labels")
 

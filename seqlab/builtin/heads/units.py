@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from seqlab.api import DataError, FilePath, Place, SeqlabError
+from seqlab.builtin.learned import distinct_strings, strings_by_string
 
 __all__ = ["UNSEEN", "BytePairs", "Characters", "Phones", "Units", "import_sentencepiece", "read_lexicon"]
 
@@ -73,7 +74,7 @@ class Characters:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back the characters."""
-        self.names = list(state["characters"])
+        self.names = distinct_strings(state, "characters")
         self.ids = _numbered(self.names)
 
     def encode(self, text: str) -> list[int]:
@@ -138,7 +139,7 @@ class BytePairs:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back pieces and model."""
-        self.names = list(state["pieces"])
+        self.names = distinct_strings(state, "pieces")
         self.model = base64.b64decode(state["model"])
         self._encode = None
 
@@ -226,8 +227,8 @@ class Phones:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` returned; the lexicon's file is not needed any more."""
-        self.names, self.words = list(state["phones"]), list(state["words"])
-        self.lexicon = dict(state["lexicon"])
+        self.names, self.words = distinct_strings(state, "phones"), distinct_strings(state, "words")
+        self.lexicon = strings_by_string(state, "lexicon")
         self.ids = _numbered(self.names)
         self.spoken = {}
         for word in (*self.words, *self.lexicon):

@@ -12,6 +12,7 @@ from operator import eq
 from typing import Any
 
 from seqlab.api import Example
+from seqlab.builtin.learned import distinct_strings
 from seqlab.builtin.metrics.learns_nothing import LearnsNothing
 from seqlab.builtin.metrics.mistakes import Mistakes
 
@@ -84,7 +85,7 @@ class AccuracyUnknown:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back the known words."""
-        self.known = frozenset(state["known"])
+        self.known = frozenset(distinct_strings(state, "known"))
 
     def reset(self) -> None:
         """Forget all updates, not the known words."""

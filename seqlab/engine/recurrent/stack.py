@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from typing import Any, cast
 
 import torch
@@ -39,7 +40,7 @@ class RecurrentStack(nn.Module):
         self.output_size = spec.output_size
         self.carries_state = not spec.bidirectional
         self.tap: Callable[[int, Sequences], None] | None = None
-        sizes = [spec.input_size] + [spec.output_size] * (spec.num_layers - 1)
+        sizes = chain([spec.input_size], repeat(spec.output_size, spec.num_layers - 1))
         self.layers = nn.ModuleList(_torch_layer(spec, size) for size in sizes)
         self.between = SequenceDropout(spec.dropout, locked=spec.locked)
         self.initial = nn.ParameterList(
