@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal
 
 from seqlab.audio.links import WHOLE, Link, SoundError, patched
+from seqlab.audio.mp3 import mp3_links
 from seqlab.audio.tags import PADDING, after_tags
 
 __all__ = [
@@ -88,6 +89,9 @@ BEHIND = (
 FILES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff")
 """How containers themselves begin, which may stand behind another one and look like its chunk."""
 
+MPEG = (0x50, 0x55)
+"""Codings in WAV that are MPEG audio: layers I and II, and layer III."""
+
 ALIGNED = 8
 """Samples may be filled with zeros to a multiple of so many bytes."""
 
@@ -110,15 +114,21 @@ def chunk_links(stream: BinaryIO, size: int, layout: Layout) -> list[Link]:
     `stream` is left anywhere. Of what stands behind the samples the end may be missing.
     """
     samples: _Chunk | None = None
+    coding = 0
     position, long = layout.first, LONG
     while chunk := _chunk(stream, position, layout, long):
         if chunk.name == b"ds64":
             long = _long_size(stream, chunk)
+        elif chunk.name == b"fmt ":
+            stream.seek(chunk.begin)
+            coding = int.from_bytes(stream.read(2), layout.order)
         elif chunk.name.startswith(layout.samples):
             if samples:
                 raise SoundError("its samples stand in two chunks, of which the first alone would be read")
             samples = chunk
             if _unknown(stream, size, chunk, layout):
+                if coding in MPEG:
+                    return mp3_links(stream, size, chunk.begin)
                 return [_of_unknown_size(stream, size, chunk, layout)]
             check_samples(size, chunk.begin + layout.preface, chunk.length - layout.preface)
         elif chunk.name == layout.packets:
@@ -130,7 +140,7 @@ def chunk_links(stream: BinaryIO, size: int, layout: Layout) -> list[Link]:
         raise SoundError(_headless(size))
     if not _may_follow(stream, position, layout):
         check_end(stream, size, position, samples.length)
-    return [WHOLE]
+    return mp3_links(stream, samples.begin + samples.length, samples.begin) if coding in MPEG else [WHOLE]
 
 
 def check_samples(size: int, begin: int, length: int, what: str = "samples") -> None:

@@ -119,6 +119,8 @@ def explain(head: bytes, path: str = "") -> str:
     for magic, name in PACKED.items():
         if head.startswith(magic):
             return f"this is {name}; unpack it, and name what is in it"
+    if _container(head):
+        return conversion(path)
     if not head.strip(b"\0"):
         return "it begins with zero bytes"
     text = head.decode("utf-8", errors="ignore")
@@ -130,7 +132,8 @@ def explain(head: bytes, path: str = "") -> str:
 def conversion(path: str = "") -> str:
     """Return the command that converts a file into one that is read."""
     source = PurePath(path or "in.m4a")
-    names = (shlex.quote(str(name)) for name in (source, source.with_suffix(".flac")))
+    target = source.with_suffix(".wav" if source.suffix == ".flac" else ".flac")
+    names = (shlex.quote(str(name)) for name in (source, target))
     return "convert it: ffmpeg -i {} {}".format(*names)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from seqlab.audio.containers import NOTICED, conversion, explain, file_links
 from seqlab.audio.links import ForeignError, Link, LinkFile, SoundError
 from seqlab.audio.quiet import complaint, quietly
+from seqlab.audio.tags import id3_length
 from seqlab.errors import DataError, Place
 from seqlab.openfile import open_regular
 
@@ -179,6 +180,7 @@ class Source:
                 sound = soundfile.SoundFile(encoded, closefd=False)
             except soundfile.LibsndfileError as error:
                 stream.seek(0)
+                stream.seek(id3_length(stream.read(NOTICED)))
                 why = explain(stream.read(NOTICED), str(self.path or ""))
                 raise self.error(f"cannot be decoded: {_words(error)}; {why}") from error
             with sound:
@@ -215,5 +217,7 @@ class Source:
 
 def _words(error: soundfile.LibsndfileError) -> str:
     """Return libsndfile's words in the style of the other messages."""
-    words = str(error.error_string).rstrip(".")
+    words = str(error.error_string).rstrip(".").removeprefix("Error : ")
+    if "does not exist" in words:  # it was opened: libsndfile says so of what it has no better words for
+        return "libsndfile does not open it"
     return words[:1].lower() + words[1:]

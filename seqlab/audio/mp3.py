@@ -57,10 +57,10 @@ def begins_frame(data: bytes) -> bool:
     return frame is not None and frame.layer > 1
 
 
-def mp3_links(stream: BinaryIO, size: int) -> list[Link]:
-    """Return the recordings joined in a file; SoundError where a frame is missing or damaged."""
+def mp3_links(stream: BinaryIO, size: int, begin: int = 0) -> list[Link]:
+    """Return the recordings joined from a byte to `size`; SoundError where a frame is missing or damaged."""
     recordings: list[_Recording] = []
-    for frame, data in _frames(stream, size):
+    for frame, data in _frames(stream, size, begin):
         telling = told(frame, data)
         if telling or not recordings or frame.kind != recordings[-1].first.kind:
             recordings.append(_Recording(frame, telling))
@@ -87,9 +87,9 @@ def _link(recording: _Recording) -> Link:
     return Link(spans=spans, prefix=prefix, frames=known, noisy=True)
 
 
-def _frames(stream: BinaryIO, size: int) -> Iterator[tuple[Frame, bytes]]:
+def _frames(stream: BinaryIO, size: int, begin: int) -> Iterator[tuple[Frame, bytes]]:
     """Yield the frames with their bytes, tags and padding passed over."""
-    position, free, seen = after_tags(stream, 0, size), 0, False
+    position, free, seen = after_tags(stream, begin, size), 0, False
     while position < size:
         stream.seek(position)
         data = stream.read(HEADER)

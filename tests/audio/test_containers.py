@@ -10,6 +10,8 @@ import pytest
 import soundfile
 from sounds import stereo, tone, write
 
+from seqlab.api import DataError
+from seqlab.audio import Source
 from seqlab.audio.containers import NOTICED, explain, file_links, sound_format
 from seqlab.audio.links import SoundError
 from seqlab.audio.settings import SUFFIXES
@@ -210,6 +212,34 @@ def test_shorten_is_named(tmp_path: Path) -> None:
 )
 def test_what_is_no_sound_is_told(head: bytes, message: str) -> None:
     assert explain(head) == message
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        (b"\xff\xf1\x50\x80", "AAC"),
+        (b"\xff\xf9\x50\x80", "AAC"),
+        (b"ADIF", "AAC"),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "WMA"),
+        (b"MAC \x96\x0f", "Monkey's Audio (APE)"),
+        (b"wvpk", "WavPack"),
+        (b"TTA1", "True Audio"),
+        (b"MPCK", "Musepack"),
+        (b"\x1a\x45\xdf\xa3", "WebM or Matroska"),
+        (b"\0\0\0\x1cftypisom", "MP4 (M4A)"),
+    ],
+)
+@pytest.mark.parametrize("tagged", [False, True])
+def test_sound_that_is_not_read_is_named_with_the_command_that_converts_it(
+    tmp_path: Path, head: bytes, name: str, *, tagged: bool
+) -> None:
+    tag = b"ID3\x04\0\0\0\0\0\x05title" if tagged else b""
+    path = tmp_path / "a talk.wav"
+    path.write_bytes(tag + head + bytes(range(256)) * 20)
+    with pytest.raises(DataError) as caught:
+        _ = Source(path).header
+    command = f"ffmpeg -i '{tmp_path}/a talk.wav' '{tmp_path}/a talk.flac'"
+    assert str(caught.value).endswith(f"this is {name}, which is not read; convert it: {command}")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -86,6 +86,18 @@ def test_recordings_that_differ_are_not_joined() -> None:
         decoded(encoded(8_000, "CONSTANT") + encoded(8_000, "CONSTANT", channels=2))
 
 
+def test_mp3_in_wav_is_read_as_mp3_is() -> None:
+    data = encoded(16_000, "VARIABLE", 1.0)
+    facts = b"\x55\0\1\0" + (16_000).to_bytes(4, "little") + bytes(4) + b"\1\0\0\0" + b"\x0c\0" + bytes(12)
+    chunks = b"fmt " + len(facts).to_bytes(4, "little") + facts + b"data" + len(data).to_bytes(4, "little")
+    wav = b"RIFF" + (len(chunks) + len(data) + 4).to_bytes(4, "little") + b"WAVE" + chunks + data
+    assert np.array_equal(decoded(wav), decoded(data))
+    with pytest.raises(DataError, match="truncated: "):
+        decoded(wav[:-200])
+    with pytest.raises(DataError, match="its header states too little: "):
+        decoded(wav + data)
+
+
 def test_a_stretch_over_the_joint() -> None:
     first, second = encoded(16_000, "VARIABLE", 1.0), encoded(16_000, "VARIABLE", 1.0, seed=2)
     source = Source(first + second)

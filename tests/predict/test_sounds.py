@@ -100,6 +100,21 @@ def test_files_and_folders(corpus: Path, recognizer: Recognizer, by_folder: Reco
         assert names(subject, "in/c/notes.txt") == ["in/c/notes.txt"]  # the content tells what is sound
 
 
+def test_a_folder_tells_what_it_leaves_out(
+    corpus: Path, recognizer: Recognizer, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = names(recognizer, ".")
+    Path("talk.m4a").write_bytes(b"\0\0\0\x20ftypM4A ")
+    Path("._talk.wav").write_bytes(b"\0\5\x16\7")
+    Path("gone.wav").symlink_to("nowhere.wav")
+    caplog.clear()
+    assert names(recognizer, ".") == before
+    assert caplog.messages == [
+        ".: left out are ._talk.wav (a note of macOS), gone.wav (a link to nothing), talk.m4a (not read);"
+        " convert it: ffmpeg -i talk.m4a talk.flac"
+    ]
+
+
 def test_a_folder_without_sound(corpus: Path, recognizer: Recognizer) -> None:
     (corpus / "empty").mkdir()
     (error,) = refused_of(recognizer, "empty")
