@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -158,7 +159,7 @@ class Assembly:
         """Read labelled files; DataError where they hold no example that can be used."""
         with self._noting(split):
             try:
-                examples = [example for path in paths for example in self.reader.read(path)]
+                examples = self.normalized(example for path in paths for example in self.reader.read(path))
             except SeqlabError as error:
                 raise placed(error, self.recipe.reader) from error
         if not examples:
@@ -166,6 +167,20 @@ class Assembly:
             why = f"; the first of {len(refused)} that were left out: {refused[0]}" if refused else ""
             raise DataError(f"data.{split} holds no examples: {', '.join(map(str, paths))}{why}")
         return examples
+
+    def normalized(self, examples: Iterable[Example]) -> list[Example]:
+        """Return examples as the model sees them: in the reader's normal form, where it has one."""
+        normalize = getattr(self.reader, "normalize", None)
+        return list(map(normalize, examples) if normalize else examples)
+
+    def missing(self, examples: Iterable[Example]) -> dict[str, int]:
+        """Return, by head, how many labels the examples lack; heads that lack none are left out."""
+        counts: Counter[str] = Counter()
+        for example in examples:
+            for target in self.heads:
+                value = example.fields[target]
+                counts[target] += sum(each is None for each in value) if isinstance(value, list) else 0
+        return dict(+counts)
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
         """Encode examples, with their targets where they are labelled."""

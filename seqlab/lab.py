@@ -198,10 +198,13 @@ class Lab:
             files = [Path(file) for file in several("data", data)] or self._split_of(predictor.info, split)
             examples = assembly.read(files, split)
         encoded = assembly.encode(examples, labelled=True)
-        for target, count in encoded.unseen().items():
+        scorer = Scorer(assembly, examples, encoded, BATCH, predictor.precision)
+        for target, count in scorer.unseen().items():
             message = "%d targets %s of the data are not among those that training saw: no loss counts them"
             logging.getLogger(__name__).warning(message, count, target)
-        scorer = Scorer(assembly, examples, encoded, BATCH, predictor.precision)
+        for target, count in scorer.missing_labels().items():
+            message = "%d targets %s are missing in the data: no loss and no figure counts them"
+            logging.getLogger(__name__).warning(message, count, target)
         scorer.short_of_states(predictor.model)
         return scorer
 
@@ -253,6 +256,10 @@ class Lab:
     def _let_plugins_check(self, recipe: Recipe) -> None:
         answers = self.plugins.call("seqlab_recipe_checked", recipe=recipe.resolved())
         findings = [finding for _, found in answers for finding in found or ()]
+        reader = recipe.reader.name
+        if recipe.on_error == "skip" and not self.registry.get("reader", reader).skips:
+            message = f"reader {reader!r} leaves out no single examples; say fail, or take another reader"
+            findings.append(("data.on_error", message))
         if findings:
             raise RecipeError([recipe.problem(path, message) for path, message in findings])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import Any
 
 import torch
 
-from seqlab.api import Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
+from seqlab.api import Example, Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
 from seqlab.assembly import Assembly, build_component
 from seqlab.augmentation import Augmentation, check_augmenters
 from seqlab.engine import CheckpointFolder, Evaluation, SequenceModel, Trainer, TrainingJob
 from seqlab.engine.best import LOSS
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
+from seqlab.overlap import fingerprint, repeated
 from seqlab.package import save_package
 from seqlab.plugin import Plugins
 from seqlab.predict.scoring import BATCH, Scorer, overall
@@ -63,6 +64,8 @@ class Run:
         self.started = time.perf_counter()
         self.training = False
         self.short_of_states: dict[str, list[str]] = {}
+        self.missing: dict[str, dict[str, int]] = {}
+        self.also_in_train: dict[str, int] = {}
 
     def execute(self) -> dict[str, Any]:
         """Run and report; plugins see the start and, whatever happens, the end."""
@@ -119,6 +122,7 @@ class Run:
             model = assembly.model().to(self.device)
         examples, data = assembly.with_room(model, examples, data)
         scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}
+        self._look_at(assembly, examples, scorers)
         self.short_of_states = {name: scorer.short_of_states(model) for name, scorer in scorers.items()}
         vary = Augmentation(assembly, model, examples, data) if assembly.augmenters else None
         job = TrainingJob(
@@ -134,6 +138,17 @@ class Run:
         self.training = True
         trainer.fit()
         return self._conclude(assembly, trainer, scorers, before)
+
+    def _look_at(
+        self, assembly: Assembly, examples: Sequence[Example], scorers: Mapping[str, Scorer]
+    ) -> None:
+        """Count the labels that the data lacks, and what stands in two splits."""
+        self.missing = {"train": assembly.missing(examples)}
+        fields = {featurizer.field: None for featurizer in assembly.featurizers}
+        known = {fingerprint(example, fields) for example in examples} if scorers else set()
+        for name, scorer in scorers.items():
+            self.missing[name] = scorer.missing_labels()
+            self.also_in_train[name] = repeated(scorer.examples, known, fields)
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -164,15 +179,29 @@ class Run:
             # Figures of single labels may be watched, too, but would hide the others here.
             allowed = one_of(overall(figures))
             message = f"no dev metric {monitor!r}{did_you_mean(monitor, figures)}; {allowed}"
-            raise RecipeError([self.recipe.problem("train.monitor", message)])
+            lacking = "; the dev split lacks labels" if dev.missing_labels() else ""
+            raise RecipeError([self.recipe.problem("train.monitor", message + lacking)])
+        if untold := dev.untold():
+            self._warn_of_unknown(sorted(untold), monitor)
 
         def judge(model: SequenceModel) -> Mapping[str, float]:
             found = dev(model)
-            if monitor not in found:
-                raise dev.missing(monitor)
+            if monitor not in found and monitor in dev.sources:
+                raise dev.lost(monitor)
             return found
 
         return Evaluation(judge=judge, monitor=monitor, higher_is_better=figures[monitor])
+
+    def _warn_of_unknown(self, untold: Sequence[str], monitor: str) -> None:
+        """Say that no label of the dev split is known to training, and what follows from it."""
+        notice = f"data.dev: training has seen none of its labels: there is no dev {', '.join(untold)}"
+        if monitor in untold:
+            notice += (
+                " to watch: the last weights are kept as the best ones, and neither early stopping nor the"
+                " plateau schedule ever acts"
+            )
+        logging.getLogger(__name__).warning(notice)
+        self.notices += (notice,)
 
     def _resume(self, trainer: Trainer) -> float:
         """Take the last checkpoint, if there is one yet; return the seconds spent before it."""
@@ -205,7 +234,9 @@ class Run:
             "skipped_examples": {
                 name: list(map(str, each)) for name, each in assembly.refused.items() if each
             },
-            "unseen_labels": {name: scorer.data.unseen() for name, scorer in scorers.items()},
+            "missing_labels": self.missing,
+            "unseen_labels": {name: scorer.unseen() for name, scorer in scorers.items()},
+            "also_in_train": self.also_in_train,
             "short_of_states": {name: each for name, each in self.short_of_states.items() if each},
             "notices": [*self.notices, *trainer.notices],
             "device": str(self.device),

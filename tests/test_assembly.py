@@ -152,7 +152,11 @@ class Choosy:
 
     @hookimpl
     def seqlab_register_readers(self) -> list[Component[Config]]:
-        return [Component(name="numbers", config=Config, build=NumberReader, summary="lines of numbers")]
+        return [
+            Component(
+                name="numbers", config=Config, build=NumberReader, summary="lines of numbers", skips=True
+            )
+        ]
 
     @hookimpl
     def seqlab_register_heads(self) -> list[Component[Config]]:

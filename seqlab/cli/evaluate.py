@@ -87,7 +87,9 @@ def lines(figures: Mapping[str, float]) -> Iterator[str]:
 
     alone = of_speakers(figures)
     shown = {name: value for name, value in figures.items() if name not in alone}
-    width = max(map(len, shown))
+    width = max(map(len, shown), default=0)
+    if not shown:
+        yield "no figures: no label of the data counts"
     for name, value in shown.items():
         yield f"{name:{width}}  {value:.4f}"
     for rate, speakers in by_speaker(figures).items():

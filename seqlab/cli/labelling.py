@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
+
+from seqlab.cli.arriving import answer_arriving
 
 if TYPE_CHECKING:
     from seqlab.api import Example, Reader
@@ -26,11 +28,22 @@ def check_files(reader: Reader, files: Sequence[Path], source: str) -> None:
 
 
 def label(predictor: Predictor, files: Sequence[Path], source: str, target: str, stream: BinaryIO) -> None:
-    """Write the labels of all files to a stream."""
+    """Write the labels of all files to a stream, those of standard input as it arrives."""
+    from seqlab.builtin.readers.lines import is_standard_input
+    from seqlab.predict.predictor import WINDOW_TOKENS, tokens_of
+
     reader = predictor.assembly.reader
+
+    def answer(examples: Iterable[Example]) -> None:
+        for example, labels, _ in predictor.label(examples):
+            stream.write(writer_for(example, target, reader)(example, labels).encode())
+        stream.flush()
+
     examples = (example for file in files for example in read(reader, file, source))
-    for example, labels, _ in predictor.label(examples):
-        stream.write(writer_for(example, target, reader)(example, labels).encode())
+    if any(map(is_standard_input, files)):
+        answer_arriving(examples, answer, size=tokens_of, limit=WINDOW_TOKENS)
+    else:
+        answer(examples)
 
 
 def read(reader: Reader, file: Path, source: str) -> Iterator[Example]:

@@ -113,11 +113,18 @@ def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator
     from seqlab.predict.scoring import overall
 
     for split, metrics in report["metrics"].items():
-        yield f"{split}: " + "  ".join(f"{name} {metrics[name]:.4f}" for name in overall(metrics))
+        figures = "  ".join(f"{name} {metrics[name]:.4f}" for name in overall(metrics))
+        yield f"{split}: {figures or 'no figures, as no label counts'}"
+    for split, labels in report["missing_labels"].items():
+        for target, count in labels.items():
+            yield f"{split}: labels {target} that are missing, which no loss and no figure counts: {count}"
     for split, labels in report["unseen_labels"].items():
         for target, count in labels.items():
             what = f"units of {target} are ones" if sound else f"tokens carry a {target} label"
             yield f"{split}: {count} {what} that training never saw"
+    for split, count in report["also_in_train"].items():
+        if count:
+            yield f"{split}: examples that stand in the training split, too: {count}"
     for split, lacking in report["short_of_states"].items():
         yield f"{split}: {len(lacking)} examples can never be answered in full: {lacking[0]}"
     if report["skipped_steps"]:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from seqlab.cli.arriving import answer_arriving
 from seqlab.cli.options import tell
 from seqlab.errors import DataError
 
 if TYPE_CHECKING:
-    from seqlab.api import Reader
+    from seqlab.api import Example, Reader
     from seqlab.predict.recognizer import Recognizer
 
 __all__ = ["Transcribing"]
+
+WINDOW_SOUNDS = 256
+"""Sounds of a list on standard input that are collected at most before they are recognised."""
 
 
 @dataclass(kw_only=True)
@@ -33,7 +37,8 @@ class Transcribing:
     left_out: int = 0
 
     def __call__(self, recognizer: Recognizer, paths: Sequence[Path], stream: BinaryIO) -> int:
-        """Write the transcripts of all paths to a stream; return the exit code."""
+        """Write the transcripts of all paths, of standard input as it arrives; return the exit code."""
+        from seqlab.builtin.readers.lines import is_standard_input
         from seqlab.predict.recognizer import MAX_SEGMENT
         from seqlab.predict.sounds import SoundFinder
         from seqlab.predict.transcript_formats import transcript_writer
@@ -44,15 +49,23 @@ class Transcribing:
         find = SoundFinder(recognizer, self.refuse, data=self.data)
         examples = (example for path in paths for example in find(path))
         longest = MAX_SEGMENT if self.max_segment is None else self.max_segment
-        found = recognizer.transcribe(examples, max_segment=longest, refuse=self.refuse)
-        for example, transcript in found:
-            try:
-                line = write(example, transcript)
-            except DataError as error:
-                self.refuse(error)
-                continue
-            stream.write(line.encode(errors="surrogateescape"))  # of names that are not UTF-8
-            self.written += 1
+
+        def answer(examples: Iterable[Example]) -> None:
+            found = recognizer.transcribe(examples, max_segment=longest, refuse=self.refuse)
+            for example, transcript in found:
+                try:
+                    line = write(example, transcript)
+                except DataError as error:
+                    self.refuse(error)
+                    continue
+                stream.write(line.encode(errors="surrogateescape"))  # of names that are not UTF-8
+                self.written += 1
+            stream.flush()
+
+        if any(map(is_standard_input, paths)):
+            answer_arriving(examples, answer, size=lambda _: 1, limit=WINDOW_SOUNDS)
+        else:
+            answer(examples)
         if not self.left_out:
             return 0
         tell(f"{self.left_out} left out, {self.written} transcribed")

@@ -49,7 +49,8 @@ class Cancelled(SeqlabError):  # noqa: N818 - nothing went wrong
 class Evaluation:
     """How the dev split is judged: a function of the model in evaluation mode, and the figure to watch.
 
-    It picks the best weights; between equal ones decides the lower `loss`, where `judge` tells one.
+    It picks the best weights; between equal ones decides the lower `loss`, where `judge` tells one. Where it
+    does not tell the figure, nothing is the best, and early stopping and the plateau schedule wait.
     """
 
     judge: Callable[[SequenceModel], Mapping[str, float]]
@@ -235,11 +236,13 @@ class Trainer:
             message = f"the evaluation gave no {evaluation.monitor!r}, which training goes by"
             raise SeqlabError(f"{message}; {one_of(self.metrics)}")
         self.progress.evaluated_epoch = self.progress.epoch
-        value = self.metrics[evaluation.monitor]
-        self._keep_best(evaluation)
-        self._heed_patience(value, higher_is_better=evaluation.higher_is_better)
-        if isinstance(self.schedule, ReduceLROnPlateau):
-            self.schedule.step(value)
+        value = self.metrics.get(evaluation.monitor)
+        self.improved = False
+        if value is not None:
+            self._keep_best(evaluation)
+            self._heed_patience(value, higher_is_better=evaluation.higher_is_better)
+            if isinstance(self.schedule, ReduceLROnPlateau):
+                self.schedule.step(value)
         self._tell("evaluated", self.metrics)
 
     def _keep_best(self, evaluation: Evaluation) -> None:

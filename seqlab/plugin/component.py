@@ -23,9 +23,12 @@ class Component(Generic[C]):
     `config` is a frozen pydantic model derived from `Config`: its fields are the recipe's keys and its field
     docstrings their documentation. `build(config, context)` makes the part; `context` is the kind's context
     class in `seqlab.plugin.kinds`. Builders import torch inside, so that reading a recipe stays light.
+    `skips`, of a reader: what it cannot use it gives to its context's `refuse`, example by example, so that a
+    recipe may say `on_error: skip`.
     """
 
     name: str
     config: type[C]
     build: Callable[[C, Any], Any]
     summary: str
+    skips: bool = False

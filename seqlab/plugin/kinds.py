@@ -46,7 +46,8 @@ __all__ = [
 FieldKind = Literal["tokens", "token_labels", "audio", "text"]
 """What a field of an example holds.
 
-A list of strings; a list of labels as long as the tokens; an `Audio`; a string.
+A list of strings; a list of labels as long as the tokens, with None where the data has none; an `Audio`; a
+string.
 """
 
 
@@ -109,7 +110,8 @@ def _raised(error: DataError) -> None:
 class Example:
     """One sequence as a reader delivers it.
 
-    `fields` maps field names to values (for text: `"tokens"` and one list of labels per label field);
+    `fields` maps field names to values (for text: `"tokens"` and one list of labels per label field, in which
+    None stands for a label that the data lacks: no loss and no figure counts it);
     `place` is where it starts; `origin` is whatever the reader needs to write the example back.
     """
 
@@ -145,7 +147,8 @@ class ReaderContext:
     """What a reader's builder knows: what to do with one example that cannot be used.
 
     `refuse` raises the error, or, where the recipe says `on_error: skip`, takes note of it; then the reader
-    goes on with the next example. What spoils a whole file is raised.
+    goes on with the next example. What spoils a whole file is raised. A reader that does so says it when it
+    is registered: `Component(skips=True)`.
     """
 
     refuse: Callable[[DataError], None] = _raised
@@ -154,9 +157,15 @@ class ReaderContext:
 class Reader(Protocol):
     """Reads files into examples; bad input raises DataError with file and line, nothing is dropped.
 
-    One example that cannot be used goes to the context's `refuse`. A reader of sound that can take in a sound
-    that no data lists has a method `recording(sound, sample_rate=None)` besides: the example of a path,
-    bytes or a binary file object, or of an array of samples (time,) or (time, channels) at that rate in Hz.
+    One example that cannot be used goes to the context's `refuse`.
+
+    A reader whose text has a normal form has a method `normalize(example)` besides: the example as models see
+    it. All go through it, those that it has read and those that a user gives; what is written back is the
+    example as it was.
+
+    A reader of sound that can take in a sound that no data lists has a method `recording(sound,
+    sample_rate=None)` besides: the example of a path, bytes or a binary file object, or of an array of
+    samples (time,) or (time, channels) at that rate in Hz.
     """
 
     suffixes: tuple[str, ...]
@@ -306,7 +315,7 @@ class Head(Protocol):
     """Metrics reported where the recipe names none; the first one picks the best weights."""
 
     def fit(self, values: Iterable[Any]) -> None:
-        """Learn the labels from the training split's values of `target`."""
+        """Learn the labels from the training split's values of `target`; None is no label."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -318,7 +327,7 @@ class Head(Protocol):
         ...
 
     def encode(self, values: Sequence[Any]) -> Column:
-        """Encode the target's values of many examples; a label never seen in training becomes -1."""
+        """Encode the target's values of many examples; None and labels never seen in training become -1."""
         ...
 
     def module(self, input_size: int) -> nn.Module:
@@ -367,7 +376,10 @@ class Metric(Protocol):
         ...
 
     def update(self, example: Example, gold: Any, predicted: Any) -> None:
-        """Count one example; gold and predicted are what the head's target field holds."""
+        """Count one example; gold and predicted are what the head's target field holds.
+
+        Where a gold label is None, the data has none: it counts nowhere.
+        """
         ...
 
     def compute(self) -> dict[str, float]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from seqlab.builtin.readers.conllu import COLUMNS, NO_VALUE, Source
+from seqlab.builtin.readers.conllu_columns import COLUMNS, NO_VALUE, Source
 from seqlab.builtin.readers.lines import BOM, decode
 from seqlab.errors import DataError, Place
 from seqlab.plugin.kinds import Example
@@ -63,13 +63,12 @@ def write_jsonl(example: Example, labels: Labels) -> str:
 def write_conllu(example: Example, labels: Labels) -> str:
     """Write an example that came from plain text as a CoNLL-U sentence, labels in their columns.
 
-    A sentence without tokens, a token with a tab or line end and a label field that is no column of CoNLL-U
-    cannot be written: DataError.
+    One without tokens, which CoNLL-U does not know, is an empty line more. A token with a tab or line end and
+    a label field that is no column of CoNLL-U cannot be written: DataError.
     """
     rows = rows_of(example, labels)
     if not rows:
-        message = "a sentence without tokens cannot be written as CoNLL-U; choose tsv or jsonl"
-        raise DataError(message, place=example.place)
+        return "\n"
     try:
         form, *sources = (Source.named(column) for column in ("form", *labels))
         lines = [conllu_line(index, row, (form, *sources)) for index, row in enumerate(rows, 1)]

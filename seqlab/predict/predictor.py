@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from seqlab.api import Example, Place
 from seqlab.predict.trained import Answered, TrainedModel, windows
 
-__all__ = ["Prediction", "Predictor"]
+__all__ = ["WINDOW_TOKENS", "Prediction", "Predictor", "tokens_of"]
 
 WINDOW_TOKENS = 65_536
 """Tokens that a stream collects before it predicts them: several full batches, some 30 MB."""
@@ -66,11 +66,12 @@ class Predictor(TrainedModel):
         """
         if window_tokens < 1:
             raise ValueError(f"window_tokens must be at least 1, got {window_tokens}")
-        for window in windows(examples, _size, window_tokens, window_tokens):
+        for window in windows(examples, tokens_of, window_tokens, window_tokens):
             yield from self.answer(window)
 
 
-def _size(example: Example) -> int:
+def tokens_of(example: Example) -> int:
+    """Return the number of tokens."""
     return len(example.fields["tokens"])
 
 

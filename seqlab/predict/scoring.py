@@ -87,9 +87,13 @@ class Scorer:
     """The metric that gives each figure, as far as `figures` was asked."""
 
     def __call__(self, model: SequenceModel) -> dict[str, float]:
-        """Return the losses and all metrics; several heads prefix theirs with `target.`."""
+        """Return the losses and all metrics; several heads prefix theirs with `target.`.
+
+        There is no loss of a head without a target that it knows, and none at all where that is so of all.
+        """
         answers = answer(model, self.data, self.budget, precision=self.precision)
-        figures = {LOSS: sum(each.loss for each in answers.values() if each.loss is not None)}
+        losses = [each.loss for each in answers.values() if each.loss is not None]
+        figures = {LOSS: sum(losses)} if losses else {}
         for target, head in self.assembly.heads.items():
             loss = answers[target].loss
             if len(answers) > 1 and loss is not None:
@@ -125,10 +129,31 @@ class Scorer:
                 message = f"{other} and {metric} both give a figure {figure!r}; leave one of them out"
                 raise RecipeError([self.assembly.recipe.problem("metrics", message)])
 
-    def missing(self, figure: str) -> BaseException:
+    def lost(self, figure: str) -> BaseException:
         """Return the error that names the metric that gave a figure of the gold answers, and does not now."""
         part = self.assembly.registry.part("metric", self.sources[figure])
         return part.fault("compute", ContractError(f"returned no {figure!r}, which it did of gold answers"))
+
+    def missing_labels(self) -> dict[str, int]:
+        """Return, by head, how many labels the examples lack."""
+        return self.assembly.missing(self.examples)
+
+    def unseen(self) -> dict[str, int]:
+        """Return, by head, how many parts of targets the training split does not hold."""
+        unknown, missing = self.data.unseen(), self.missing_labels()
+        return {
+            target: count - missing.get(target, 0)
+            for target, count in unknown.items()
+            if count > missing.get(target, 0)
+        }
+
+    def untold(self) -> set[str]:
+        """Return the losses that there are none of, since training knows no part of their targets."""
+        losses = {
+            self.assembly.prefix(target) + LOSS: bool((column.values >= 0).any())
+            for target, column in self.data.targets.items()
+        }
+        return {name for name, told in ({LOSS: any(losses.values())} | losses).items() if not told}
 
     def short_of_states(self, model: SequenceModel) -> list[str]:
         """Return why examples can be answered in part only; they count in the metrics, not in the loss.

@@ -50,11 +50,12 @@ class TrainedModel:
     def answer(self, examples: Sequence[Example]) -> Iterator[Answered]:
         """Answer a reader's examples, in batches by length; yields each with what the heads answer.
 
-        All are held in memory at once.
+        The model sees them in the reader's normal form; they come back as they were. All are held in memory
+        at once.
         """
         if not examples:
             return
-        data = self.assembly.encode(examples, labelled=False)
+        data = self.assembly.encode(self.assembly.normalized(examples), labelled=False)
         answers = answer(self.model, data, BATCH, precision=self.precision)
         heads = self.assembly.heads
         for number, example in enumerate(examples):

@@ -27,12 +27,19 @@ class Targets:
     values: Sequence[Any]
     strange: Sequence[Any]
     part: str
+    lacking: Sequence[Any] = ()
+    """Values in which parts are missing, as long as the others."""
 
 
 LABELS = (("DET", "NOUN", "VERB"), ("NOUN",), ("VERB", "DET", "ADJ", "NOUN", "PUNCT"))
 TEXTS = ("one two", "two", "three one one")
 TARGETS: Mapping[str, Targets] = {
-    "labels": Targets(LABELS, [["never seen"] * len(labels) for labels in LABELS], "label"),
+    "labels": Targets(
+        LABELS,
+        [["never seen"] * len(labels) for labels in LABELS],
+        "label",
+        [[None] * len(labels) for labels in LABELS],
+    ),
     "text": Targets(TEXTS, ["☃ ☃"] * len(TEXTS), "unit"),
 }
 SPARE = 2
@@ -49,13 +56,14 @@ def check_head(component: Component[Any], **config: Any) -> None:
     - Loss and count of a batch are the sums of those of its sequences, and the loss is finite.
     - Predictions have probabilities in 0 to 1, and the lengths of the states where labels are predicted.
     - The answer to a sequence does not depend on its batch.
-    - A label or unit that training never saw is accepted as a target and costs nothing.
+    - A label or unit that training never saw is accepted as a target and costs nothing; nor does a missing
+      label, None, from which nothing is learned.
     - A finite gradient reaches every parameter, and the weights survive a round trip.
     - Where it has `shortest`, a target has a loss with so many states, and none with one state fewer.
     """
     head = _build(component, config)
     targets = TARGETS[head.target]
-    head.fit(targets.values)
+    head.fit([*targets.values, *targets.lacking])
     again = _build(component, config)
     again.restore(json.loads(json.dumps(head.state())))
     _check_values(head, again, targets)
@@ -139,10 +147,12 @@ def _check_answers(head: Head, module: HeadModule, batch: Sequences) -> None:
 
 
 def _check_unseen(head: Head, module: HeadModule, batch: Sequences, targets: Targets) -> None:
-    target = _target(head, targets.strange)
-    part = targets.part
-    assert float(module.loss(batch, target).detach()) == 0, f"a {part} never seen in training has a loss"
-    assert float(module.count(target)) == 0, f"a {part} never seen in training is counted"
+    whats = {f"{targets.part} never seen in training": targets.strange, "missing label": targets.lacking}
+    for what, values in whats.items():
+        if values:
+            target = _target(head, values)
+            assert float(module.loss(batch, target).detach()) == 0, f"a {what} has a loss"
+            assert float(module.count(target)) == 0, f"a {what} is counted"
 
 
 def _check_shortest(head: Head, module: HeadModule, targets: Targets) -> None:

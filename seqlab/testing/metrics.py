@@ -34,6 +34,7 @@ def check_metric(component: Component[Any], *, target: str = "labels", **config:
 
     - It says nothing where nothing was counted, and nothing after a reset.
     - Its figures do not depend on the order of the examples and are the same asked twice.
+    - A missing label, None in place of the gold one, counts nowhere, whatever is answered.
     - Perfect answers are at least as good as wrong ones by `higher_is_better`.
     - What it learned survives a round trip through JSON.
     - A `listing`, where it has one, is a text whose last line is ended, of what was counted since the reset
@@ -56,6 +57,8 @@ def check_metric(component: Component[Any], *, target: str = "labels", **config:
         _check_listing(metric, listing, target)
     metric.reset()
     assert metric.compute() == {}, "there are figures after a reset"
+    if FIELDS[target] == "token_labels":
+        _check_missing(metric, target)
 
 
 def _measure(metric: Metric, target: str, examples: Sequence[Example]) -> dict[str, float]:
@@ -86,6 +89,21 @@ def _check_listing(metric: Metric, listing: Callable[[], object], target: str) -
     assert text != of_right_answers, "the listing of wrong answers is that of right ones"
     metric.reset()
     assert listing() == blank, "the listing holds what was counted before a reset"
+
+
+def _check_missing(metric: Metric, target: str) -> None:
+    metric.reset()
+    for example in EXAMPLES:
+        metric.update(example, [None] * len(example.fields[target]), example.fields[target])
+    assert metric.compute() == {}, f"without a gold label there are figures: {metric.compute()}"
+    found = []
+    for answer in ("NOUN", "VERB"):
+        metric.reset()
+        for example in EXAMPLES:
+            gold = example.fields[target]
+            metric.update(example, [*gold[:-1], None], [*gold[:-1], answer])
+        found.append(metric.compute())
+    assert found[0] == found[1], "the answer to a token whose gold label is missing counts"
 
 
 def _check_direction(metric: Metric, target: str, wrong: dict[str, float]) -> None:

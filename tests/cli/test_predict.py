@@ -314,13 +314,21 @@ def test_a_folder_is_told(source: str, refused: Callable[..., tuple[int, str, st
     assert errors == f"error: {tmp_path}: this is a folder; name the files in it, {tmp_path}/* say\n"
 
 
-def test_an_empty_sentence_cannot_be_conllu(
-    refused: Callable[..., tuple[int, str, str]], stdin: Callable[[str], None]
+def test_an_empty_line_is_an_empty_answer_in_every_format(
+    predict: Callable[..., str], stdin: Callable[[str], None]
 ) -> None:
-    stdin(TEXT)
-    code, _, errors = refused("-", "--to", "conllu")
-    assert code == 4
-    assert errors.startswith("error: <stdin>:2: a sentence without tokens cannot be written as CoNLL-U")
+    answers = {}
+    for target in ("tsv", "jsonl", "conllu"):
+        stdin("la katos\n\nkuras\n")
+        answers[target] = predict("-", "--to", target)
+    assert [block.count("\n") for block in answers["tsv"].split("\n\n")] == [1, 1, 0]
+    assert answers["tsv"].split("\n\n")[1].startswith("\nkuras\t")
+    assert [json.loads(line)["tokens"] for line in answers["jsonl"].splitlines()] == [
+        ["la", "katos"],
+        [],
+        ["kuras"],
+    ]
+    assert answers["conllu"].count("\n\n\n") == 1, "an empty line more between the two sentences"
 
 
 def test_no_package_is_exit_code_five(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

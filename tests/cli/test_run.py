@@ -36,9 +36,10 @@ def test_from_a_recipe_to_a_model_that_predicts(
     said = done.stdout.decode().splitlines()
     assert re.fullmatch(r"dev: loss 0\.\d{4}  accuracy [01]\.\d{4}  accuracy_unknown .*", said[0])
     assert said[1].startswith("test: loss ")
-    assert re.fullmatch(r"8 epochs in \d+ s, [\d,]+ tokens/s in training, peak memory [\d,]+ MB", said[2])
-    assert said[3] == "model: runs/toy/model    report: runs/toy/report.json"
-    assert said[4] == 'try it: echo "The dog barks" | seqlab predict runs/toy/model -'
+    assert said[2] == "test: examples that stand in the training split, too: 1"
+    assert re.fullmatch(r"8 epochs in \d+ s, [\d,]+ tokens/s in training, peak memory [\d,]+ MB", said[3])
+    assert said[4] == "model: runs/toy/model    report: runs/toy/report.json"
+    assert said[5] == 'try it: echo "The dog barks" | seqlab predict runs/toy/model -'
     progress = done.stderr.decode().splitlines()
     assert re.match(r"training: 60 sequences, \d+ rows, [\d,]+ parameters, \d+ steps an epoch", progress[0])
     assert [line.split("  ")[0] for line in progress[1:]] == [f"epoch {number}/8" for number in range(1, 9)]
@@ -153,7 +154,7 @@ def test_a_notice_about_the_data_is_shown_at_the_end(
     ("split", "damage", "message"),
     [
         ("train", "1\tword\n\n", "expected 10 columns separated by tabs, found 2"),
-        ("train", "1\tx\t_\t_" + "\t_" * 6 + "\n\n", "missing upos of 'x': found '_'"),
+        ("train", "1\t\t_\t_" + "\t_" * 6 + "\n\n", "empty form; a word without characters"),
         ("dev", "2\tx\t_\tX" + "\t_" * 6 + "\n\n", "id 2 where 1 is expected"),
         ("test", "1\tx\t_\tX" + "\t_" * 6 + "\n", "the last sentence, starting at line"),
     ],

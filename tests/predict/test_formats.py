@@ -127,12 +127,9 @@ def test_conllu_of_any_text_is_read_back(
     ]
 
 
-def test_conllu_has_no_empty_sentence() -> None:
-    with pytest.raises(DataError) as caught:
-        write_conllu(example(), {"upos": []})
-    assert str(caught.value) == (
-        "in.txt:3: a sentence without tokens cannot be written as CoNLL-U; choose tsv or jsonl"
-    )
+def test_of_an_empty_sentence_every_format_has_one_empty_answer() -> None:
+    assert write_conllu(example(), {"upos": []}) == write_tsv(example(), {"upos": []}) == "\n"
+    assert write_jsonl(example(), {"upos": []}) == '{"tokens": [], "upos": []}\n'
 
 
 def test_conllu_refuses_fields_and_values_that_it_has_no_room_for() -> None:

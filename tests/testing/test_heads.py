@@ -133,7 +133,7 @@ class Good:
         self.labels: list[str] = []
 
     def fit(self, values: Iterable[Any]) -> None:
-        self.labels = sorted({label for value in values for label in value})
+        self.labels = sorted({label for value in values for label in value if label is not None})
 
     def state(self) -> dict[str, Any]:
         return {"labels": self.labels}

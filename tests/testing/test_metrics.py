@@ -50,9 +50,9 @@ class Good:
     def reset(self) -> None:
         self.right = self.total = 0
 
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
         self.right += sum(a == b for a, b in zip(gold, predicted, strict=True))
-        self.total += len(gold)
+        self.total += len(gold) - gold.count(None)
 
     def compute(self) -> dict[str, float]:
         return {"share": self.weight * self.right / self.total} if self.total else {}
@@ -68,8 +68,27 @@ class SaysNothing(Good):
         return {}
 
 
+class CountsMissingLabels(Good):
+    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
+        super().update(example, gold, predicted)
+        self.total += gold.count(None)
+
+
+class CountsAnswersToMissingLabels(Good):
+    def compute(self) -> dict[str, float]:
+        return super().compute() and {**super().compute(), "verbs": self.verbs}
+
+    def reset(self) -> None:
+        super().reset()
+        self.verbs = 0.0
+
+    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
+        super().update(example, gold, predicted)
+        self.verbs += predicted.count("VERB")
+
+
 class DependsOnTheOrder(Good):
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
         super().update(example, gold, predicted)
         self.right += self.total * gold.count("NOUN")
 
@@ -180,6 +199,8 @@ def test_a_metric_that_keeps_the_contract_passes(kept: type[Good]) -> None:
         (DependsOnTheOrder, "the order of the examples matters"),
         (CountsQuestions, "asked twice, the figures differ"),
         (ForgetsWhatItLearned, "what was learned is lost on its way through JSON"),
+        (CountsMissingLabels, "without a gold label there are figures: {'share': 0.0}"),
+        (CountsAnswersToMissingLabels, "the answer to a token whose gold label is missing counts"),
         (MistakesItsDirection, "perfect answers are not the best: share"),
         (NeverForgets, "there are figures after a reset"),
         (ListsLines, "the listing is list, not a string"),

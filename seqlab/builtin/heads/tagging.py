@@ -17,7 +17,7 @@ from seqlab.engine import Column, Sequences
 __all__ = ["Tagger", "TaggingHead"]
 
 UNSEEN = -1
-"""Target id of a label that the training split does not hold: no loss, and never predicted."""
+"""Target id of a label that the training split does not hold, or the data lacks: no loss, never predicted."""
 
 
 class TaggingHead:
@@ -41,9 +41,14 @@ class TaggingHead:
         self.labels: list[str] = []
         self.weights: list[float] = []
 
-    def fit(self, values: Iterable[Sequence[str]]) -> None:
+    def fit(self, values: Iterable[Sequence[str | None]]) -> None:
         """Learn the labels and, from their counts, the class weights; SeqlabError with fewer than two."""
-        counts = Counter(label for value in values for label in value)
+        counts = Counter(label for value in values for label in value if label is not None)
+        if not counts:
+            raise SeqlabError(
+                f"head tagging: no token of the training split has a label {self.target!r}: nothing to learn;"
+                " is the field the right one?"
+            )
         if len(counts) == 1:
             (only,) = counts
             raise SeqlabError(
@@ -67,9 +72,9 @@ class TaggingHead:
         if len(self.weights) != len(self.labels):
             raise ValueError(f"{len(self.weights)} weights for {len(self.labels)} labels")
 
-    def encode(self, values: Sequence[Sequence[str]]) -> Column:
-        """Return label ids, `UNSEEN` for a label that training does not know."""
-        ids = {label: number for number, label in enumerate(self.labels)}
+    def encode(self, values: Sequence[Sequence[str | None]]) -> Column:
+        """Return label ids, `UNSEEN` for a label that training does not know and for one that is missing."""
+        ids: dict[str | None, int] = {label: number for number, label in enumerate(self.labels)}
         return Column.of([[ids.get(label, UNSEEN) for label in value] for value in values])
 
     def decode(self, ids: Sequence[int]) -> list[str]:

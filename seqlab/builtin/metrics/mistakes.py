@@ -48,22 +48,25 @@ class Mistakes:
     def add(
         self,
         example: Example,
-        gold: Sequence[str],
+        gold: Sequence[str | None],
         predicted: Sequence[str],
         *,
         among: Sequence[int] | None = None,
     ) -> None:
-        """Count a sentence's labels, or those at the places `among`; without any it does not count."""
-        places = range(len(gold)) if among is None else among
+        """Count a sentence's gold labels but None, or those at `among`; a sentence without does not count.
+
+        No gold label at a place of `among` may be None.
+        """
+        places = [place for place, label in enumerate(gold) if label is not None] if among is None else among
         self.labels += len(places)
         self.counted += bool(places)
         if gold == predicted:
             return
         words = example.fields[self.field] if self.field else ()
         wrong = [
-            Mistake(place + 1, words[place] if words else "", gold[place], predicted[place])
+            Mistake(place + 1, words[place] if words else "", label, predicted[place])
             for place in places
-            if gold[place] != predicted[place]
+            if (label := gold[place]) is not None and label != predicted[place]
         ]
         if wrong:
             self.wrong += len(wrong)

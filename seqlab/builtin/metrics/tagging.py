@@ -1,7 +1,8 @@
 """Metrics of token labels: all count example by example and divide once, at the end.
 
-Each lists the mistakes among what it counts; `words` is the field of the tokens that such a list shows, None
-where the examples have no tokens.
+Where the gold label is None, the data has none, and the token counts nowhere. Each lists the mistakes among
+what it counts; `words` is the field of the tokens that such a list shows, None where the examples have no
+tokens.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import eq
-from typing import Any
+from typing import Any, TypeAlias
 
 from seqlab.api import Example
 from seqlab.builtin.learned import distinct_strings
@@ -18,18 +19,20 @@ from seqlab.builtin.metrics.mistakes import Mistakes
 
 __all__ = ["AccuracyUnknown", "LabelScores", "Share", "right_sentences", "right_tokens"]
 
-Count = Callable[[Sequence[str], Sequence[str]], tuple[int, int]]
-"""From gold and predicted labels of one example to (how many are right, how many there are)."""
+Gold: TypeAlias = Sequence[str | None]
+
+Count = Callable[[int, int], tuple[int, int]]
+"""From how many labels of one example are right, and how many there are, to what they count for."""
 
 
-def right_tokens(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int]:
+def right_tokens(right: int, labels: int) -> tuple[int, int]:
     """Count tokens with the right label."""
-    return sum(map(eq, gold, predicted)), len(gold)
+    return right, labels
 
 
-def right_sentences(gold: Sequence[str], predicted: Sequence[str]) -> tuple[int, int]:
-    """Count the example as one where every label is right; an example without tokens does not count."""
-    return int(len(gold) > 0 and all(map(eq, gold, predicted))), int(len(gold) > 0)
+def right_sentences(right: int, labels: int) -> tuple[int, int]:
+    """Count the example as one where every label is right; an example without labels does not count."""
+    return int(0 < labels == right), int(labels > 0)
 
 
 class Share(LearnsNothing):
@@ -48,10 +51,10 @@ class Share(LearnsNothing):
         self.right = self.total = 0
         self.mistakes = Mistakes(self.words)
 
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+    def update(self, example: Example, gold: Gold, predicted: Sequence[str]) -> None:
         """Count one example; labels of unequal number are a ValueError."""
         check_lengths(example, gold, predicted)
-        right, total = self.count(gold, predicted)
+        right, total = self.count(sum(map(eq, gold, predicted)), len(gold) - gold.count(None))
         self.right += right
         self.total += total
         self.mistakes.add(example, gold, predicted)
@@ -91,12 +94,14 @@ class AccuracyUnknown:
         """Forget all updates, not the known words."""
         self.mistakes = Mistakes(self.field)
 
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+    def update(self, example: Example, gold: Gold, predicted: Sequence[str]) -> None:
         """Count the unknown words of one example; labels of unequal number are a ValueError."""
         check_lengths(example, gold, predicted)
         known = self._known()
         pairs = zip(example.fields[self.field], gold, strict=True)
-        unknown = [place for place, (word, _) in enumerate(pairs) if word not in known]
+        unknown = [
+            place for place, (word, label) in enumerate(pairs) if word not in known and label is not None
+        ]
         self.mistakes.add(example, gold, predicted, among=unknown)
 
     def compute(self) -> dict[str, float]:
@@ -134,12 +139,14 @@ class LabelScores(LearnsNothing):
         self.right: Counter[str] = Counter()
         self.mistakes = Mistakes(self.words)
 
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+    def update(self, example: Example, gold: Gold, predicted: Sequence[str]) -> None:
         """Count one example; labels of unequal number are a ValueError."""
         check_lengths(example, gold, predicted)
-        self.gold.update(gold)
-        self.predicted.update(predicted)
-        self.right.update(label for label, answer in zip(gold, predicted, strict=True) if label == answer)
+        for label, answer in zip(gold, predicted, strict=True):
+            if label is not None:
+                self.gold[label] += 1
+                self.predicted[answer] += 1
+                self.right[label] += label == answer
         self.mistakes.add(example, gold, predicted)
 
     def compute(self) -> dict[str, float]:
@@ -161,7 +168,7 @@ class LabelScores(LearnsNothing):
         return self.mistakes.report()
 
 
-def check_lengths(example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+def check_lengths(example: Example, gold: Gold, predicted: Sequence[str]) -> None:
     """Raise ValueError where an example has not one predicted label for each gold one."""
     if len(gold) != len(predicted):
         raise ValueError(f"{example.place}: {len(predicted)} predicted labels for {len(gold)} gold labels")

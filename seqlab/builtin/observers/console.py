@@ -75,8 +75,8 @@ class Console(Observer):
         shown = [f"epoch {record['epoch']}/{job.settings.epochs}", f"loss {record['loss']:.4f}"]
         if job.evaluation and dev:
             monitor = job.evaluation.monitor
-            shown.append(f"dev loss {dev['loss']:.4f}")
-            shown += [f"dev {monitor} {dev[monitor]:.4f}"] if monitor != "loss" else []
+            names = dict.fromkeys(("loss", monitor))
+            shown += [f"dev {name} {dev[name]:.4f}" for name in names if name in dev]
             shown += ["best so far"] if trainer.improved else []
         shown.append(f"{record['tokens_per_second']:,.0f} tokens/s")
         shown += [f"{record['skipped']} steps skipped"] if record["skipped"] else []

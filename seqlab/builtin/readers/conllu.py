@@ -9,136 +9,101 @@ from __future__ import annotations
 
 import reprlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, Literal, NoReturn, TypeAlias, cast
 
-from seqlab.api import DataError, Example, FieldKind, Place, did_you_mean, one_of
+from seqlab.api import DataError, Example, FieldKind, Place, ReaderContext
+from seqlab.builtin.readers.conllu_columns import COLUMNS, FORM, ID, NO_VALUE, SPACELESS, Source
 from seqlab.builtin.readers.lines import BOM, byte_lines, decode, file_name
+from seqlab.builtin.readers.transcripts import UnicodeForm
 
-__all__ = ["COLUMNS", "NO_VALUE", "ConlluReader", "Source"]
+__all__ = ["ConlluReader", "Missing"]
 
-COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-ID, FORM, LEMMA, FEATS, MISC = (COLUMNS.index(name) for name in ("id", "form", "lemma", "feats", "misc"))
+Missing: TypeAlias = Literal["ignore", "fail"]
 
-NO_VALUE = "_"
-"""Stands in a column that holds nothing; of a FEATS or MISC key that is absent, it is the value."""
-
-SPACELESS = tuple(index for index in range(len(COLUMNS)) if index not in (FORM, LEMMA, MISC))
-"""Columns in which UD allows no space."""
+TOKENS = "tokens"
 
 MAX_DIGITS = 9
 """More than any id needs; Python refuses to read numbers of thousands of digits."""
 
 EMPTY_LINES = (b"\n", b"\r\n")
 
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a word's value stands: a column, or one key of FEATS or MISC."""
-
-    name: str
-    index: int
-    key: str = ""
-
-    @classmethod
-    def named(cls, name: str) -> Source:
-        """Find `upos`, `feats.Number` or `misc.Gloss`; for a wrong name, a ValueError lists the right ones.
-
-        The column `id` is left out: it numbers the words and carries neither text nor labels.
-        """
-        column, dot, key = name.partition(".")
-        if column not in COLUMNS[1:]:
-            hint = did_you_mean(column.lower(), ("feats", "misc") if dot else COLUMNS[1:])
-            allowed = f"{one_of(COLUMNS[1:])}, feats.KEY, misc.KEY"
-            raise ValueError(f"unknown column {name!r}{hint} ({allowed})")
-        index = COLUMNS.index(column)
-        if dot and index not in (FEATS, MISC):
-            raise ValueError(f"{name!r}: column {column!r} has no keys; only feats and misc have")
-        if dot and (not key or any(sign in key for sign in "=| \t")):
-            raise ValueError(f"{name!r}: {key!r} is no key; write for instance feats.Number")
-        return cls(name, index, key)
-
-    def get(self, row: Sequence[str]) -> str:
-        """Return the value in a row of ten columns; ill-formed FEATS and doubled keys are a ValueError."""
-        column = row[self.index]
-        if not self.key or column == NO_VALUE:
-            return column
-        if self.index == FEATS and column.count("=") != column.count("|") + 1:
-            raise ValueError(f"feats {column!r} are not pairs Key=Value separated by |")
-        prefix = self.key + "="
-        if prefix not in column:
-            return NO_VALUE
-        found = [item[len(prefix) :] for item in column.split("|") if item.startswith(prefix)]
-        if len(found) > 1:
-            raise ValueError(f"key {self.key!r} stands twice in {column!r}")
-        return found[0] if found else NO_VALUE
-
-    def put(self, row: list[str], value: str) -> None:
-        """Write `value` into a row of ten columns; `_` takes a key away, FEATS stay sorted as UD wants it."""
-        spaceless = self.index in SPACELESS
-        if not value or any(sign in value for sign in ("\t\n\r " if spaceless else "\t\n\r")):
-            raise ValueError(f"{value!r} cannot stand in column {self.name!r} of CoNLL-U")
-        if not self.key:
-            row[self.index] = value
-        elif value != self.get(row):  # an unchanged column keeps its order, sorted or not
-            row[self.index] = self._with_key(row[self.index], value)
-
-    def _with_key(self, column: str, value: str) -> str:
-        if any(sign in value for sign in ("=|" if self.index == FEATS else "|")):
-            raise ValueError(f"{value!r} cannot be the value of key {self.name!r}")
-        items = [] if column == NO_VALUE else column.split("|")
-        kept = [item for item in items if item.partition("=")[0] != self.key]
-        if value != NO_VALUE:
-            kept.append(f"{self.key}={value}")
-        if self.index == FEATS:
-            kept.sort(key=lambda item: item.partition("=")[0].lower())
-        return "|".join(kept) or NO_VALUE
-
-    def is_missing(self, value: str, form: str) -> bool:
-        """Tell whether `_` means that an annotation is lacking.
-
-        In FEATS and MISC it means that there is nothing to say, in FORM and LEMMA of the word `_` itself.
-        """
-        if value != NO_VALUE or self.index in (FEATS, MISC):
-            return not value
-        return not (self.index in (FORM, LEMMA) and form == NO_VALUE)
+NEEDED = f"found {NO_VALUE!r}, but with missing: fail every word needs one"
 
 
 class ConlluReader:
-    """Reads CoNLL-U: the column `text` becomes the field `tokens`, each of `labels` a field of its name."""
+    """Reads CoNLL-U: the column `text` becomes the field `tokens`, each of `labels` a field of its name.
+
+    `missing` says what a word is that has no value where it needs one: with `ignore` a missing label is None
+    and a missing text the token `_`, with `fail` either is an error. `unicode` is the normal form in which
+    models see tokens and labels, None for that of the file. A sentence that cannot be used goes to `refuse`.
+    """
 
     suffixes: tuple[str, ...] = (".conllu", ".conllu.gz")
 
-    def __init__(self, text: str = "form", labels: Sequence[str] = ("upos",)) -> None:
+    def __init__(
+        self,
+        text: str = "form",
+        labels: Sequence[str] = ("upos",),
+        *,
+        missing: Missing = "ignore",
+        unicode: UnicodeForm | None = "NFC",
+        refuse: Callable[[DataError], None] | None = None,
+    ) -> None:
         self.text = Source.named(text)
         self.labels = tuple(Source.named(label) for label in labels)
+        self.missing = missing
+        self.unicode = unicode
+        self.refuse = refuse or ReaderContext().refuse
         self.fields: Mapping[str, FieldKind] = {
-            "tokens": "tokens",
+            TOKENS: "tokens",
             **dict.fromkeys(labels, "token_labels"),
         }
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
-        """Yield one example per sentence, in constant memory; `origin` is the sentence's text.
+        """Yield one example per sentence, in constant memory; `origin` is the sentence as the file has it.
 
-        Plain and gzipped files are told apart by content. A byte order mark and CRLF line ends are taken off.
+        Plain and gzipped files are told apart by content. DataError where there is no sentence, or no word
+        has a text.
         """
         file = file_name(path)
-        sources = {"tokens": self.text}
-        if labelled:
-            sources |= {label.name: label for label in self.labels}
-        empty = True
+        labels = self.labels if labelled else ()
+        empty = textless = True
         for sentence in sentences(byte_lines(path), file):
             empty = False
-            words = sentence.words()
-            fields = {name: sentence.values(words, source) for name, source in sources.items()}
-            yield Example(fields, sentence.at(0), sentence.text)
+            try:
+                example, some_text = self._example(sentence, labels)
+            except DataError as error:
+                self.refuse(error)
+                textless = False  # nobody knows
+                continue
+            textless = textless and not some_text
+            yield example
         if empty:
             raise DataError("no sentences", place=Place(file))
+        if textless:
+            message = f"no word has a value in the column {self.text.name!r}, which is to hold the text"
+            raise DataError(message, place=Place(file))
+
+    def normalize(self, example: Example) -> Example:
+        """Return the example as models see it: tokens and labels in the normal form of Unicode."""
+        form = self.unicode
+        if form is None:
+            return example
+        fields = {
+            name: [value and sys.intern(unicodedata.normalize(form, value)) for value in values]
+            for name, values in example.fields.items()
+        }
+        return replace(example, fields=fields)
 
     def write(self, example: Example, answers: Mapping[str, Any]) -> str:
-        """Return the sentence with the labels put into their columns, everything else as it was read."""
+        """Return the sentence with the labels put into their columns, everything else as it was read.
+
+        Where a label is None, its column stays as it is.
+        """
         lines = cast("str", example.origin).split("\n")
         words = [index for index, line in enumerate(lines) if line.partition("\t")[0].isdigit()]
         sources = [Source.named(field) for field in answers]
@@ -146,22 +111,36 @@ class ConlluReader:
             if len(answers[source.name]) != len(words):
                 raise ValueError(f"{len(answers[source.name])} labels {source.name!r} for {len(words)} words")
         for index, *values in zip(words, *answers.values(), strict=True):
-            row = lines[index].split("\t")
+            line = lines[index].removesuffix("\r")
+            row = line.split("\t")
             try:
                 for source, value in zip(sources, values, strict=True):
                     source.put(row, value)
             except ValueError as error:
                 place = Place(example.place.file, example.place.line + index)
                 raise DataError(str(error), place=place) from None
-            lines[index] = "\t".join(row)
-        return "\n".join(lines) + "\n\n"
+            lines[index] = "\t".join(row) + lines[index][len(line) :]
+        return "\n".join(lines)
+
+    def _example(self, sentence: Sentence | DataError, labels: Sequence[Source]) -> tuple[Example, bool]:
+        """Return the example of a sentence, and whether any word has a text; DataError for a faulty one."""
+        if isinstance(sentence, DataError):
+            raise sentence
+        words = sentence.words()
+        tokens = sentence.values(words, self.text, self.missing)
+        fields: dict[str, Any] = {TOKENS: [NO_VALUE if token is None else token for token in tokens]}
+        fields |= {label.name: sentence.values(words, label, self.missing) for label in labels}
+        return Example(fields, sentence.at(0), sentence.origin), tokens.count(None) < len(tokens)
 
 
 # --- from bytes to sentences ---------------------------------------------------------------------------
 
 
-def sentences(lines: Iterable[bytes], file: str) -> Iterator[Sentence]:
-    """Group lines into sentences; more empty lines than the one that closes a sentence do no harm."""
+def sentences(lines: Iterable[bytes], file: str) -> Iterator[Sentence | DataError]:
+    """Group lines into sentences, or say what is wrong with one.
+
+    More empty lines than the one that closes a sentence do no harm.
+    """
     pending: list[bytes] = []
     number = 0
     for number, line in enumerate(lines, 1):
@@ -170,17 +149,30 @@ def sentences(lines: Iterable[bytes], file: str) -> Iterator[Sentence]:
             if raw:
                 pending.append(raw)
         elif pending:
-            first = number - len(pending)
-            yield Sentence(file, first, decode(b"".join(pending), Place(file, first)))
+            yield _sentence([*pending, raw], Place(file, number - len(pending)))
             pending.clear()
     if pending:
         first = number - len(pending) + 1
-        decode(b"".join(pending[:-1]), Place(file, first))  # a file in UTF-16 lands here: say so rather
-        raise DataError(
-            f"the last sentence, starting at line {first}, is not closed by an empty line: "
-            "the file may be cut off; add an empty line if it is whole",
-            place=Place(file, number),
+        # A file in UTF-16 lands here: that comes first.
+        found = _sentence(pending[:-1], Place(file, first))
+        yield (
+            found
+            if isinstance(found, DataError)
+            else DataError(
+                f"the last sentence, starting at line {first}, is not closed by an empty line: "
+                "the file may be cut off; add an empty line if it is whole",
+                place=Place(file, number),
+            )
         )
+
+
+def _sentence(lines: Sequence[bytes], place: Place) -> Sentence | DataError:
+    block = b"".join(lines)
+    try:
+        text = decode(block, place)
+    except DataError as error:
+        return error
+    return Sentence(place.file, place.line, text.removesuffix("\n"), block.decode())
 
 
 # --- from a sentence to words --------------------------------------------------------------------------
@@ -196,11 +188,15 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """The text of one sentence, whose first line is line `first` of the file."""
+    """The text of one sentence, whose first line is line `first` of the file.
+
+    `text` has no line end but LF, and none at its end; `origin` has what the file has.
+    """
 
     file: str
     first: int
     text: str
+    origin: str
 
     def at(self, line: int) -> Place:
         """Return the place of a line of the sentence, counted from 0."""
@@ -233,26 +229,22 @@ class Sentence:
             self.fail(between.line, f"{written} reaches beyond the last word, {len(words)}")
         return words
 
-    def values(self, words: Sequence[Word], source: Source) -> list[str]:
-        """Return one value for each word; a missing one is an error."""
-        values = []
+    def values(self, words: Sequence[Word], source: Source, missing: Missing) -> list[str | None]:
+        """Return one value for each word, None for a missing one, which may be an error."""
+        values: list[str | None] = []
         for word in words:
             try:
                 value = source.get(word.row)
             except ValueError as error:
                 self.fail(word.line, str(error))
-            if value == NO_VALUE or not value:
-                self._check_missing(word, source, value)
-            # One string for all uses of a word or label keeps a corpus in memory small.
-            values.append(sys.intern(value))
+            if value == NO_VALUE and source.is_missing(value, word.row[FORM]):
+                if missing == "fail":
+                    self.fail(word.line, f"missing {source.name} of {word.row[FORM]!r}: {NEEDED}")
+                values.append(None)
+            else:
+                # One string for all uses of a word or label keeps a corpus in memory small.
+                values.append(sys.intern(value))
         return values
-
-    def _check_missing(self, word: Word, source: Source, value: str) -> None:
-        if source.is_missing(value, word.row[FORM]):
-            message = (
-                f"missing {source.name} of {word.row[FORM]!r}: found {value!r}, but every word needs one"
-            )
-            self.fail(word.line, message)
 
 
 def line_problem(line: str, row: Sequence[str]) -> str:
@@ -263,6 +255,7 @@ def line_problem(line: str, row: Sequence[str]) -> str:
         return "a line of blanks does not end a sentence; the line between two sentences must be empty"
     if len(row) != len(COLUMNS):
         hint = "; the line seems to be separated by spaces" if len(row) == 1 and len(line.split()) > 1 else ""
+        hint += "; there is a CR in it, which ends no line without LF" if "\r" in line else ""
         return f"expected {len(COLUMNS)} columns separated by tabs, found {len(row)}{hint}"
     if not row[FORM]:
         return "empty form; a word without characters cannot be read"

@@ -18,11 +18,11 @@ names hold other sequences, and a run's fingerprints of its files hold as for an
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqlab.api import DataError, Example, FieldKind, Place
+from seqlab.api import DataError, Example, FieldKind, Place, ReaderContext
 from seqlab.builtin.readers.lines import byte_lines, decode, file_name
 
 __all__ = ["BLANK", "FIELD", "SIGNAL", "CopyMemoryReader"]
@@ -39,18 +39,27 @@ COMMENT = "#"
 class CopyMemoryReader:
     """Makes sequences of `2 * length + lag` rows with the fields `tokens` and `copy`.
 
-    The symbols are named `a0`, `a1` and so on, as many as `symbols` says. DataError where a line is neither
-    of the two kinds, or the file holds no sequence.
+    The symbols are named `a0`, `a1` and so on, as many as `symbols` says. A line that is neither of the two
+    kinds goes to `refuse`; DataError where the file holds no sequence.
     """
 
     suffixes: tuple[str, ...] = (".copy",)
     fields: Mapping[str, FieldKind] = {"tokens": "tokens", FIELD: "token_labels"}
 
-    def __init__(self, symbols: int, length: int, lag: int, *, seed: int = 1) -> None:
+    def __init__(
+        self,
+        symbols: int,
+        length: int,
+        lag: int,
+        *,
+        seed: int = 1,
+        refuse: Callable[[DataError], None] | None = None,
+    ) -> None:
         self.symbols = tuple(f"a{number}" for number in range(symbols))
         self.length = length
         self.lag = lag
         self.seed = seed
+        self.refuse = refuse or ReaderContext().refuse
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield the sequences of a file's lines, in constant memory; comments (`# ...`) are passed over."""
@@ -58,12 +67,15 @@ class CopyMemoryReader:
         empty = True
         for number, raw in enumerate(byte_lines(path), 1):
             place = Place(file, number)
-            words = decode(raw, place).split()
-            if not words or words[0].startswith(COMMENT):
-                continue
-            for remembered in self._sequences(words, place):
+            try:
+                remembered = self._sequences(raw, place)
+            except DataError as error:
                 empty = False
-                yield self._example(remembered, place, labelled=labelled)
+                self.refuse(error)
+                continue
+            for each in remembered:
+                empty = False
+                yield self._example(each, place, labelled=labelled)
         if empty:
             raise DataError("no sequences", place=Place(file))
 
@@ -75,17 +87,19 @@ class CopyMemoryReader:
             raise DataError(message, place=example.place)
         return " ".join(remembered) + "\n"
 
-    def _sequences(self, words: Sequence[str], place: Place) -> Iterator[Sequence[str]]:
+    def _sequences(self, raw: bytes, place: Place) -> Iterable[Sequence[str]]:
+        """Return the symbols to remember of each sequence that a line stands for."""
+        words = decode(raw, place).split()
+        if not words or words[0].startswith(COMMENT):
+            return ()
         if words[0] != GENERATE:
-            yield self._checked(words, place)
-            return
+            return (self._checked(words, place),)
         if len(words) != 3 or not (words[2].isascii() and words[2].isdigit()) or not int(words[2]):
             message = f"expected '{GENERATE} NAME COUNT' with a count of at least 1, got {' '.join(words)!r}"
             raise DataError(message, place=place)
         # A text as seed gives the same numbers in every version of Python.
         generator = random.Random(f"{self.seed} {words[1]}")
-        for _ in range(int(words[2])):
-            yield generator.choices(self.symbols, k=self.length)
+        return (generator.choices(self.symbols, k=self.length) for _ in range(int(words[2])))
 
     def _checked(self, words: Sequence[str], place: Place) -> Sequence[str]:
         for word in words:

@@ -23,6 +23,11 @@ GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 24
 """Bytes of the longest line: gzip packs a line of gigabytes into a thousandth of them."""
 
+CR_ALONE = (
+    "no line ends in LF: the line ends are CR alone, as in files of old Macintosh computers; convert them,"
+    " say with: tr '\\r' '\\n' < OLD > NEW"
+)
+
 SOUND = (
     "this is sound ({kind}), but lines of text are read here; to transcribe it, name its file:"
     " seqlab predict MODEL FILE, without --from, of a model that reads sound"
@@ -42,7 +47,7 @@ def file_name(path: Path) -> str:
 def byte_lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file, or of standard input where `path` is `-`; gzip is told by its content.
 
-    DataError where it cannot be read, or is a folder or sound.
+    DataError where it cannot be read, or is a folder or sound, or its lines end in CR alone.
     """
     place = Place(file_name(path))
     try:
@@ -64,10 +69,12 @@ def byte_lines(path: Path) -> Iterator[bytes]:
 
 
 def bounded(stream: io.BufferedReader, place: Place) -> Iterator[bytes]:
-    """Yield the lines of a stream; DataError for one that would fill the memory."""
+    """Yield the lines of a stream; DataError for one that would fill the memory, and for CR line ends."""
     number = 0
     while line := stream.readline(LONGEST_LINE + 1):
         number += 1
+        if number == 1 and b"\r" in line and not line.endswith(b"\n") and b"\0" not in line:  # no UTF-16
+            raise DataError(CR_ALONE, place=place)
         if len(line) > LONGEST_LINE:
             message = f"the line is longer than {LONGEST_LINE >> 20} MiB; no text or table has such lines"
             raise DataError(message, place=Place(place.file, number))

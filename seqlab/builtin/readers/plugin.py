@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -26,18 +26,22 @@ class ConlluConfig(Config):
     """Column that holds the tokens."""
     label: Annotated[str | LabelNames, Field(validate_default=True)] = "upos"
     """Column that holds the labels, or a list of them; each becomes a field of its name."""
+    missing: Literal["ignore", "fail"] = "ignore"
+    """Where a word lacks its label (`_`): `ignore` keeps it out of loss and figures, `fail` is an error."""
+    unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
+    """Normal form of Unicode that tokens and labels are brought to; null leaves them as they are."""
 
     @field_validator("text")
     @classmethod
     def _text_is_a_column(cls, text: str) -> str:
-        from seqlab.builtin.readers.conllu import Source
+        from seqlab.builtin.readers.conllu_columns import Source
 
         return Source.named(text).name
 
     @field_validator("label")
     @classmethod
     def _labels_are_columns(cls, label: str | tuple[str, ...], info: ValidationInfo) -> str | tuple[str, ...]:
-        from seqlab.builtin.readers.conllu import Source
+        from seqlab.builtin.readers.conllu_columns import Source
 
         names = label_names(label)
         for position, name in enumerate(names):
@@ -75,14 +79,22 @@ def build_conllu(config: ConlluConfig, context: ReaderContext) -> ConlluReader:
     """Make the reader of the configured columns."""
     from seqlab.builtin.readers.conllu import ConlluReader
 
-    return ConlluReader(text=config.text, labels=label_names(config.label))
+    return ConlluReader(
+        text=config.text,
+        labels=label_names(config.label),
+        missing=config.missing,
+        unicode=config.unicode,
+        refuse=context.refuse,
+    )
 
 
 def build_copy_memory(config: CopyMemoryConfig, context: ReaderContext) -> CopyMemoryReader:
     """Make the reader of the configured task."""
     from seqlab.builtin.readers.copy_memory import CopyMemoryReader
 
-    return CopyMemoryReader(config.symbols, config.length, config.lag, seed=config.seed)
+    return CopyMemoryReader(
+        config.symbols, config.length, config.lag, seed=config.seed, refuse=context.refuse
+    )
 
 
 @hookimpl
@@ -94,11 +106,13 @@ def seqlab_register_readers() -> Iterable[Component[Any]]:
             config=ConlluConfig,
             build=build_conllu,
             summary="Treebanks of Universal Dependencies: CoNLL-U files, also gzipped",
+            skips=True,
         ),
         Component(
             name="copy_memory",
             config=CopyMemoryConfig,
             build=build_copy_memory,
             summary="The copy-memory task, generated: symbols to be said again after a long lag",
+            skips=True,
         ),
     )

@@ -268,6 +268,6 @@ def seqlab_recipe_checked(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]
 def seqlab_register_readers() -> Iterable[Component[Any]]:
     """Register the readers of speech."""
     return tuple(
-        Component(name=name, config=config, build=build, summary=summary)
+        Component(name=name, config=config, build=build, summary=summary, skips=True)
         for name, config, build, summary in TABLE
     )

@@ -173,3 +173,16 @@ def test_a_class_weight_for_a_label_that_is_none_is_refused() -> None:
     made = blank(class_weights={"NOUM": 2.0})
     with pytest.raises(SeqlabError, match=f"^{re.escape(message)}$"):
         made.fit([["NOUN", "VERB"]])
+
+
+def test_missing_labels_teach_nothing_and_cost_nothing() -> None:
+    head = TaggingHead("upos", class_weights="balanced")
+    head.fit([["A", None, "B"], [None]])
+    assert head.labels == ["A", "B"]
+    assert head.encode([["B", None, "new"]]).values.tolist() == [1, -1, -1]
+    with pytest.raises(SeqlabError) as caught:
+        head.fit([[None], [None, None]])
+    assert str(caught.value) == (
+        "head tagging: no token of the training split has a label 'upos': nothing to learn; is the field the"
+        " right one?"
+    )

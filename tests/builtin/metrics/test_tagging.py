@@ -197,6 +197,22 @@ def test_nothing_counted_gives_no_figure(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
+def test_a_missing_label_counts_as_if_its_token_were_not_there(name: str) -> None:
+    found = []
+    for words, gold, predicted in (
+        (("a", "b", "c", "d"), ["A", None, "B", None], ["A", "B", "A", "C"]),
+        (("a", "c"), ["A", "B"], ["A", "A"]),
+    ):
+        made = metric(name)
+        made.fit([example("a")])
+        made.update(example(*words), gold, predicted)
+        made.update(example("x"), [None], ["A"]) if len(words) == 4 else None
+        totals = getattr(made, "listing")().splitlines()  # noqa: B009 - not in the protocol
+        found.append((made.compute(), [line for line in totals if " of " in line and " labels " in line]))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", COMPONENTS)
 def test_labels_of_unequal_number_are_refused(name: str) -> None:
     made = metric(name)
     made.fit([])

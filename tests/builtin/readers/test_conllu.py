@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from seqlab.api import DataError, Example, Place
 from seqlab.builtin.readers.conllu import ConlluReader
+from seqlab.builtin.readers.transcripts import UnicodeForm
 
 SENTENCE = """\
 # sent_id = 1
@@ -167,7 +168,7 @@ def sentence_texts(draw: st.DrawFn) -> str:
     crlf=st.booleans(),
     zipped=st.booleans(),
 )
-def test_reading_and_writing_gives_back_every_byte(
+def test_reading_and_writing_gives_back_every_byte_but_the_byte_order_mark(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], bom: bool, crlf: bool, zipped: bool
 ) -> None:
     text = "".join(texts)
@@ -175,7 +176,8 @@ def test_reading_and_writing_gives_back_every_byte(
     path = saved(tmp_path_factory.getbasetemp(), gzip.compress(content) if zipped else content, "any")
     reader = ConlluReader(labels=("upos", "feats.Number"))
     examples = list(reader.read(path))
-    assert "".join(reader.write(example, labels_of(example)) for example in examples) == text
+    written = "".join(reader.write(example, labels_of(example)) for example in examples)
+    assert written.encode() == content.removeprefix(b"\xef\xbb\xbf")
     line = 1
     for example, sentence in zip(examples, texts, strict=True):
         assert example.place.line == line
@@ -267,11 +269,6 @@ ERRORS = {
         3,
         "space in column 'upos': 'NO UN'; only form, lemma and misc may hold one",
     ),
-    "missing label": (
-        word(1) + word(2, form="cat", upos="_") + "\n",
-        4,
-        "missing upos of 'cat': found '_', but every word needs one",
-    ),
     "gap": (sentence(1, 3), 4, "id 3 where 2 is expected" + STEP),
     "repeated id": (sentence(1, 1), 4, "id 1 where 2 is expected" + STEP),
     "no empty line between": (sentence(1, 2, 1), 5, "id 1 where 3 is expected" + STEP),
@@ -309,10 +306,13 @@ def test_damaged_files(tmp_path: Path, content: str | bytes, line: int, message:
         list(ConlluReader().read(path))
     assert str(caught.value) == f"{path}:{line}: {message}"
     assert caught.value.place == Place(str(path), line)
-    if "missing" not in message:
-        with pytest.raises(DataError) as unlabelled:
-            list(ConlluReader().read(path, labelled=False))
-        assert str(unlabelled.value) == str(caught.value)
+    with pytest.raises(DataError) as unlabelled:
+        list(ConlluReader().read(path, labelled=False))
+    assert str(unlabelled.value) == str(caught.value)
+    refused: list[DataError] = []
+    kept = list(ConlluReader(refuse=refused.append).read(path))
+    assert [str(error) for error in refused][:1] == [str(caught.value)]
+    assert kept[0].fields["tokens"] == ["A"], "the sentences around it are read"
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,6 @@ def test_damaged_files(tmp_path: Path, content: str | bytes, line: int, message:
         ("Number:Sing", "feats 'Number:Sing' are not pairs Key=Value separated by |"),
         ("Case=Nom|Number", "feats 'Case=Nom|Number' are not pairs Key=Value separated by |"),
         ("Number=Plur|Number=Sing", "key 'Number' stands twice in 'Number=Plur|Number=Sing'"),
-        ("Number=", "missing feats.Number of 'dog': found '', but every word needs one"),
     ],
 )
 def test_damaged_feats(tmp_path: Path, feats_column: str, message: str) -> None:
@@ -331,10 +330,91 @@ def test_damaged_feats(tmp_path: Path, feats_column: str, message: str) -> None:
     assert str(caught.value) == f"{path}:1: {message}"
 
 
-def test_missing_text_is_an_error_without_labels_too(tmp_path: Path) -> None:
-    path = saved(tmp_path, word(1) + "\n")
-    with pytest.raises(DataError, match=r":1: missing lemma of 'dog': found '_', but every word needs one$"):
-        list(ConlluReader(text="lemma").read(path, labelled=False))
+# --- what a word lacks ---------------------------------------------------------------------------------
+
+GOESWITH = """\
+1\twith\twithout\tADP\tIN\t_\t3\tcase\t_\t_
+2\tout\t_\tX\t_\tTypo=\t1\tgoeswith\t_\tGloss=|Seg=o|Seg=ut
+3\tthem\tthey\tPRON\tPRP\tCase=Acc|Number=Plur\t0\troot\t_\t_
+
+"""
+
+
+def test_a_missing_label_is_none_and_written_back_as_it_was(tmp_path: Path) -> None:
+    reader = ConlluReader(labels=("lemma", "xpos", "upos"))
+    (example,) = reader.read(saved(tmp_path, GOESWITH))
+    assert example.fields["lemma"] == ["without", None, "they"]
+    assert example.fields["xpos"] == ["IN", None, "PRP"]
+    assert example.fields["upos"] == ["ADP", "X", "PRON"]
+    assert reader.write(example, labels_of(example)) == GOESWITH
+    assert "\tout\tout\tX" in reader.write(example, {"lemma": ["without", "out", "they"]})
+
+
+def test_an_empty_value_of_a_key_is_a_value_and_several_of_misc_are_one(tmp_path: Path) -> None:
+    reader = ConlluReader(labels=("feats.Typo", "misc.Gloss", "misc.Seg"))
+    (example,) = reader.read(saved(tmp_path, GOESWITH))
+    assert labels_of(example) == {
+        "feats.Typo": ["_", "", "_"],
+        "misc.Gloss": ["_", "", "_"],
+        "misc.Seg": ["_", "o|ut", "_"],
+    }
+    assert reader.write(example, labels_of(example)) == GOESWITH
+    moved = reader.write(example, {"feats.Typo": ["", "_", "Yes"], "misc.Seg": ["a|b", "_", "_"]})
+    assert moved == (
+        GOESWITH.replace("IN\t_\t3\tcase\t_\t_", "IN\tTypo=\t3\tcase\t_\tSeg=a|Seg=b")
+        .replace("\tTypo=\t1", "\t_\t1")
+        .replace("Number=Plur\t0", "Number=Plur|Typo=Yes\t0")
+        .replace("Gloss=|Seg=o|Seg=ut", "Gloss=")
+    )
+
+
+def test_missing_fail_makes_it_an_error_of_its_line(tmp_path: Path) -> None:
+    path = saved(tmp_path, GOESWITH)
+    needed = "found '_', but with missing: fail every word needs one"
+    for reader, name, labelled in (
+        (ConlluReader(labels=("lemma",), missing="fail"), "lemma", True),
+        (ConlluReader(text="xpos", missing="fail"), "xpos", False),
+    ):
+        with pytest.raises(DataError) as caught:
+            list(reader.read(path, labelled=labelled))
+        assert str(caught.value) == f"{path}:2: missing {name} of 'out': {needed}"
+
+
+def test_a_missing_text_is_an_underscore_but_not_of_every_word(tmp_path: Path) -> None:
+    reader = ConlluReader(text="xpos")
+    (example,) = reader.read(saved(tmp_path, GOESWITH), labelled=False)
+    assert example.fields["tokens"] == ["IN", "_", "PRP"]
+    path = saved(tmp_path, word(1) + "\n" + word(1) + "\n")
+    with pytest.raises(DataError) as caught:
+        list(reader.read(path, labelled=False))
+    assert str(caught.value) == (
+        f"{path}: no word has a value in the column 'xpos', which is to hold the text"
+    )
+
+
+# --- the normal form of Unicode ------------------------------------------------------------------------
+
+NFD, NFC = "cafe\u0301", "caf\u00e9"
+
+
+@pytest.mark.parametrize(("unicode", "seen"), [("NFC", NFC), ("NFD", NFD), (None, NFD), ("NFKC", NFC)])
+def test_models_see_the_normal_form_and_files_keep_their_own(
+    tmp_path: Path, unicode: UnicodeForm | None, seen: str
+) -> None:
+    content = word(1, form=NFD).replace("\t_\t_\n", f"\t_\tGloss={NFD}\n") + "\n"
+    reader = ConlluReader(labels=("misc.Gloss", "xpos"), unicode=unicode)
+    (example,) = reader.read(saved(tmp_path, content))
+    assert example.fields["tokens"] == [NFD]
+    assert reader.normalize(example).fields == {"tokens": [seen], "misc.Gloss": [seen], "xpos": [None]}
+    assert reader.write(reader.normalize(example), {"misc.Gloss": [NFD]}) == content
+
+
+@given(tokens=st.lists(st.text(min_size=1, max_size=5), max_size=4))
+def test_no_token_is_lost_or_joined_by_normalisation(tokens: list[str]) -> None:
+    for unicode in ("NFC", "NFD", "NFKC", "NFKD", None):
+        seen = ConlluReader(unicode=unicode).normalize(Example({"tokens": tokens}, Place("t")))  # type: ignore[arg-type]
+        assert len(seen.fields["tokens"]) == len(tokens)
+        assert all(seen.fields["tokens"])
 
 
 @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\n\n", gzip.compress(b"")])
@@ -349,6 +429,17 @@ def test_another_encoding_is_named_before_the_missing_empty_line(tmp_path: Path)
     path = saved(tmp_path, SENTENCE.encode("utf-16"))
     with pytest.raises(DataError, match=r"^.*:1: not UTF-8: byte 0xff at byte 1 of the line; convert"):
         list(ConlluReader().read(path))
+
+
+def test_line_ends_that_are_cr_alone_are_named(tmp_path: Path) -> None:
+    for content in (SENTENCE.replace("\n", "\r"), gzip.compress(SENTENCE.replace("\n", "\r").encode())):
+        path = saved(tmp_path, content)
+        with pytest.raises(DataError) as caught:
+            list(ConlluReader().read(path))
+        assert str(caught.value) == (
+            f"{path}: no line ends in LF: the line ends are CR alone, as in files of old Macintosh computers;"
+            " convert them, say with: tr '\\r' '\\n' < OLD > NEW"
+        )
 
 
 def test_gzip_cut_off(tmp_path: Path) -> None:
@@ -380,14 +471,35 @@ def test_unreadable_files(tmp_path: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.parametrize(
-    ("split", "sentences", "words"), [("train", 12_544, 204_577), ("dev", 2_001, 25_147)]
+    ("name", "split", "sentences", "words"),
+    [("pos_ewt", "train", 12_544, 204_577), ("pos_ewt", "dev", 2_001, 25_147)],
 )
-def test_english_ewt(split: str, sentences: int, words: int) -> None:
+def test_english_ewt(name: str, split: str, sentences: int, words: int) -> None:
+    examples = list(ConlluReader().read(treebank(name, split)))
+    assert (len(examples), sum(len(example.fields["tokens"]) for example in examples)) == (sentences, words)
+
+
+@pytest.mark.data
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+@pytest.mark.parametrize(
+    "name", ["pos_ewt", "pos_hungarian", "pos_vietnamese", "pos_tamil", "pos_french_spoken"]
+)
+def test_treebanks_are_read_and_written_back_byte_by_byte(name: str, split: str) -> None:
+    path = treebank(name, split)
+    content = path.read_bytes()
+    keys = {
+        f"feats.{item.partition('=')[0]}"
+        for line in content.decode().splitlines()
+        if line[:1].isdigit() and (feats := line.split("\t")[5]) != "_"
+        for item in feats.split("|")
+    }
+    reader = ConlluReader(labels=("upos", "xpos", "lemma", "feats", *sorted(keys)))
+    written = [reader.write(example, labels_of(example)) for example in reader.read(path)]
+    assert "".join(written).encode() == content
+
+
+def treebank(name: str, split: str) -> Path:
     if "SEQLAB_DATA" not in os.environ:
         pytest.skip("SEQLAB_DATA is not set")
-    path = Path(os.environ["SEQLAB_DATA"]) / "pos_ewt" / f"{split}.conllu"
-    reader = ConlluReader(labels=("upos", "feats.Number"))
-    examples = list(reader.read(path))
-    assert (len(examples), sum(len(example.fields["tokens"]) for example in examples)) == (sentences, words)
-    written = "".join(reader.write(example, labels_of(example)) for example in examples)
-    assert written == path.read_text(encoding="utf-8")
+    return Path(os.environ["SEQLAB_DATA"]) / name / f"{split}.conllu"
