@@ -87,11 +87,11 @@ def told_of_waits(tell: Callable[[], None]) -> Iterator[None]:
 
 
 class _Arriving(io.RawIOBase):
-    """A file descriptor to read from, lent; `tell` is called before each wait."""
+    """A file descriptor to read from, lent; `before_wait` is called before each wait."""
 
-    def __init__(self, descriptor: int, tell: Callable[[], None]) -> None:
+    def __init__(self, descriptor: int, before_wait: Callable[[], None]) -> None:
         self.descriptor = descriptor
-        self.tell = tell
+        self.before_wait = before_wait
         self.failure: Exception | None = None
 
     def readable(self) -> bool:
@@ -106,7 +106,7 @@ class _Arriving(io.RawIOBase):
         """Read what there is, having told that it is waited for where there is nothing."""
         if not self.failure and not select.select([self.descriptor], [], [], PATIENCE)[0]:
             try:
-                self.tell()
+                self.before_wait()
             except Exception as error:
                 # Readers would take an OSError for one of their own: their file could not be read.
                 self.failure = error
