@@ -179,7 +179,7 @@ class Assembly:
         for example in examples:
             for target in self.heads:
                 value = example.fields[target]
-                counts[target] += sum(each is None for each in value) if isinstance(value, list) else 0
+                counts[target] += sum(each is None for each in value)
         return dict(+counts)
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:

@@ -91,7 +91,7 @@ def check_value(
 ) -> None:
     """Refuse a field's value that is not of its kind."""
     value = values[name]
-    if reason := value_fault(value, kind):
+    if reason := value_fault(value, kind, lacking=True):
         raise ContractError(f"yielded in the field {name!r} {reason}")
     count = _tokens(values, kinds)
     if kind == "token_labels" and count is not None and len(value) != count:
@@ -110,8 +110,8 @@ def check_answer(
     return answer
 
 
-def value_fault(value: Any, kind: FieldKind) -> str:
-    """Return what is wrong with a value of this kind, empty where nothing is."""
+def value_fault(value: Any, kind: FieldKind, *, lacking: bool = False) -> str:
+    """Return what is wrong with a value of this kind, or nothing; `lacking`: labels may be None."""
     if kind == "text":
         return "" if isinstance(value, str) else f"{shown(value)} where a string is expected"
     if kind == "audio":
@@ -122,7 +122,8 @@ def value_fault(value: Any, kind: FieldKind) -> str:
         return f"{shown(value)} where a list of strings is expected"
     if set(map(type, value)) <= {str}:
         return ""
-    other = [each for each in value if not isinstance(each, str)]
+    allowed = (str, type(None)) if lacking and kind == "token_labels" else str
+    other = [each for each in value if not isinstance(each, allowed)]
     return f"a list that holds {shown(other[0])} where strings are expected" if other else ""
 
 
@@ -147,6 +148,19 @@ def check_samples(found: Any) -> Any:
 
 
 # --- what methods return ---------------------------------------------------------------------------------
+
+
+def _normal(found: Any, example: Example) -> Example:
+    """Return an example in normal form: the fields that it had, lists as long as they were."""
+    if not isinstance(found, Example):
+        raise ContractError(f"returned {shown(found)} where an Example is expected")
+    for name, value in example.fields.items():
+        if name not in found.fields:
+            raise ContractError(f"returned an Example without the field {name!r}")
+        if isinstance(value, list | tuple) and len(found.fields[name]) != len(value):
+            count = len(found.fields[name])
+            raise ContractError(f"returned {count} items in the field {name!r}, which had {len(value)}")
+    return found
 
 
 def _column(found: Any, values: Sequence[Any]) -> Column:
@@ -277,6 +291,7 @@ Check: TypeAlias = Callable[..., Any]
 """From a method's result and the facts that it was called with to the result, or a ContractError."""
 
 CHECKS: Mapping[tuple[str, str], Check] = {
+    ("reader", "normalize"): _normal,
     ("reader", "write"): _text,
     ("featurizer", "state"): _plain,
     ("featurizer", "encode"): _column,

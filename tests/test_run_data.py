@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from seqlab import Lab, RecipeError
+from seqlab import Lab, PluginError, RecipeError
+from seqlab.api import Component, Config, Example, FieldKind, Place, hookimpl
 from seqlab.run import RunOptions
 
 ACCENTS = str.maketrans({"k": "k\u0327", "l": "\u013c", "e": "\u00e9", "o": "\u00f4\u0323"})
@@ -148,3 +151,76 @@ def test_on_error_skip_leaves_out_sentences_counted_and_listed(lab: Lab, toy: Pa
     (first, second) = report["skipped_examples"]["train"]
     assert "empty form; a word without characters cannot be read" in first + second
     assert "id 7 where 2 is expected" in first + second
+
+
+class Numbers:
+    """A plugin with a reader of lines of numbers; of odd ones the parity is missing."""
+
+    def __init__(self, normalize: Callable[[Example], Any]) -> None:
+        self.normalize = normalize
+
+    @hookimpl
+    def seqlab_register_readers(self) -> list[Component[Config]]:
+        reader = self
+
+        class Reader:
+            suffixes = (".txt",)
+            fields: Mapping[str, FieldKind] = {"tokens": "tokens", "parity": "token_labels"}
+
+            def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
+                for number, line in enumerate(path.read_text().splitlines(), 1):
+                    labels = [None if int(token) % 2 else f"even{int(token) % 4}" for token in line.split()]
+                    fields = {"tokens": line.split(), **({"parity": labels} if labelled else {})}
+                    yield Example(fields, Place(str(path), number))
+
+            def write(self, example: Example, answers: Mapping[str, Any]) -> str:
+                return ""
+
+            def normalize(self, example: Example) -> Any:
+                return reader.normalize(example)
+
+        return [Component(name="numbers", config=Config, build=lambda *_: Reader(), summary="numbers")]
+
+
+def number_recipe(folder: Path) -> dict[str, Any]:
+    (folder / "numbers.txt").write_text("1 2 3 4\n5 6 8\n" * 5)
+    return {
+        "data": {"reader": {"name": "numbers"}, "train": str(folder / "numbers.txt")},
+        "features": [{"name": "one_hot"}],
+        "encoder": {"name": "lstm", "hidden_size": 4},
+        "head": {"name": "tagging"},
+        "train": {"epochs": 1},
+    }
+
+
+def test_readers_of_plugins_may_lack_labels_too(tmp_path: Path) -> None:
+    lab = Lab([Numbers(lambda example: example)], entry_points=False)
+    report = lab.run(number_recipe(tmp_path), options=options(tmp_path / "run"))
+    assert report["missing_labels"] == {"train": {"parity": 15}}
+
+
+@pytest.mark.parametrize(
+    ("normalize", "message"),
+    [
+        (lambda _: None, r"normalize.* returned None where an Example is expected"),
+        (
+            lambda example: replace(example, fields={**example.fields, "tokens": ["1"]}),
+            r"returned 1 items in the field 'tokens', which had 4",
+        ),
+        (lambda example: replace(example, fields={}), r"returned an Example without the field 'tokens'"),
+    ],
+)
+def test_a_normal_form_that_loses_something_is_a_fault_of_its_plugin(
+    normalize: Callable[[Example], Any], message: str, tmp_path: Path
+) -> None:
+    lab = Lab([Numbers(normalize)], entry_points=False)
+    with pytest.raises(PluginError, match=message):
+        lab.run(number_recipe(tmp_path), options=options(tmp_path / "run"))
+
+
+def test_on_error_skip_is_refused_of_a_reader_that_leaves_nothing_out(tmp_path: Path) -> None:
+    recipe = number_recipe(tmp_path)
+    recipe["data"]["on_error"] = "skip"
+    lab = Lab([Numbers(lambda example: example)], entry_points=False)
+    with pytest.raises(RecipeError, match=r"data.on_error: reader 'numbers' leaves out no single examples"):
+        lab.check(recipe)
