@@ -190,7 +190,8 @@ class Run:
                 raise dev.lost(monitor)
             return found
 
-        return Evaluation(judge=judge, monitor=monitor, higher_is_better=figures[monitor])
+        watched = None if monitor in untold else monitor
+        return Evaluation(judge=judge, monitor=watched, higher_is_better=figures[monitor])
 
     def _warn_of_unknown(self, untold: Sequence[str], monitor: str) -> None:
         """Say that no label of the dev split is known to training, and what follows from it."""

@@ -49,12 +49,12 @@ class Cancelled(SeqlabError):  # noqa: N818 - nothing went wrong
 class Evaluation:
     """How the dev split is judged: a function of the model in evaluation mode, and the figure to watch.
 
-    It picks the best weights; between equal ones decides the lower `loss`, where `judge` tells one. Where it
-    does not tell the figure, nothing is the best, and early stopping and the plateau schedule wait.
+    It picks the best weights; between equal ones decides the lower `loss`, where `judge` tells one. Where
+    nothing is to be watched, None, the last weights are kept; early stopping and the plateau schedule wait.
     """
 
     judge: Callable[[SequenceModel], Mapping[str, float]]
-    monitor: str
+    monitor: str | None
     higher_is_better: bool = True
 
 
@@ -232,23 +232,25 @@ class Trainer:
         model = self.evaluated_model
         model.eval()
         self.metrics = evaluation.judge(model)
-        if evaluation.monitor not in self.metrics:
-            message = f"the evaluation gave no {evaluation.monitor!r}, which training goes by"
-            raise SeqlabError(f"{message}; {one_of(self.metrics)}")
         self.progress.evaluated_epoch = self.progress.epoch
-        value = self.metrics.get(evaluation.monitor)
-        self.improved = False
-        if value is not None:
-            self._keep_best(evaluation)
-            self._heed_patience(value, higher_is_better=evaluation.higher_is_better)
-            if isinstance(self.schedule, ReduceLROnPlateau):
-                self.schedule.step(value)
+        if evaluation.monitor is not None:
+            self._heed(evaluation.monitor, higher_is_better=evaluation.higher_is_better)
         self._tell("evaluated", self.metrics)
 
-    def _keep_best(self, evaluation: Evaluation) -> None:
+    def _heed(self, monitor: str, *, higher_is_better: bool) -> None:
+        """Let best weights, early stopping and learning rate follow the monitored figure."""
+        if monitor not in self.metrics:
+            message = f"the evaluation gave no {monitor!r}, which training goes by"
+            raise SeqlabError(f"{message}; {one_of(self.metrics)}")
+        value = self.metrics[monitor]
+        self._keep_best(monitor, better=higher_is_better)
+        self._heed_patience(value, higher_is_better=higher_is_better)
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(value)
+
+    def _keep_best(self, monitor: str, *, better: bool) -> None:
         """Remember the weights where they are better than all that were judged before."""
-        progress, monitor = self.progress, evaluation.monitor
-        better = evaluation.higher_is_better
+        progress = self.progress
         self.improved = is_best(self.metrics, progress, monitor=monitor, higher_is_better=better)
         if self.improved:
             progress.best_value, progress.best_loss = self.metrics[monitor], self.metrics.get(LOSS)

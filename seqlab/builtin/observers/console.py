@@ -76,7 +76,7 @@ class Console(Observer):
         if job.evaluation and dev:
             monitor = job.evaluation.monitor
             names = dict.fromkeys(("loss", monitor))
-            shown += [f"dev {name} {dev[name]:.4f}" for name in names if name in dev]
+            shown += [f"dev {name} {dev[name]:.4f}" for name in names if name and name in dev]
             shown += ["best so far"] if trainer.improved else []
         shown.append(f"{record['tokens_per_second']:,.0f} tokens/s")
         shown += [f"{record['skipped']} steps skipped"] if record["skipped"] else []
