@@ -319,3 +319,27 @@ def test_an_interrupted_process_leaves_a_part_that_is_gone_on_with(
     assert (Path(out.strip()) / "a.bin").read_bytes() == BODY
     assert server.asked[1][1].startswith("bytes=")
     assert names(cache) == {"tiny/a.bin"}
+
+
+def test_of_an_unchecked_archive_only_what_has_a_checksum_is_kept(
+    server: DataServer, cache: Path, entry: Entry, caplog: pytest.LogCaptureFixture
+) -> None:
+    contents = {"train.jsonl": b'{"audio": "wav/a.wav"}\n', "wav/a.wav": b"sound", "known": b"1"}
+    contents |= {"other": b"2", "unlisted": b"3", "wav/more": b"4"}
+    sums = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    tiny = entry(
+        {"a.tar.gz": (server.serve("/a", packed(contents)), None)},
+        prepare=unpacked,
+        splits={"train": "train.jsonl"},
+        manifest_key="audio",
+        files={"train.jsonl": sums["train.jsonl"]},
+        extras={"known": sums["known"], "other": sums["known"], "absent": sums["known"]},
+    )
+    folder = get_dataset(tiny)
+    kept = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert kept == {"train.jsonl", "wav/a.wav", "known"}
+    assert caplog.messages == [
+        f"data set 'tiny': other is left out: its sha256 is {sums['other']}, expected {sums['known']}",
+        "data set 'tiny': unlisted is left out: the catalogue has no checksum of it",
+        "data set 'tiny': wav/more is left out: the catalogue has no checksum of it",
+    ]
