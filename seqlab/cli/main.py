@@ -127,11 +127,18 @@ def seqlab() -> None:
 
 
 class Telling(logging.Handler):
-    """Prints what is logged to standard error."""
+    """Prints what is logged to standard error, equal lines once: what is built anew says the same anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a record."""
-        tell(self.format(record))
+        """Print a record that says something new."""
+        line = self.format(record)
+        if line not in self.told:
+            self.told.add(line)
+            tell(line)
 
 
 @contextmanager

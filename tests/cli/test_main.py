@@ -16,7 +16,7 @@ from seqlab.cli.main import COMMANDS, main
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 
 COMMAND_PLUGIN = """
-    import os, signal, click
+    import logging, os, signal, click
     from seqlab.api import DataError, Place, Problem, RecipeError, hookimpl
 
     @click.command({name!r})
@@ -31,6 +31,9 @@ COMMAND_PLUGIN = """
             raise LookupError("a mistake")
         if deed == "interrupt":
             os.kill(os.getpid(), signal.SIGINT)
+        if deed == "warn":
+            for warning in ("one", "two", "one"):
+                logging.getLogger("seqlab.deeds").warning(warning)
         if deed == "pipe":
             for _ in range(100_000):
                 click.echo("line")
@@ -100,6 +103,12 @@ def test_errors_are_printed_and_become_exit_codes(
 def test_a_programming_mistake_keeps_its_traceback(deeds: str) -> None:
     with pytest.raises(LookupError, match="a mistake"):
         main(["--plugin", deeds, "deed", "bug"])
+
+
+def test_a_command_says_the_same_warning_once(deeds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        assert main(["--plugin", deeds, "deed", "warn"]) == 0
+        assert capsys.readouterr().err == "warning: one\nwarning: two\n"
 
 
 def test_usage_errors_exit_with_two_and_the_nearest_name(capsys: pytest.CaptureFixture[str]) -> None:
