@@ -8,23 +8,25 @@
     recognizer = seqlab.open("runs/asr/model")
     recognizer("sound.wav").text
 
-Importing seqlab loads neither torch nor numpy.
+Importing seqlab loads nothing else: each name below loads what it needs on first use, and none loads torch or
+numpy before something is computed.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, RecipeError, SeqlabError
-from seqlab.lab import Lab
-from seqlab.plugin import Component, hookimpl
-from seqlab.recipe import Recipe
-from seqlab.settings import Precision
+TYPE_CHECKING = False
+"""As typing's, without an import: `python -m seqlab` comes here while the current folder is on the path."""
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, RecipeError, SeqlabError
+    from seqlab.lab import Lab
+    from seqlab.plugin import Component, hookimpl
     from seqlab.predict.predictor import Predictor
     from seqlab.predict.recognizer import Recognizer
+    from seqlab.recipe import Recipe
+    from seqlab.settings import Precision
 
 __all__ = [
     "Component",
@@ -41,7 +43,32 @@ __all__ = [
     "open",
 ]
 
+HOMES = {
+    "Component": "seqlab.plugin",
+    "Lab": "seqlab.lab",
+    "Recipe": "seqlab.recipe",
+    "hookimpl": "seqlab.plugin",
+}
+"""Where a name is defined; those that are not here are errors."""
+
 
 def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor | Recognizer:
     """Open a model package with the installed plugins; see `Lab.open`."""
+    from seqlab.lab import Lab
+
     return Lab().open(path, device=device, precision=precision)
+
+
+if not TYPE_CHECKING:  # to a type checker, any name would exist
+
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(HOMES.get(name, "seqlab.errors")), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,12 @@
 """The command `seqlab`, in a process of its own: `python -m seqlab` and the script that is installed."""
 
-import os
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` puts the current folder first: a click.py there would be imported, unlike by the script.
+    del sys.path[0]
+
+import os
 
 from seqlab.cli.main import main
 

@@ -5,9 +5,13 @@ They stand below the recipe and the engine so that both read one definition; not
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from threading import Lock
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, field_validator
+from pydantic_core import CoreSchema
+
+from seqlab.fielddocs import field_docs
 
 __all__ = [
     "SGD",
@@ -24,15 +28,52 @@ __all__ = [
     "Precision",
     "ScheduleSettings",
     "TrainSettings",
+    "built",
+    "documentation",
 ]
 
 
-class Config(BaseModel):
-    """Base of all settings: frozen, strictly typed, unknown keys refused, field docstrings kept as help."""
+BUILDING = Lock()
+"""Held while a settings class is built: pydantic's building on first use is no matter for two threads."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+
+class Config(BaseModel):
+    """Base of all settings: frozen, strictly typed, unknown keys refused, field docstrings are the help.
+
+    What checks the values is built on first use: a command uses few of the many classes that it knows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Put the documentation of the fields into the JSON Schema."""
+        described = handler(schema)
+        properties = handler.resolve_ref_schema(described).get("properties", {})
+        for name, text in documentation(cls).items():
+            key = cls.model_fields[name].alias or name
+            if text and key in properties:
+                properties[key].setdefault("description", text)
+        return described
+
+
+C = TypeVar("C", bound=Config)
+
+
+def built(config: type[C]) -> type[C]:
+    """Return a class of settings ready to check values in any thread; raises what pydantic has against it."""
+    with BUILDING:
+        config.model_rebuild()
+    return config
+
+
+def documentation(config: type[Config]) -> dict[str, str]:
+    """Return what is said of each field: its description, or else the string below it."""
+    classes = [each for each in reversed(config.__mro__) if issubclass(each, Config)]
+    found = {name: text for each in classes for name, text in field_docs(each).items()}
+    return {name: field.description or found.get(name, "") for name, field in config.model_fields.items()}
 
 
 class SGD(Config):
