@@ -20,7 +20,7 @@ from seqlab.plugin import Plugins, Registry, blaming, disabled_from
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.plugin.kinds import Located
 from seqlab.recipe import Recipe, Surroundings, load_recipe, paths_as_written
-from seqlab.settings import Precision
+from seqlab.settings import Precision, schedule_fault
 
 if TYPE_CHECKING:
     from seqlab.datasets.fetching import Progress
@@ -92,6 +92,8 @@ class Lab:
             raise TypeError(f"a recipe is a path or a mapping, not {type(source).__name__}")
         recipe = self._load(source, several("overrides", overrides))
         self._let_plugins_check(recipe)
+        if fault := schedule_fault(recipe.train):
+            logging.getLogger(__name__).warning("%s", recipe.problem("train.schedule", fault))
         return recipe
 
     def run(

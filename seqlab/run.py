@@ -22,9 +22,11 @@ from seqlab.engine.seeding import derived_seed, seeded
 from seqlab.overlap import fingerprint, repeated
 from seqlab.package import save_package
 from seqlab.plugin import Plugins
+from seqlab.predict.lengths import LENGTHS, lengths_seen
 from seqlab.predict.scoring import BATCH, Scorer, overall
 from seqlab.recipe import Recipe
 from seqlab.runfolder import RunFolder, default_folder
+from seqlab.settings import schedule_fault
 from seqlab.suggest import did_you_mean, one_of
 
 __all__ = ["Run", "RunOptions"]
@@ -66,6 +68,7 @@ class Run:
         self.short_of_states: dict[str, list[str]] = {}
         self.missing: dict[str, dict[str, int]] = {}
         self.also_in_train: dict[str, int] = {}
+        self.lengths: dict[str, dict[str, Any]] = {}
 
     def execute(self) -> dict[str, Any]:
         """Run and report; plugins see the start and, whatever happens, the end."""
@@ -121,6 +124,7 @@ class Run:
         with seeded(derived_seed(self.recipe.train.seed, "weights")):
             model = assembly.model().to(self.device)
         examples, data = assembly.with_room(model, examples, data)
+        self.lengths = lengths_seen(examples, [featurizer.field for featurizer in assembly.featurizers])
         scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}
         self._look_at(assembly, examples, scorers)
         self.short_of_states = {name: scorer.short_of_states(model) for name, scorer in scorers.items()}
@@ -167,9 +171,15 @@ class Run:
 
     def _trainer(self, model: SequenceModel, job: TrainingJob) -> Trainer:
         try:
-            return Trainer(model, job)
+            trainer = Trainer(model, job)
         except ValueError as error:
             raise RecipeError([self.recipe.problem("train", str(error))]) from error
+        if fault := schedule_fault(job.settings, trainer.total_steps):
+            notice = str(self.recipe.problem("train.schedule", fault))
+            self.notices += (notice,)
+            if not schedule_fault(job.settings):  # or the check of the recipe has said so
+                logging.getLogger(__name__).warning(notice)
+        return trainer
 
     def _evaluation(self, dev: Scorer) -> Evaluation:
         figures = dev.figures()
@@ -220,6 +230,7 @@ class Run:
         """Judge the best weights, write the package and then the report."""
         metrics = {name: scorer(trainer.model) for name, scorer in scorers.items()}
         facts = self.folder.facts() | {"metrics": metrics, "components": self._components(assembly)}
+        facts[LENGTHS] = self.lengths
         save_package(self.folder.model, assembly, trainer.model, facts)
         progress = trainer.progress
         report = {

@@ -5,13 +5,10 @@ They stand below the recipe and the engine so that both read one definition; not
 
 from __future__ import annotations
 
-from threading import Lock
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, field_validator
-from pydantic_core import CoreSchema
-
-from seqlab.fielddocs import field_docs
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 __all__ = [
     "SGD",
@@ -28,52 +25,48 @@ __all__ = [
     "Precision",
     "ScheduleSettings",
     "TrainSettings",
-    "built",
-    "documentation",
+    "schedule_fault",
 ]
 
 
-BUILDING = Lock()
-"""Held while a settings class is built: pydantic's building on first use is no matter for two threads."""
+SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
+"""What torch and numpy hold integers in has 64 bits."""
+
+SHOWN_BITS = 128
+"""Longer integers are not written out in messages."""
 
 
 class Config(BaseModel):
-    """Base of all settings: frozen, strictly typed, unknown keys refused, field docstrings are the help.
+    """Base of all settings: frozen, strictly typed, unknown keys refused, field docstrings kept as help.
 
-    What checks the values is built on first use: a command uses few of the many classes that it knows.
+    Integers, those in lists and mappings too, have 64 bits; none is below -2**63 or above 2**63 - 1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
+    @field_validator("*")
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        """Put the documentation of the fields into the JSON Schema."""
-        described = handler(schema)
-        properties = handler.resolve_ref_schema(described).get("properties", {})
-        for name, text in documentation(cls).items():
-            key = cls.model_fields[name].alias or name
-            if text and key in properties:
-                properties[key].setdefault("description", text)
-        return described
+    def has_64_bits(cls, value: Any) -> Any:
+        """Refuse integers that torch and numpy have no room for."""
+        if (wrong := _too_large(value)) is not None:
+            bound = f"at most {LARGEST_INTEGER}" if wrong > 0 else f"at least {SMALLEST_INTEGER}"
+            # Python refuses to write thousands of digits.
+            shown = wrong if wrong.bit_length() <= SHOWN_BITS else f"an integer of {wrong.bit_length()} bits"
+            raise ValueError(f"must be {bound}, got {shown}")
+        return value
 
 
-C = TypeVar("C", bound=Config)
-
-
-def built(config: type[C]) -> type[C]:
-    """Return a class of settings ready to check values in any thread; raises what pydantic has against it."""
-    with BUILDING:
-        config.model_rebuild()
-    return config
-
-
-def documentation(config: type[Config]) -> dict[str, str]:
-    """Return what is said of each field: its description, or else the string below it."""
-    classes = [each for each in reversed(config.__mro__) if issubclass(each, Config)]
-    found = {name: text for each in classes for name, text in field_docs(each).items()}
-    return {name: field.description or found.get(name, "") for name, field in config.model_fields.items()}
+def _too_large(value: Any) -> int | None:
+    """Return an integer of more than 64 bits in a value, if there is one."""
+    if isinstance(value, int):
+        return None if SMALLEST_INTEGER <= value <= LARGEST_INTEGER else value
+    if isinstance(value, Mapping):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        return next((wrong for each in value if (wrong := _too_large(each)) is not None), None)
+    return None
 
 
 class SGD(Config):
@@ -243,3 +236,30 @@ class TrainSettings(Config):
     """
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch; never when null."""
+
+
+def schedule_fault(train: TrainSettings, total_steps: int | None = None) -> str:
+    """Say why the schedule cannot do what it is for in so many optimizer steps; empty where it can.
+
+    Without their number, which follows from the data, it is what the settings alone show.
+    """
+    schedule = train.schedule
+    if isinstance(schedule, PlateauSchedule):
+        evaluations = -(-train.epochs // train.evaluate_every)
+        if schedule.patience + 1 < evaluations:
+            return ""
+        return (
+            f"plateau can never cut the rate: with patience {schedule.patience} it needs at least"
+            f" {schedule.patience + 2} evaluations, epochs and evaluate_every come to {evaluations}"
+        )
+    if total_steps is None:
+        return ""
+    if isinstance(schedule, OneCycleSchedule):
+        short = schedule.rise * (total_steps - 1) < 1
+        return f"one_cycle cannot rise: a training of {total_steps} steps is too short" if short else ""
+    if schedule.warmup_steps < total_steps:
+        return ""
+    return (
+        f"{schedule.name} never leaves its warm-up: warmup_steps is {schedule.warmup_steps}, the training has"
+        f" {total_steps} steps in all"
+    )

@@ -252,7 +252,7 @@ def packages(rng: random.Random, folder: Path) -> Callable[[], object]:
     return lambda: lab().open(package, device="cpu")
 
 
-TREEBANK = b"""# sent_id = 1
+TREEBANK = """# sent_id = 1
 # text = The dog barks
 1\tThe\tthe\tDET\tDT\tDefinite=Def|PronType=Art\t2\tdet\t_\t_
 2\tdog\tdog\tNOUN\tNN\tNumber=Sing\t3\tnsubj\t_\tSpaceAfter=No
@@ -262,7 +262,7 @@ TREEBANK = b"""# sent_id = 1
 1\tde\tde\tADP\tIN\t_\t2\tcase\t_\t_
 2\tle\tle\tDET\tDT\t_\t0\troot\t_\t_
 
-"""
+""".encode()
 
 
 def treebanks(rng: random.Random, folder: Path) -> Callable[[], object]:

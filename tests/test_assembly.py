@@ -116,13 +116,15 @@ def test_a_featurizer_must_not_read_labels_that_prediction_will_lack(mistake: Ca
 
 def test_a_head_of_a_field_that_is_not_there(mistake: Callable[..., str]) -> None:
     found = mistake("head.target=uops")
-    assert found.startswith("toy.yaml:11:7: head tagging: no label field 'uops'; did you mean 'upos'?")
+    assert found.startswith(
+        "toy.yaml:11:7: head tagging: the reader delivers no field 'uops'; did you mean 'upos'?"
+    )
 
 
 def test_several_label_fields_need_a_target(mistake: Callable[..., str]) -> None:
     found = mistake(*TWO_LABELS)
     assert found == (
-        "toy.yaml:11:7: head tagging needs a target, as the reader has 2 label fields; one of: upos, xpos"
+        "toy.yaml:11:7: head tagging needs a target: the reader delivers 2 label fields; one of: upos, xpos"
     )
 
 

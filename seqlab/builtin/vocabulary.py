@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 
@@ -19,10 +20,24 @@ class Vocabulary:
         self._ids = {symbol: number for number, symbol in enumerate(self.symbols, start=1)}
 
     @classmethod
-    def counted(cls, stream: Iterable[str], *, min_count: int = 1) -> Vocabulary:
-        """Hold the symbols that occur at least `min_count` times, most frequent first, ties sorted."""
+    def counted(cls, stream: Iterable[str], *, min_count: int = 1, noun: str = "symbols") -> Vocabulary:
+        """Hold the symbols that occur at least `min_count` times, most frequent first, ties sorted.
+
+        That none does is logged as a warning; `noun` says what the symbols are.
+        """
         counts = Counter(stream)
         frequent = [symbol for symbol, count in counts.items() if count >= min_count]
+        if counts and not frequent:
+            ((symbol, most),) = counts.most_common(1)
+            logging.getLogger(__name__).warning(
+                "min_count %d leaves none of the training split's %d %s: the most frequent one, %r, occurs"
+                " %d times; all are unknown to the model",
+                min_count,
+                len(counts),
+                noun,
+                symbol,
+                most,
+            )
         return cls(sorted(frequent, key=lambda symbol: (-counts[symbol], symbol)))
 
     def __len__(self) -> int:

@@ -60,8 +60,8 @@ __all__ = ["predict"]
     type=click.FloatRange(min=1.0),
     callback=lambda _context, _option, seconds: a_number(seconds),
     metavar="SECONDS",
-    help="Sound that is longer is cut, where it is quiet, into pieces of at most so many seconds; 20 by"
-    " default.",
+    help="Sound that is longer is cut, where it is quiet, into pieces of at most so many seconds; by default"
+    " as long as the longest of the training, 20 where the package does not hold that.",
 )
 @click.option(
     "--on-error",

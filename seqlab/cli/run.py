@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from seqlab.cli.options import device_option, pass_lab, plugin_option, session_o
 from seqlab.cli.output import say
 
 if TYPE_CHECKING:
+    from seqlab.assembly import Assembly
     from seqlab.lab import Lab
 
 __all__ = ["run"]
@@ -68,13 +69,18 @@ def run(
         except Cancelled as error:
             command = resume_command(click.get_current_context())
             raise Cancelled(f"{error}; {f'continue with: {command}' if saves else UNSAVED}") from error
-    for line in summary(report, folder, sound=hears(Assembly(checked, lab.registry))):
+    assembly = Assembly(checked, lab.registry)
+    for line in summary(report, folder, sound=hears(assembly)):
         say(line)
+    say(f"try it: {trial_command(click.get_current_context(), assembly, folder / 'model')}")
 
 
 @contextmanager
 def cancelled_by_interrupt(*, saves: bool) -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C (and SIGTERM) end the run at the next savepoint; a second one ends it at once."""
+    """Let Ctrl-C, SIGTERM and a closed terminal end the run at the next savepoint, a second one at once.
+
+    A terminal that is closed does not, where SIGHUP is ignored, as it is under nohup.
+    """
     asked = threading.Event()
     state = "once the state is saved" if saves else UNSAVED
 
@@ -84,7 +90,10 @@ def cancelled_by_interrupt(*, saves: bool) -> Iterator[Callable[[], bool]]:
         asked.set()
         tell(f"stopping after this step, {state} (again: stop at once)")
 
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, ask) for number in numbers}
     try:
         yield asked.is_set
     finally:
@@ -136,8 +145,29 @@ def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator
     )
     yield from report["notices"]
     yield f"model: {folder / 'model'}    report: {folder / 'report.json'}"
-    model = shlex.quote(str(folder / "model"))
-    predict = (
-        f"seqlab predict {model} sound.wav" if sound else f'echo "The dog barks" | seqlab predict {model} -'
-    )
-    yield f"try it: {predict}"
+
+
+def trial_command(context: click.Context, assembly: Assembly, model: Path) -> str:
+    """Return a command line that predicts with the model: a sentence, or a sound of the recipe's data."""
+    from seqlab.predict.trained import hears
+
+    plugins = [part for file in session_of(context).plugin_files for part in ("--plugin", str(file))]
+    predict = ["seqlab", "predict", *plugins, str(model)]
+    if not hears(assembly):
+        return f'echo "The dog barks" | {shlex.join([*predict, "-"])}'
+    return shlex.join([*predict, *a_sound(assembly)])
+
+
+def a_sound(assembly: Assembly) -> list[str]:
+    """Return the arguments that name a sound of the recipe's data: its file, else all of the data."""
+    from seqlab.audio import AudioFile
+    from seqlab.errors import SeqlabError
+
+    paths = assembly.recipe.paths
+    data = next(paths[split][0] for split in ("test", "dev", "train") if split in paths)
+    with suppress(SeqlabError):
+        example = next(iter(assembly.reader.read(data, labelled=False)))
+        files = [value for value in example.fields.values() if isinstance(value, AudioFile)]
+        if files and files[0].source.path is not None:
+            return [str(files[0].source.path)]
+    return ["--from", "data", str(data)]

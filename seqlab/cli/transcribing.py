@@ -39,7 +39,6 @@ class Transcribing:
     def __call__(self, recognizer: Recognizer, paths: Sequence[Path], stream: BinaryIO) -> int:
         """Write the transcripts of all paths, of standard input as it arrives; return the exit code."""
         from seqlab.builtin.readers.lines import is_standard_input
-        from seqlab.predict.recognizer import MAX_SEGMENT
         from seqlab.predict.sounds import SoundFinder
         from seqlab.predict.transcript_formats import transcript_writer
 
@@ -48,10 +47,9 @@ class Transcribing:
         write = transcript_writer(self.target, self.folder)
         find = SoundFinder(recognizer, self.refuse, data=self.data)
         examples = (example for path in paths for example in find(path))
-        longest = MAX_SEGMENT if self.max_segment is None else self.max_segment
 
         def answer(examples: Iterable[Example]) -> None:
-            found = recognizer.transcribe(examples, max_segment=longest, refuse=self.refuse)
+            found = recognizer.transcribe(examples, max_segment=self.max_segment, refuse=self.refuse)
             for example, transcript in found:
                 try:
                     line = write(example, transcript)

@@ -186,13 +186,25 @@ class HeadCalls:
             if not (isinstance(found, tuple) and len(found) == 2):
                 raise ContractError(f"returned {_shown(found)} where ids and probabilities are expected")
             ids, sure = found
-            _check_answers(ids, "ids", states)
-            _check_answers(sure, "probabilities", states)
-            if ids.data.is_floating_point():
-                raise ContractError(f"returned ids of {ids.data.dtype}; integers are expected")
-            if not torch.equal(ids.lengths, sure.lengths):
-                raise ContractError(f"returned ids of {_many(ids)}, but probabilities of {_many(sure)}")
+            _check_ids(ids, states)
+            _check_beside(ids, sure, "probabilities", states)
             return ids, sure
+
+    def predict_aligned(self, states: Sequences) -> tuple[Sequences, Sequences, Sequences | None]:
+        """Return what `predict` does, and the state that each id was read from, where the head knows it."""
+        aligned: Callable[[Sequences], Any] | None = getattr(self.module, "predict_aligned", None)
+        if aligned is None:
+            return *self.predict(states), None
+        with self.calls(self.path, "predict_aligned"):
+            found = aligned(states)
+            if not (isinstance(found, tuple) and len(found) == 3):
+                wanted = "ids, probabilities and states' numbers"
+                raise ContractError(f"returned {_shown(found)} where {wanted} are expected")
+            ids, sure, read = found
+            _check_ids(ids, states)
+            _check_beside(ids, sure, "probabilities", states)
+            _check_beside(ids, read, "states' numbers", states)
+            return ids, sure, read
 
     def fitting(self, states: Sequences, target: Sequences) -> Sequences:
         """Leave out targets that cost nothing because there are too few states, as CTC has them."""
@@ -226,6 +238,18 @@ def _check_rows(found: Sequences, returned: str, size: object) -> None:
         raise ContractError(f"{returned} of shape {_shape(rows)} where {wanted} is expected (output_size)")
     if not rows.is_floating_point():
         raise ContractError(f"{returned} of {rows.dtype}; floating-point numbers are expected")
+
+
+def _check_ids(ids: Any, states: Sequences) -> None:
+    _check_answers(ids, "ids", states)
+    if ids.data.is_floating_point():
+        raise ContractError(f"returned ids of {ids.data.dtype}; integers are expected")
+
+
+def _check_beside(ids: Sequences, found: Any, name: str, states: Sequences) -> None:
+    _check_answers(found, name, states)
+    if not torch.equal(ids.lengths, found.lengths):
+        raise ContractError(f"returned ids of {_many(ids)}, but {name} of {_many(found)}")
 
 
 def _check_answers(found: Any, name: str, states: Sequences) -> None:

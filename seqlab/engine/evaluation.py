@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,16 +11,22 @@ from torch import Tensor
 from seqlab.engine.batching import Batch, Budget, Dataset
 from seqlab.engine.model import SequenceModel
 from seqlab.engine.precision import Arithmetic, arithmetic
+from seqlab.engine.sequences import Sequences
 
 __all__ = ["Answers", "answer"]
 
 
 @dataclass
 class Answers:
-    """One head's answers: chosen ids and the probability of each per example; the mean loss given targets."""
+    """One head's answers: chosen ids and the probability of each per example; the mean loss given targets.
+
+    `positions` says where in its sequence each id was read, from 0, the beginning, to 1, the end; they are
+    empty where the head does not know.
+    """
 
     ids: list[list[int]]
     probabilities: list[list[float]]
+    positions: list[list[float]] = field(default_factory=list)
     loss_sum: float = 0.0
     loss_count: float = 0.0
 
@@ -38,7 +44,8 @@ def answer(
     `precision` is that of the matrix products; all calls for one model must agree on it, since featurizers
     may keep what they have computed.
     """
-    answers = {name: Answers([[]] * len(data), [[]] * len(data)) for name in model.head_names}
+    count = len(data)
+    answers = {name: Answers([[]] * count, [[]] * count, [[]] * count) for name in model.head_names}
     device = next(model.parameters()).device
     for indices in _by_length(data.lengths, budget):
         with arithmetic(precision, device):
@@ -57,6 +64,7 @@ class BatchAnswer:
     lengths: list[int]
     ids: list[int]
     probabilities: list[float]
+    positions: list[float] | None
     loss_sum: float
     loss_count: float
 
@@ -66,7 +74,7 @@ def _answer_batch(model: SequenceModel, batch: Batch) -> list[BatchAnswer]:
     states, _ = model.encode(batch.features, names=batch.names)
     answers = []
     for name, head in model.head_calls(batch.names).items():
-        ids, sure = head.predict(states)
+        ids, sure, read = head.predict_aligned(states)
         target = batch.targets.get(name)
         answers.append(
             BatchAnswer(
@@ -75,11 +83,18 @@ def _answer_batch(model: SequenceModel, batch: Batch) -> list[BatchAnswer]:
                 ids.lengths.tolist(),
                 ids.to_flat().tolist(),
                 sure.to_flat().tolist(),
+                None if read is None else _positions(read, states),
                 float(head.loss(states, target)) if target is not None else 0.0,
                 float(head.count(head.fitting(states, target))) if target is not None else 0.0,
             )
         )
     return answers
+
+
+def _positions(read: Sequences, states: Sequences) -> list[float]:
+    """Return as shares of the sequences where ids were read from."""
+    lengths = states.lengths.to(read.data.device)[read.layout.items]
+    return read.with_data((read.data + 0.5) / lengths).to_flat().tolist()
 
 
 def _by_length(lengths: Tensor, budget: Budget) -> Iterator[Tensor]:
@@ -93,6 +108,8 @@ def _collect(answers: Answers, batch: BatchAnswer) -> None:
     for index, length in zip(batch.indices, batch.lengths, strict=True):
         answers.ids[index] = batch.ids[start : start + length]
         answers.probabilities[index] = batch.probabilities[start : start + length]
+        if batch.positions is not None:
+            answers.positions[index] = batch.positions[start : start + length]
         start += length
     answers.loss_sum += batch.loss_sum
     answers.loss_count += batch.loss_count

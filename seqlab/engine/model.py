@@ -35,7 +35,9 @@ class HeadModule(Protocol):
     """The trained half of a head, a torch module.
 
     One whose targets need a least number of states has a method `fits(lengths, target)`: which of the targets
-    do with so many, booleans of shape (sequences,); the others cost nothing and do not count.
+    do with so many, booleans of shape (sequences,); the others cost nothing and do not count. One whose
+    answers are not one per state, but that knows where each was read, has a method `predict_aligned(states)`:
+    what `predict` returns, and for each id the number of its state, from 0 (a mean where there are several).
     """
 
     def count(self, target: Sequences) -> Tensor:

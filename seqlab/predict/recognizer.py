@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from numbers import Real
@@ -13,9 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seqlab.api import Audio, DataError, Example, Place, SeqlabError
+from seqlab.api import Audio, DataError, Example, Head, Place, SeqlabError
 from seqlab.audio import UNLIMITED, AudioFile, AudioSamples, AudioSettings, Piece, pieces
 from seqlab.audio.segments import LEAST_LONGEST
+from seqlab.contract import Values
+from seqlab.predict.agreement import Decode, Said
+from seqlab.predict.lengths import longest_seen
 from seqlab.predict.trained import TrainedModel, windows
 from seqlab.predict.transcript import Heard, Transcript, joined
 
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SEGMENT", "Recognizer", "Refuse", "Samples", "SoundSource"]
 
 MAX_SEGMENT = 20.0
-"""Seconds of the longest piece of sound that is recognised as a whole."""
+"""Seconds of the longest piece that is recognised as a whole where nobody knows what training saw."""
 
 WINDOW_SECONDS = 300.0
 """Seconds of sound that are collected before they are recognised: about two full batches."""
@@ -58,13 +61,15 @@ class Recognizer(TrainedModel):
     What is heard depends on the sound alone, never on what else is recognised with it, up to rounding. Sound
     is taken in as the recipe's reader does for training: its channel, its sample rate. Samples are copied
     then, so the array or tensor that holds them may be filled anew at once. What is longer than
-    `max_segment` seconds, at least 1, is cut where it is quiet, in bounded memory; pieces that are silent by
-    the reader's limits have no text. DataError where a sound cannot be read, or is silent as a whole;
-    SeqlabError where the recipe's parts cannot make text of single sounds.
+    `max_segment` seconds, at least 1, is cut where it is quiet, in bounded memory; by default that is the
+    attribute `max_segment`, the longest sound of the training. Pieces overlap where a cut is in no pause, and
+    are joined where they agree; those that are silent by the reader's limits have no text. DataError where a
+    sound cannot be read, or is silent as a whole; SeqlabError where the recipe's parts cannot make text of
+    single sounds.
     """
 
     def __call__(
-        self, sound: Encoded | Samples, sample_rate: int | None = None, *, max_segment: float = MAX_SEGMENT
+        self, sound: Encoded | Samples, sample_rate: int | None = None, *, max_segment: float | None = None
     ) -> Transcript:
         """Recognise one sound; samples need their `sample_rate` in Hz, files have their own.
 
@@ -74,7 +79,7 @@ class Recognizer(TrainedModel):
         ((_, transcript),) = self.transcribe([example], max_segment=max_segment)
         return transcript
 
-    def predict(self, sounds: Sequence[SoundSource], *, max_segment: float = MAX_SEGMENT) -> list[Transcript]:
+    def predict(self, sounds: Sequence[SoundSource], *, max_segment: float | None = None) -> list[Transcript]:
         """Recognise many sounds, each encoded or a pair of samples and sample rate."""
         return list(self.stream(sounds, max_segment=max_segment))
 
@@ -82,7 +87,7 @@ class Recognizer(TrainedModel):
         self,
         sounds: Iterable[SoundSource],
         *,
-        max_segment: float = MAX_SEGMENT,
+        max_segment: float | None = None,
         window_seconds: float = WINDOW_SECONDS,
     ) -> Iterator[Transcript]:
         """Recognise a stream of any length in bounded memory, one transcript per sound, in order.
@@ -116,7 +121,7 @@ class Recognizer(TrainedModel):
         self,
         examples: Iterable[Example],
         *,
-        max_segment: float = MAX_SEGMENT,
+        max_segment: float | None = None,
         window_seconds: float = WINDOW_SECONDS,
         refuse: Refuse = _raised,
     ) -> Iterator[tuple[Example, Transcript]]:
@@ -125,6 +130,7 @@ class Recognizer(TrainedModel):
         One that cannot be used goes to `refuse`; where that does not raise, it has no transcript.
         TypeError or ValueError where `max_segment` or `window_seconds` is no such number.
         """
+        max_segment = self.max_segment if max_segment is None else max_segment
         _check_seconds("max_segment", max_segment, LEAST_LONGEST)
         _check_seconds("window_seconds", window_seconds)
         heard: list[Heard] = []
@@ -136,7 +142,7 @@ class Recognizer(TrainedModel):
                     continue
                 heard.append(answer)
                 if answer.last:
-                    yield example, joined(heard)
+                    yield example, joined(heard, self._decoders(example))
                     heard = []
 
     def _numbered(self, sound: SoundSource, number: int) -> Example:
@@ -158,7 +164,7 @@ class Recognizer(TrainedModel):
         for example in examples:
             try:
                 audio = _in_blocks(example.fields[self._field], str(example.place))
-                for piece in pieces(audio, max_segment):
+                for piece in pieces(audio, max_segment, overlap=self._overlap):
                     yield example, piece
             except DataError as error:
                 yield example, _placed(error, example.place)
@@ -166,7 +172,7 @@ class Recognizer(TrainedModel):
     def _answered(self, window: Sequence[Part]) -> Iterator[tuple[Example, Heard | DataError]]:
         """Answer the pieces of many sounds; silent ones are not the model's business."""
         field = self._field
-        answers = self.answer(
+        answers = self._said(
             [
                 replace(example, fields={**example.fields, field: piece.audio})
                 for example, piece in window
@@ -176,20 +182,50 @@ class Recognizer(TrainedModel):
         for example, piece in window:
             if isinstance(piece, DataError):
                 yield example, piece
-            elif piece.silent:
-                yield example, self._said(piece, {}, {})
+            elif piece.silent:  # it overlaps with nothing: there is nothing to agree on
+                said = dict.fromkeys(self._texts, Said())
+                yield example, Heard(piece.start, piece.end, said, piece.last)
             else:
-                _, texts, units = next(answers)
-                yield example, self._said(piece, texts, units)
+                begin, length = piece.start - piece.before, piece.audio.duration
+                said = {
+                    name: replace(each, times=[begin + share * length for share in each.times])
+                    for name, each in next(answers).items()
+                }
+                yield example, Heard(piece.start, piece.end, said, piece.last, piece.before, piece.after)
 
-    def _said(self, piece: Piece, texts: Mapping[str, Any], units: Mapping[str, Sequence[float]]) -> Heard:
-        return Heard(
-            piece.start,
-            piece.end,
-            {name: " ".join(texts.get(name, "").split()) for name in self._texts},
-            {name: units.get(name, ()) for name in self._texts},
-            piece.last,
-        )
+    def _said(self, examples: Sequence[Example]) -> Iterator[dict[str, Said]]:
+        """Yield per example what the heads that answer text say, times as shares of its length."""
+        answers = self.answers(examples)
+        for number in range(len(examples)):
+            yield {
+                name: Said(each.ids[number], each.probabilities[number], each.positions[number])
+                for name, each in answers.items()
+                if name in self._texts
+            }
+
+    @cached_property
+    def max_segment(self) -> float:
+        """Seconds of the longest piece of sound that is recognised as a whole, unless a call says otherwise.
+
+        It is the longest sound that the training saw, exceptions aside, as the package has it; at least 1.
+        """
+        seen = longest_seen(self.info, self._field)
+        return MAX_SEGMENT if seen is None else min(max(seen, LEAST_LONGEST), WINDOW_SECONDS)
+
+    @cached_property
+    def _overlap(self) -> bool:
+        """Whether pieces overlap: the package says how long sounds were, all heads when a unit is said."""
+        modules = dict(self.model.named_heads())
+        timed = all(hasattr(modules[name], "predict_aligned") for name in self._texts)
+        return timed and longest_seen(self.info, self._field) is not None
+
+    def _decoders(self, example: Example) -> dict[str, Decode]:
+        """Return what spells the units of each text; a fault is told with the example."""
+
+        def decoder(head: Head) -> Decode:
+            return lambda ids: head.decode(Values(ids, [example]))
+
+        return {name: decoder(self.assembly.heads[name]) for name in self._texts}
 
     @cached_property
     def _field(self) -> str:
@@ -213,7 +249,7 @@ class Recognizer(TrainedModel):
 
 def _seconds(part: Part) -> float:
     _, piece = part
-    return piece.end - piece.start if isinstance(piece, Piece) else 0.0
+    return piece.audio.duration if isinstance(piece, Piece) else 0.0
 
 
 def _check_seconds(name: str, value: object, least: float = 0.0) -> None:

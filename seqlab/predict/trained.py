@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 from seqlab.api import Example
 from seqlab.assembly import Assembly
 from seqlab.contract import Values
-from seqlab.engine import SequenceModel, answer
+from seqlab.engine import Answers, SequenceModel, answer
 from seqlab.engine.precision import resolve
 from seqlab.predict.scoring import BATCH
 from seqlab.settings import Precision
@@ -47,6 +47,13 @@ class TrainedModel:
         self.info = info
         self.precision = resolve(precision, next(self.model.parameters()).device)
 
+    def answers(self, examples: Sequence[Example]) -> dict[str, Answers]:
+        """Return what each head answers to a reader's examples, as ids, in batches by length."""
+        if not examples:
+            return {}
+        data = self.assembly.encode(self.assembly.normalized(examples), labelled=False)
+        return answer(self.model, data, BATCH, precision=self.precision)
+
     def answer(self, examples: Sequence[Example]) -> Iterator[Answered]:
         """Answer a reader's examples, in batches by length; yields each with what the heads answer.
 
@@ -55,9 +62,7 @@ class TrainedModel:
         """
         if not examples:
             return
-        data = self.assembly.encode(self.assembly.normalized(examples), labelled=False)
-        answers = answer(self.model, data, BATCH, precision=self.precision)
-        heads = self.assembly.heads
+        answers, heads = self.answers(examples), self.assembly.heads
         for number, example in enumerate(examples):
             ids = {name: Values(answers[name].ids[number], [example]) for name in heads}
             decoded = {name: head.decode(ids[name]) for name, head in heads.items()}

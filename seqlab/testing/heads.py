@@ -59,6 +59,7 @@ def check_head(component: Component[Any], **config: Any) -> None:
     - A label or unit that training never saw is accepted as a target and costs nothing; nor does a missing
       label, None, from which nothing is learned.
     - A finite gradient reaches every parameter, and the weights survive a round trip.
+    - Where its module has `predict_aligned`, that answers as `predict`, and reads ids from states in order.
     - Where it has `shortest`, a target has a loss with so many states, and none with one state fewer.
     """
     head = _build(component, config)
@@ -73,6 +74,7 @@ def check_head(component: Component[Any], **config: Any) -> None:
     contract = cast("HeadModule", module)
     _check_sums(head, contract, batch, targets)
     _check_answers(head, contract, batch)
+    _check_aligned(contract, batch)
     _check_unseen(head, contract, batch, targets)
     if hasattr(head, "shortest"):
         _check_shortest(head, contract, targets)
@@ -143,6 +145,22 @@ def _check_answers(head: Head, module: HeadModule, batch: Sequences) -> None:
         )
         assert_close(
             alone[1].data, probabilities.to_list()[number], f"sequence {number} alone: the probabilities"
+        )
+
+
+def _check_aligned(module: HeadModule, batch: Sequences) -> None:
+    aligned = getattr(module, "predict_aligned", None)
+    if aligned is None:
+        return
+    answers, expected = aligned(batch), module.predict(batch)
+    for found, wanted in zip(answers, expected, strict=False):
+        same = torch.equal(found.lengths, wanted.lengths) and torch.equal(found.data, wanted.data)
+        assert same, "predict_aligned answers otherwise than predict"
+    read = [states.tolist() for states in answers[2].to_list()]
+    for number, (states, length) in enumerate(zip(read, batch.lengths.tolist(), strict=True)):
+        inside = [state for state in states if 0 <= state <= length - 1]
+        assert states == sorted(inside), (
+            f"sequence {number}: ids are read from states {states} of {length}, not in order or not its own"
         )
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +35,17 @@ def test_the_order_of_the_data_does_not_matter(stream: list[str]) -> None:
 def test_the_most_frequent_comes_first_and_ties_are_sorted() -> None:
     assert Vocabulary.counted("ccbbba").symbols == ["b", "c", "a"]
     assert Vocabulary.counted("dbca").symbols == ["a", "b", "c", "d"]
+
+
+def test_a_count_that_no_symbol_reaches_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    Vocabulary.counted("hello", min_count=2)
+    Vocabulary.counted("", min_count=9)
+    assert not caplog.messages
+    Vocabulary.counted(["the", "dog", "the"], min_count=3, noun="words")
+    assert caplog.messages == [
+        "min_count 3 leaves none of the training split's 2 words: the most frequent one, 'the', occurs 2"
+        " times; all are unknown to the model"
+    ]
 
 
 def test_the_symbols_make_the_same_vocabulary_again() -> None:

@@ -67,9 +67,59 @@ def test_what_to_try_fits_a_model_that_reads_sound(
     said = capsys.readouterr().out.splitlines()
     assert said[1] == "test: 1 units of text are ones that training never saw"
     assert re.match(r"1 epochs in \d+ s, [\d,]+ frames/s in training", said[2])
-    assert said[-1] == f"try it: seqlab predict '{folder}/model' sound.wav"
-    command = shlex.split(said[-1].removeprefix("try it: seqlab "))
-    assert main([*command[:-1], str(hearing / "test-00.wav")]) == 0
+    assert said[-1] == f"try it: seqlab predict '{folder}/model' {hearing}/test-00.wav"
+    assert main(shlex.split(said[-1].removeprefix("try it: seqlab "))) == 0
+
+
+OWN_READER = """\
+from seqlab.api import Component, hookimpl
+from seqlab.builtin.readers.made_speech_plugin import JoinedSpeechConfig, build_joined_speech
+
+@hookimpl
+def seqlab_register_readers():
+    return [Component(name="own", config=JoinedSpeechConfig, build=build_joined_speech, summary="joined")]
+"""
+
+
+def test_what_to_try_works_as_it_is_copied_whatever_the_names(
+    hearing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin, data = tmp_path / "my plugin.py", tmp_path / "the test's.jsonl"
+    plugin.write_text(OWN_READER)
+    sounds = (hearing / "test.jsonl").read_text().replace('"audio": "', f'"audio": "{hearing}/')
+    data.write_text(sounds)
+    # Sound that is made of several files has none of its own: all the data is named.
+    changes = ["data.reader.name=own", f"data.train=['{hearing}/train.jsonl']", f'data.test=["{data}"]']
+    folder = tmp_path / "a run"
+    assert run(hearing / "toy-speech.yaml", folder, "train.epochs=1", *changes, "--plugin", str(plugin)) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    command = ["predict", "--plugin", str(plugin), str(folder / "model"), "--from", "data", str(data)]
+    assert shlex.split(last.removeprefix("try it: seqlab ")) == command
+    assert main(command) == 0
+    assert capsys.readouterr().out
+
+
+def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(
+    toy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin = tmp_path / "hang_up.py"
+    plugin.write_text(
+        "import os, signal\n"
+        "from seqlab.api import hookimpl\n"
+        "@hookimpl\n"
+        "def seqlab_run_started(run):\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+    )
+    before = signal.getsignal(signal.SIGHUP)
+    assert run(toy, tmp_path / "run", "train.epochs=2", "--plugin", str(plugin)) == 130
+    assert signal.getsignal(signal.SIGHUP) is before
+    assert "stopping after this step, once the state is saved" in capsys.readouterr().err
+    assert run(toy, tmp_path / "run", "train.epochs=2", "--resume") == 0
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert run(toy, tmp_path / "other", "train.epochs=1", "--plugin", str(plugin)) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_training_goes_on_when_nobody_reads_its_progress(

@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seqlab.predict.agreement import Said
 from seqlab.predict.transcript import Heard, confidence, joined
 
 PROBABILITIES = st.lists(st.floats(1e-6, 1), min_size=1, max_size=20)
 
 
-def part(start: float, text: str, *units: float, last: bool = False) -> Heard:
-    return Heard(start, start + 1, {"text": text}, {"text": units}, last)
+def decode(ids: Sequence[int]) -> str:
+    return "".join(map(chr, ids))
+
+
+def part(start: float, text: str, *probabilities: float, last: bool = False) -> Heard:
+    """A segment of one second; the units of its text are characters."""
+    return Heard(start, start + 1, {"text": Said(list(map(ord, text)), probabilities)}, last)
 
 
 @given(units=PROBABILITIES)
@@ -29,7 +36,8 @@ def test_what_nothing_speaks_for_has_no_confidence() -> None:
 
 
 def test_segments_are_joined() -> None:
-    found = joined([part(0, "one", 0.9, 0.4), part(1, ""), part(2, "two three", 0.1, last=True)])
+    parts = [part(0, " one", 0.9, 0.4), part(1, ""), part(2, "two  three ", 0.1, last=True)]
+    found = joined(parts, {"text": decode})
     assert found.text == "one two three"
     assert found.probability == pytest.approx((0.9 * 0.4 * 0.1) ** (1 / 3))
     assert found.duration == 3

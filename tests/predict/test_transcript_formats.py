@@ -14,6 +14,7 @@ from seqlab.api import DataError, Example, Place
 from seqlab.audio import AudioFile, AudioSamples
 from seqlab.builtin.readers.manifests import Columns, ManifestLayout
 from seqlab.builtin.readers.utterances import Entry, Utterance
+from seqlab.predict.agreement import Said
 from seqlab.predict.transcript import Heard, Transcript, joined
 from seqlab.predict.transcript_formats import sound_name, transcript_writer, write_transcript_tsv
 
@@ -21,8 +22,8 @@ from seqlab.predict.transcript_formats import sound_name, transcript_writer, wri
 def transcript(*texts: str) -> Transcript:
     """A transcript of half a second per head, named `text`, `second` and so on."""
     names = ("text", "second")[: len(texts)]
-    said = dict(zip(names, texts, strict=True))
-    return joined([Heard(0.0, 0.50004, said, dict.fromkeys(names, (0.87654321,)), last=True)])
+    said = {name: Said(text.split(), (0.87654321,)) for name, text in zip(names, texts, strict=True)}
+    return joined([Heard(0.0, 0.50004, said, last=True)], dict.fromkeys(names, " ".join))
 
 
 def example(record: dict[str, Any] | None = None, start: float = 0.0, end: float | None = None) -> Example:
@@ -50,7 +51,7 @@ def test_tsv_has_a_column_per_head() -> None:
     assert transcript_writer("tsv", Path("a"))(example(), transcript("one two")) == "a/ä.wav\tone two\n"
     assert write_transcript_tsv(example(), transcript("a", "")) == "a/ä.wav\ta\t\n"
     with pytest.raises(DataError) as caught:
-        write_transcript_tsv(example(), transcript("a\tb"))
+        write_transcript_tsv(example(), Transcript({"text": "a\tb"}, {"text": 0.5}, 1.0, ()))
     message = "m.jsonl:3: 'a\\tb' holds a tab or a line end and cannot be written as TSV; choose jsonl"
     assert str(caught.value) == message
 

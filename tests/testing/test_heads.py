@@ -211,6 +211,18 @@ class DecodesBesideTheAnswer(CTC):
         return ids, Sequences.from_list([*probabilities.to_list()[1:], probabilities.to_list()[0]])
 
 
+class ReadsBehindTheEnd(CTC):
+    def predict_aligned(self, states: Sequences) -> tuple[Sequences, Sequences, Sequences]:
+        ids, probabilities, read = super().predict_aligned(states)
+        return ids, probabilities, read.with_data(read.data + 99)
+
+
+class AnswersOtherwiseAligned(CTC):
+    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
+        ids, probabilities, _ = self.predict_aligned(states)
+        return ids, probabilities.with_data(probabilities.data / 2)
+
+
 class TextHead(CTCHead):
     make: type[CTC] = CTC
 
@@ -256,6 +268,8 @@ def test_a_head_of_texts_that_keeps_the_contract_passes() -> None:
             "with fewer than the 7 states that 'one two' needs, the",
         ),
         (text_component(module=DecodesBesideTheAnswer), "there is not one probability per answer"),
+        (text_component(module=ReadsBehindTheEnd), "sequence 0: ids are read from states "),
+        (text_component(module=AnswersOtherwiseAligned), "predict_aligned answers otherwise than predict"),
         (
             text_component(NeedsOneStatePerUnit),
             "with the 13 states that 'three one one' needs, the loss is 0",

@@ -33,7 +33,7 @@ class CharLSTMFeaturizer:
     def fit(self, values: Iterable[Sequence[str]]) -> None:
         """Learn the characters of the training split's words."""
         stream = (char for value in values for word in value for char in self._spelt(word))
-        self.characters = Vocabulary.counted(stream, min_count=self.min_count)
+        self.characters = Vocabulary.counted(stream, noun="characters", min_count=self.min_count)
 
     def state(self) -> dict[str, Any]:
         """Return the vocabulary."""

@@ -201,7 +201,7 @@ def _audio_field(name: str, field: str | None, fields: Mapping[str, FieldKind]) 
         return there[0]
     if field is None and there:
         raise SeqlabError(
-            f"featurizer {name} needs a field, as the reader has {len(there)} audio fields; {one_of(there)}"
+            f"featurizer {name} needs a field: the reader delivers {len(there)} audio fields; {one_of(there)}"
         )
     if field is None:
         delivered = one_of(fields)

@@ -42,7 +42,7 @@ class WordFeaturizer:
     def fit(self, values: Iterable[Sequence[str]]) -> None:
         """Learn the words that the training split holds often enough."""
         words = (word for value in values for word in self._spelt(value))
-        self.vocabulary = Vocabulary.counted(words, min_count=self.min_count)
+        self.vocabulary = Vocabulary.counted(words, noun="words", min_count=self.min_count)
 
     def state(self) -> dict[str, Any]:
         """Return the vocabulary."""

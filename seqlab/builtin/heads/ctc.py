@@ -134,6 +134,11 @@ class CTC(nn.Module):
 
     def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
         """Return the decoder's ids and their probabilities; lengths are those of the answers."""
+        ids, probabilities, _ = self.predict_aligned(states)
+        return ids, probabilities
+
+    def predict_aligned(self, states: Sequences) -> tuple[Sequences, Sequences, Sequences]:
+        """Return what `predict` does, and the state that each id was read from."""
         return self.decoder.decode(self.log_probs(states))
 
     def _needed(self, target: Sequences) -> Tensor:

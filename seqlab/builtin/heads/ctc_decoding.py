@@ -18,10 +18,11 @@ BLANK = 0
 class Decoder(Protocol):
     """Chooses an answer for each sequence of frames."""
 
-    def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences]:
-        """Return the ids of the answers and a probability of each id, shape (rows,), lengths from 0.
+    def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences, Sequences]:
+        """Return the ids of the answers, and for each its probability and its frame, shape (rows,).
 
-        `log_probs` is of shape (frames, 1 + units), class `BLANK` first.
+        `log_probs` is of shape (frames, 1 + units), class `BLANK` first. Answers may be empty; frames are
+        numbers from 0, the mean where a unit was read from several.
         """
         ...
 
@@ -32,19 +33,21 @@ class Greedy:
     The probability of an emitted unit is the mean of its class's over the frames that were merged into it.
     """
 
-    def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences]:
+    def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences, Sequences]:
         """Return the units of the best path; no sequence's answer depends on another's."""
         best, classes = log_probs.data.max(dim=-1)
         best = log_probs.with_data(best).to_flat().exp()
         classes = log_probs.with_data(classes).to_flat()
         items = log_probs.with_data(log_probs.layout.items).to_flat()
+        frames = log_probs.with_data(log_probs.layout.times).to_flat().to(best.dtype)
         begins = torch.ones_like(classes, dtype=torch.bool)
         begins[1:] = (classes[1:] != classes[:-1]) | (items[1:] != items[:-1])
         emitted = begins & (classes != BLANK)
         lengths = torch.bincount(items[emitted], minlength=len(log_probs)).cpu()
-        means = _means(best, begins)
         ids = Sequences.from_flat(classes[emitted], lengths)
-        return ids, ids.with_data(means[emitted][ids.layout.flat])
+        means = (_means(each, begins)[emitted][ids.layout.flat] for each in (best, frames))
+        probabilities, read = map(ids.with_data, means)
+        return ids, probabilities, read
 
 
 def _means(values: Tensor, begins: Tensor) -> Tensor:

@@ -119,7 +119,7 @@ def test_a_spectrogram_takes_a_floor_or_no_logarithm_and_so_does_its_resolved_re
         (
             {"near": "audio", "far": "audio"},
             None,
-            "featurizer mfcc needs a field, as the reader has 2 audio fields; one of: far, near",
+            "featurizer mfcc needs a field: the reader delivers 2 audio fields; one of: far, near",
         ),
         (
             {"audio": "audio", "text": "text"},

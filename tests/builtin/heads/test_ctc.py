@@ -274,11 +274,12 @@ def test_log_probabilities_are_normalised_and_alike_in_any_batch() -> None:
 
 def test_another_decoder_may_answer() -> None:
     class LastFrame:
-        def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences]:
+        def decode(self, log_probs: Sequences) -> tuple[Sequences, Sequences, Sequences]:
             lasts = [rows[-1:].max(-1) for rows in log_probs.to_list()]
             return (
                 Sequences.from_list([last.indices for last in lasts]),
                 Sequences.from_list([last.values.exp() for last in lasts]),
+                Sequences.from_list([length[None] - 1 for length in log_probs.lengths]),
             )
 
     made = CTC(INPUT_SIZE, UNITS, decoder=LastFrame()).double()

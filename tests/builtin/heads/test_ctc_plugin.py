@@ -60,13 +60,22 @@ def test_the_readers_only_text_field_is_the_target() -> None:
         (
             {},
             {"audio": "audio", "a": "text", "b": "text"},
-            "head ctc needs a target, as the reader has 2 text fields; one of: a, b",
+            "head ctc needs a target: the reader delivers 2 text fields; one of: a, b",
         ),
-        ({}, {"tokens": "tokens"}, "head ctc needs a target, as the reader has 0 text fields; none is there"),
+        (
+            {},
+            {"tokens": "tokens", "upos": "token_labels"},
+            "head ctc learns a text field, but the reader delivers none, only: tokens (tokens), upos (label)",
+        ),
+        (
+            {"target": "upos"},
+            {"upos": "token_labels", "text": "text"},
+            "head ctc learns a text field, which 'upos' is not; one of: text",
+        ),
         (
             {"target": "txt"},
             {"audio": "audio", "text": "text"},
-            "head ctc: no text field 'txt'; did you mean 'text'?; one of: text",
+            "head ctc: the reader delivers no field 'txt'; did you mean 'text'?; one of: text",
         ),
     ],
 )

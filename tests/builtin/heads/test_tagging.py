@@ -146,17 +146,17 @@ def test_class_weights_are_no_part_of_the_saved_weights() -> None:
         (
             {},
             {"a": "token_labels", "b": "token_labels"},
-            "head tagging needs a target, as the reader has 2 label fields; one of: a, b",
+            "head tagging needs a target: the reader delivers 2 label fields; one of: a, b",
         ),
         (
             {"target": "upso"},
             {"upos": "token_labels"},
-            "head tagging: no label field 'upso'; did you mean 'upos'?; one of: upos",
+            "head tagging: the reader delivers no field 'upso'; did you mean 'upos'?; one of: upos",
         ),
         (
             {"target": "tokens"},
             {"tokens": "tokens", "upos": "token_labels"},
-            "head tagging: no label field 'tokens'; one of: upos",
+            "head tagging learns a label field, which 'tokens' is not; one of: upos",
         ),
     ],
 )

@@ -1,0 +1,99 @@
+"""Overlapping pieces joined say what the whole says: no word twice, none lost, whatever the edges garble."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from itertools import pairwise
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from seqlab.predict.agreement import Overlap, Said, seams
+from seqlab.predict.transcript import Heard, joined
+
+RATE = 10
+"""Characters in a second."""
+
+SENTENCE = "the quick brown fox jumps over the lazy dog and the dog the fox the fox the fox the fox "
+
+
+def decode(ids: Sequence[int]) -> str:
+    return "".join(map(chr, ids))
+
+
+def said(text: str, start: float, shift: float = 0.0) -> Said:
+    """A text spoken from `start` on, its units heard `shift` seconds late."""
+    times = [start + shift + (number + 0.5) / RATE for number in range(len(text))]
+    return Said([ord(letter) for letter in text], [0.5] * len(text), times)
+
+
+def heard(text: str, cuts: Sequence[int], reach: int, garbled: str = "") -> list[Heard]:
+    """Cut a text at these characters; pieces hold `reach` more on either side, the outermost ones garbled."""
+    bounds = [0, *cuts, len(text)]
+    draw = random.Random(len(text))
+    parts = []
+    for start, end in pairwise(bounds):
+        before, after = min(start, reach), min(len(text) - end, reach)
+        within = text[start - before : end + after]
+        if garbled and before:
+            within = garbled + within[len(garbled) :]
+        if garbled and after:
+            within = within[: -len(garbled)] + garbled
+        late = draw.uniform(-0.02, 0.02)
+        units = said(within, (start - before) / RATE, late)
+        parts.append(
+            Heard(
+                start / RATE,
+                end / RATE,
+                {"text": units},
+                end == len(text),
+                before / RATE,
+                after / RATE,
+            )
+        )
+    return parts
+
+
+CUTS = st.lists(st.integers(2, 7), max_size=4).map(
+    lambda gaps: [12 * sum(gaps[: number + 1]) // 2 for number in range(len(gaps))]
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    text=st.text("ab ", min_size=120, max_size=200), cuts=CUTS, garbled=st.sampled_from(["", "x", "  ", "ab"])
+)
+def test_pieces_joined_are_the_whole(text: str, cuts: list[int], garbled: str) -> None:
+    cuts = [cut for cut in cuts if cut < len(text) - 12]
+    transcript = joined(heard(text, cuts, 6, garbled), {"text": decode})
+    assert transcript.text == " ".join(text.split())
+    assert len(transcript.segments) == len(cuts) + 1
+
+
+@pytest.mark.parametrize("cut", range(14, len(SENTENCE) - 14))
+def test_segments_hold_whole_words_where_a_word_ends_near_the_cut(cut: int) -> None:
+    transcript = joined(heard(SENTENCE, [cut], 7, "#"), {"text": decode})
+    assert transcript.text == SENTENCE.strip()
+    assert " ".join(segment.text for segment in transcript.segments) == transcript.text
+
+
+def test_what_nobody_agrees_on_is_taken_from_each_side_of_the_cut() -> None:
+    parts = [said("aaaa", 0.0), said("bbbb", 0.2)]
+    assert [[decode(each.ids) for each in group] for group in seams(parts, [Overlap(0.3, 0.1)], decode)] == [
+        ["aaa"],
+        ["bbb"],
+    ]
+
+
+def test_units_far_apart_in_time_are_not_the_same() -> None:
+    parts = [said("ab", 0.0), said("ab", 1.0)]
+    groups = seams(parts, [Overlap(0.6, 0.6)], decode)
+    assert [[decode(each.ids) for each in group] for group in groups] == [["ab"], ["ab"]]
+
+
+def test_a_cut_in_a_pause_joins_all_of_both() -> None:
+    parts = [said("one", 0.0), said("two", 0.3), Said()]
+    groups = seams(parts, [Overlap(0.3, 0.0), Overlap(0.6, 0.0)], decode)
+    assert groups == [[parts[0]], [parts[1]], [Said()]]
