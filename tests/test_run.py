@@ -97,7 +97,10 @@ def assert_checkpoint_whole(folder: Path) -> None:
 # --- kill -9 -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(6))
+SEEDS = [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(2, 6))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_killed_at_seeded_moments_and_resumed_a_run_ends_the_same_to_the_bit(
     seed: int, start: Callable[..., Started], uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:
