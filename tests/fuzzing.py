@@ -252,7 +252,7 @@ def packages(rng: random.Random, folder: Path) -> Callable[[], object]:
     return lambda: lab().open(package, device="cpu")
 
 
-TREEBANK = """# sent_id = 1
+TREEBANK = b"""# sent_id = 1
 # text = The dog barks
 1\tThe\tthe\tDET\tDT\tDefinite=Def|PronType=Art\t2\tdet\t_\t_
 2\tdog\tdog\tNOUN\tNN\tNumber=Sing\t3\tnsubj\t_\tSpaceAfter=No
@@ -262,7 +262,7 @@ TREEBANK = """# sent_id = 1
 1\tde\tde\tADP\tIN\t_\t2\tcase\t_\t_
 2\tle\tle\tDET\tDT\t_\t0\troot\t_\t_
 
-""".encode()
+"""
 
 
 def treebanks(rng: random.Random, folder: Path) -> Callable[[], object]:
@@ -276,13 +276,14 @@ LINE = {
     "audio": "a.wav",
     "text": "one two",
     "speaker": "s",
-    "duration": 0.1,
-    "sample_rate": 8000,
-    "start": 0.0,
+    "duration": 0.25,
+    "sample_rate": 16000,
 }
 
 
 def manifests(rng: random.Random, folder: Path) -> Callable[[], object]:
+    for name in ("a.wav", "b.wav", "a.mp3"):
+        (folder / name).write_bytes(encoded("WAV"))
     kind = rng.randrange(4)
     if kind == 3:
         for name, line in (("wav.scp", b"u1 a.wav\nu2 b.wav\n"), ("text", b"u1 one\nu2 two\n")):
@@ -292,7 +293,7 @@ def manifests(rng: random.Random, folder: Path) -> Callable[[], object]:
         path = folder / "train.tsv"
         path.write_bytes(mutated(b"client_id\tpath\tsentence\ns\ta.mp3\tone two\n", rng))
         return lambda: list(reader("common_voice").read(path))
-    lines = [text_of(confused(LINE, rng) if kind else LINE) for _ in range(3)]
+    lines = [text_of(confused(LINE, rng) if kind and number == 1 else LINE) for number in range(3)]
     path = folder / "train.jsonl"
     whole = b"\n".join(lines)
     path.write_bytes(whole if kind else mutated(whole, rng))
@@ -327,10 +328,8 @@ def sounds(rng: random.Random, folder: Path) -> Callable[[], object]:
     from seqlab.audio import AudioFile
 
     data = encoded(rng.choice(list(SOUNDS)))
-    if rng.random() < 0.7:  # headers more often than samples
-        data = mutated(data[:200], rng) + data[200:]
-    else:
-        data = mutated(data, rng)
+    end = 200 if rng.random() < 0.7 else len(data)  # headers more often than samples
+    data = mutated(data[:end], rng) + data[end:]
     if rng.random() < 0.5:
         return lambda: AudioFile(data).samples()
     path = folder / "sound"

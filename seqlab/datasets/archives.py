@@ -183,7 +183,7 @@ def _tar_members(stream: BoundedStream) -> Iterator[Member]:
             if sum(len(key) + len(value) for key, value in tar.pax_headers.items()) > PIECE:
                 raise DataError(f"{stream.name}: not unpacked: its headers have more than {PIECE:,} bytes")
             yield _tar_member(tar, found)
-            tar.members.clear()  # it keeps all that it has seen
+            tar.members.clear()  # type: ignore[attr-defined] # it keeps all that it has seen
 
 
 def _zip_member(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:

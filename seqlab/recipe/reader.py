@@ -87,7 +87,8 @@ def _read(text: str, place: Callable[[Mark], Place]) -> Tree:
     def events() -> Iterator[Any]:
         nonlocal here
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            here = Mark(event.end_mark.line, event.end_mark.column)
+            end: Any = event.end_mark
+            here = Mark(end.line, end.column)
             yield event
 
     composer = Composer(events(), place)

@@ -15,7 +15,7 @@ MAX_DIGITS = 100
 LONGEST = 400
 """Longest integer that is converted: MAX_DIGITS in base 8 and then some."""
 
-TOO_LARGE = 10**MAX_DIGITS
+TOO_LARGE: int = 10**MAX_DIGITS
 """Stands for every longer one; `unfit` refuses it as it does them."""
 
 NULL = re.compile(r"null|Null|NULL|~|")
