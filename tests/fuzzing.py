@@ -282,18 +282,19 @@ LINE = {
 
 
 def manifests(rng: random.Random, folder: Path) -> Callable[[], object]:
-    for name in ("a.wav", "b.wav", "a.mp3"):
+    for name in ("a.wav", "b.wav", "c.wav", "a.mp3"):
         (folder / name).write_bytes(encoded("WAV"))
     kind = rng.randrange(4)
     if kind == 3:
         for name, line in (("wav.scp", b"u1 a.wav\nu2 b.wav\n"), ("text", b"u1 one\nu2 two\n")):
             (folder / name).write_bytes(mutated(line, rng) if rng.random() < 0.7 else line)
-        return lambda: list(reader("kaldi").read(folder / "text"))
+        return lambda: list(reader("kaldi").read(folder / "wav.scp"))
     if kind == 2:
         path = folder / "train.tsv"
         path.write_bytes(mutated(b"client_id\tpath\tsentence\ns\ta.mp3\tone two\n", rng))
         return lambda: list(reader("common_voice").read(path))
-    lines = [text_of(confused(LINE, rng) if kind and number == 1 else LINE) for number in range(3)]
+    rows = [LINE | {"audio": name} for name in ("a.wav", "b.wav", "c.wav")]
+    lines = [text_of(confused(row, rng) if kind and row["audio"] == "b.wav" else row) for row in rows]
     path = folder / "train.jsonl"
     whole = b"\n".join(lines)
     path.write_bytes(whole if kind else mutated(whole, rng))
