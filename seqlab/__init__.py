@@ -8,12 +8,14 @@
     recognizer = seqlab.open("runs/asr/model")
     recognizer("sound.wav").text
 
-Importing seqlab loads neither torch nor numpy.
+Importing seqlab loads nothing else: each name below loads what it needs on first use, and none loads torch or
+numpy before something is computed.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+TYPE_CHECKING = False
+"""As typing's, without an import: `python -m seqlab` comes here while the current folder is on the path."""
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,6 +43,14 @@ __all__ = [
     "open",
 ]
 
+HOMES = {
+    "Component": "seqlab.plugin",
+    "Lab": "seqlab.lab",
+    "Recipe": "seqlab.recipe",
+    "hookimpl": "seqlab.plugin",
+}
+"""Where a name is defined; those that are not here are errors."""
+
 
 def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor | Recognizer:
     """Open a model package with the installed plugins; see `Lab.open`."""
@@ -49,13 +59,16 @@ def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32
     return Lab().open(path, device=device, precision=precision)
 
 
-MODULES = {"Component": "plugin", "Lab": "lab", "Recipe": "recipe", "hookimpl": "plugin"}
-"""Where the names live that are not in `seqlab.errors`; each arrives on first use."""
+if not TYPE_CHECKING:  # to a type checker, any name would exist
 
-
-def __getattr__(name: str) -> Any:  # PEP 562 gives no better type
-    if name in __all__:
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
-        return getattr(import_module(f"seqlab.{MODULES.get(name, 'errors')}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(HOMES.get(name, "seqlab.errors")), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

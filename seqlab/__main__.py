@@ -1,8 +1,13 @@
 """The command `seqlab`, in a process of its own: `python -m seqlab` and the script that is installed."""
 
+import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    # `python -m` puts the current folder first: a click.py there would be imported, unlike by the script.
+    del sys.path[0]
+
 import os
 import signal
-import sys
 from types import FrameType
 
 __all__ = ["command"]

@@ -91,7 +91,7 @@ def check_value(
 ) -> None:
     """Refuse a field's value that is not of its kind."""
     value = values[name]
-    if reason := value_fault(value, kind, lacking=True):
+    if reason := value_fault(value, kind, unlabelled=True):
         raise ContractError(f"yielded in the field {name!r} {reason}")
     count = _tokens(values, kinds)
     if kind == "token_labels" and count is not None and len(value) != count:
@@ -110,8 +110,8 @@ def check_answer(
     return answer
 
 
-def value_fault(value: Any, kind: FieldKind, *, lacking: bool = False) -> str:
-    """Return what is wrong with a value of this kind, or nothing; `lacking`: labels may be None."""
+def value_fault(value: Any, kind: FieldKind, *, unlabelled: bool = False) -> str:
+    """Return what is wrong with a value of this kind, or nothing; `unlabelled`: labels may be None."""
     if kind == "text":
         return "" if isinstance(value, str) else f"{shown(value)} where a string is expected"
     if kind == "audio":
@@ -122,7 +122,7 @@ def value_fault(value: Any, kind: FieldKind, *, lacking: bool = False) -> str:
         return f"{shown(value)} where a list of strings is expected"
     if set(map(type, value)) <= {str}:
         return ""
-    allowed = (str, type(None)) if lacking and kind == "token_labels" else str
+    allowed = (str, type(None)) if unlabelled and kind == "token_labels" else str
     other = [each for each in value if not isinstance(each, allowed)]
     return f"a list that holds {shown(other[0])} where strings are expected" if other else ""
 

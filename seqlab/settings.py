@@ -6,9 +6,13 @@ They stand below the recipe and the engine so that both read one definition; not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeAlias
+from threading import Lock
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, field_validator
+from pydantic_core import CoreSchema
+
+from seqlab.fielddocs import field_docs
 
 __all__ = [
     "SGD",
@@ -25,9 +29,14 @@ __all__ = [
     "Precision",
     "ScheduleSettings",
     "TrainSettings",
+    "built",
+    "documentation",
     "schedule_fault",
 ]
 
+
+BUILDING = Lock()
+"""Held while a settings class is built: pydantic's building on first use is no matter for two threads."""
 
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 """What torch and numpy hold integers in has 64 bits."""
@@ -37,14 +46,12 @@ SHOWN_BITS = 128
 
 
 class Config(BaseModel):
-    """Base of all settings: frozen, strictly typed, unknown keys refused, field docstrings kept as help.
+    """Base of all settings: frozen, strictly typed, unknown keys refused, field docstrings are the help.
 
-    Integers, those in lists and mappings too, have 64 bits; none is below -2**63 or above 2**63 - 1.
+    What checks the values is built on first use: a command uses few of the many classes that it knows.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
 
     @field_validator("*")
     @classmethod
@@ -56,6 +63,36 @@ class Config(BaseModel):
             shown = wrong if wrong.bit_length() <= SHOWN_BITS else f"an integer of {wrong.bit_length()} bits"
             raise ValueError(f"must be {bound}, got {shown}")
         return value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        """Put the documentation of the fields into the JSON Schema."""
+        described = handler(schema)
+        properties = handler.resolve_ref_schema(described).get("properties", {})
+        for name, text in documentation(cls).items():
+            key = cls.model_fields[name].alias or name
+            if text and key in properties:
+                properties[key].setdefault("description", text)
+        return described
+
+
+C = TypeVar("C", bound=Config)
+
+
+def built(config: type[C]) -> type[C]:
+    """Return a class of settings ready to check values in any thread; raises what pydantic has against it."""
+    with BUILDING:
+        config.model_rebuild()
+    return config
+
+
+def documentation(config: type[Config]) -> dict[str, str]:
+    """Return what is said of each field: its description, or else the string below it."""
+    classes = [each for each in reversed(config.__mro__) if issubclass(each, Config)]
+    found = {name: text for each in classes for name, text in field_docs(each).items()}
+    return {name: field.description or found.get(name, "") for name, field in config.model_fields.items()}
 
 
 def _too_large(value: Any) -> int | None:

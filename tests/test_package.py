@@ -386,6 +386,13 @@ def test_a_small_package_cannot_ask_for_all_the_memory(package: Path, tmp_path: 
         assert len(message) < 2000, name
 
 
+def test_a_filter_bank_that_would_take_gigabytes_is_not_made(lab: Lab, tmp_path: Path) -> None:
+    copy = shutil.copytree(GOLDEN / "recognizer-v3", tmp_path / "model")
+    edit_manifest(copy, lambda m: m["recipe"]["features"][0].update(n_mels=30_000, n_fft=65_536))
+    found = complaint(lab, copy)
+    assert "n_mels: 30000 bands for n_fft 65536 are a filter bank of 983,070,000 numbers" in found
+
+
 # --- plugins -------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ from seqlab.cli.options import pass_lab, plugin_option
 from seqlab.cli.output import headed, say
 from seqlab.errors import SeqlabError
 from seqlab.plugin import KINDS, Registry
-from seqlab.settings import Config
+from seqlab.settings import Config, documentation
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -72,6 +72,7 @@ def keys_of(config: type[Config], prefix: str = "") -> list[dict[str, Any]]:
     """
     schema = config.model_json_schema()
     definitions = schema.get("$defs", {})
+    documented = documentation(config)
     keys: list[dict[str, Any]] = []
     for name, field in config.model_fields.items():
         key = field.alias or name
@@ -83,7 +84,7 @@ def keys_of(config: type[Config], prefix: str = "") -> list[dict[str, Any]]:
                 "type": human_type(schema["properties"][key], definitions),
                 "required": field.is_required(),
                 "default": to_jsonable_python(default),
-                "documentation": field.description or "",
+                "documentation": documented[name],
             }
         )
         if isinstance(field.annotation, type) and issubclass(field.annotation, Config):

@@ -20,7 +20,7 @@ import click
 from seqlab.cli.options import pass_quiet_lab, plugin_option
 from seqlab.cli.output import headed, say
 from seqlab.cli.remedies import requirement, torchaudio_advice
-from seqlab.plugin.manager import installed_version
+from seqlab.distributions import installed_version
 
 if TYPE_CHECKING:
     from seqlab.errors import PluginError

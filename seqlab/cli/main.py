@@ -97,15 +97,13 @@ class LazyGroup(click.Group):
             formatter.write_dl(rows)
 
     def _from_plugins(self, ctx: click.Context) -> dict[str, click.Command]:
-        session = ctx.find_root().ensure_object(Session)
-        session.lab()
-        return session.commands
+        return ctx.find_root().ensure_object(Session).plugin_commands()
 
 
 def print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
     """Print the installed version and stop, before any plugin is loaded."""
     if wanted:
-        from seqlab.plugin.manager import installed_version
+        from seqlab.distributions import installed_version
 
         click.echo(f"seqlab {installed_version('seqlab') or '(not installed, run from its sources)'}")
         context.exit()

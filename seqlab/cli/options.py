@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from seqlab.distributions import declaring
 from seqlab.errors import PluginError
 from seqlab.printable import printable
-from seqlab.settings import Precision
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
@@ -58,6 +58,12 @@ class Session:
             tell(left_out(error))
         self.reported = len(lab.plugins.failures)
         return lab
+
+    def plugin_commands(self) -> dict[str, click.Command]:
+        """Return the commands of plugins; where there is no plugin, no Lab is made to find that out."""
+        if self.made or self.plugin_files or next(declaring("seqlab"), None):
+            self.lab()
+        return self.commands
 
     def quiet_lab(self) -> Lab:
         """Return the Lab without a word about failures, for a command whose output lists them."""
@@ -147,7 +153,7 @@ device_option = click.option(
 
 precision_option = click.option(
     "--precision",
-    type=click.Choice(get_args(Precision)),
+    type=click.Choice(["auto", "fp32", "bf16"]),
     default="fp32",
     show_default=True,
     help="Arithmetic of the matrix products; auto takes bf16 where the device computes it in hardware.",

@@ -27,6 +27,7 @@ from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
 from seqlab.datasets.checksums import file_sha256
 from seqlab.datasets.entry import Download
 from seqlab.errors import DataError
+from seqlab.openfile import open_to_append
 
 __all__ = ["Progress", "fetch"]
 
@@ -256,7 +257,9 @@ class _Transfer:
         self._need_room(total, start)
         try:
             self._remember_version(response)
-            with self.part.path.open("ab" if start else "wb") as file:
+            with open_to_append(self.part.path) as file:
+                file.truncate(start)
+                file.seek(start)
                 self.progress(self.download.name, start, total)
                 for chunk in _travelling(response):
                     if file.tell() + len(chunk) > self.download.max_bytes:

@@ -69,7 +69,7 @@ def _alone(name: str) -> Iterator[None]:
     with _disk_named():
         folder = data_cache() / ".downloads"
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         with _disk_named():
             try:

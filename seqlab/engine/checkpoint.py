@@ -22,7 +22,7 @@ from torch import Tensor
 from seqlab.errors import PackageError
 from seqlab.openfile import create_new, open_regular, partial_name
 
-__all__ = ["CheckpointFolder", "load_state", "save_state", "weights", "write_atomically"]
+__all__ = ["CheckpointFolder", "load_state", "matching", "save_state", "weights", "write_atomically"]
 
 TENSOR = "__tensor__"
 """Marks, in the JSON skeleton, the place of a tensor by its name in the file."""
@@ -120,6 +120,14 @@ def _put_tensors(value: Any, tensors: Mapping[str, Tensor]) -> Any:
 def weights(module: torch.nn.Module) -> dict[str, Tensor]:
     """Return a copy of a module's parameters and buffers on the CPU."""
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in module.state_dict().items()}
+
+
+def matching(tensors: Mapping[str, Tensor], module: torch.nn.Module) -> dict[str, Tensor]:
+    """Return weights that a module can load; ValueError where names or shapes differ."""
+    shapes = {name: tensor.shape for name, tensor in module.state_dict().items()}
+    if {name: tensor.shape for name, tensor in tensors.items()} != shapes:
+        raise ValueError("the best weights are those of another model")
+    return dict(tensors)
 
 
 class CheckpointFolder:

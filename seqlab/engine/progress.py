@@ -44,6 +44,17 @@ class Progress:
     evaluations_waited: int = 0
     finished: bool = False
 
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> Progress:
+        """Take back what `asdict` made of one; TypeError where it cannot have made that."""
+        progress = cls(**state)
+        for name, default in vars(cls()).items():
+            value = getattr(progress, name)
+            kinds = {bool: (bool,), int: (int,)}.get(type(default), (int, float))
+            if type(value) not in kinds and not (default is None and value is None):
+                raise TypeError(f"progress: {name} is {value!r}")
+        return progress
+
     def start_epoch(self) -> None:
         """Forget the sums of the epoch before."""
         self.batch = self.tokens = self.loss_steps = 0

@@ -6,11 +6,12 @@ import hashlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["derived_seed", "restore_rng", "rng_state", "seeded"]
+__all__ = ["checked_rng", "derived_seed", "restore_rng", "rng_state", "seeded"]
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -45,6 +46,15 @@ def rng_state() -> dict[str, Tensor]:
     if _cuda_in_use():
         state |= {f"cuda{number}": each for number, each in enumerate(torch.cuda.get_rng_state_all())}
     return state
+
+
+def checked_rng(state: Any) -> dict[str, Tensor]:
+    """Return what may be a state of torch's generators; ValueError where the CPU's could not take it."""
+    own = torch.get_rng_state()
+    found = state.get("cpu") if isinstance(state, dict) else None
+    if not isinstance(found, Tensor) or found.dtype != own.dtype or found.shape != own.shape:
+        raise ValueError("its random numbers are no state of torch's generators")
+    return dict(state)
 
 
 def restore_rng(state: dict[str, Tensor]) -> None:

@@ -19,13 +19,13 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from seqlab.engine.batching import Batch, Budget, Dataset, plan_batches
 from seqlab.engine.best import LOSS, beats, is_best
 from seqlab.engine.calls import Calls, backward
-from seqlab.engine.checkpoint import weights
+from seqlab.engine.checkpoint import matching, weights
 from seqlab.engine.device import deterministic
 from seqlab.engine.model import SequenceModel
 from seqlab.engine.optim import make_optimizer, make_schedule, moving_average
 from seqlab.engine.precision import arithmetic, resolve
 from seqlab.engine.progress import Observer, Progress, StepRecord
-from seqlab.engine.seeding import derived_seed, restore_rng, rng_state, seeded
+from seqlab.engine.seeding import checked_rng, derived_seed, restore_rng, rng_state, seeded
 from seqlab.engine.state import State, detached
 from seqlab.engine.steps import steps_in_all, steps_of_epoch
 from seqlab.engine.unreached import unreached
@@ -295,15 +295,15 @@ class Trainer:
             self.schedule.load_state_dict(state["schedule"])
             if self.average:
                 self.average.load_state_dict(state["average"])
-            self.progress = Progress(**state["progress"])
-            self._rng = state["rng"]
+            self.progress = Progress.of(state["progress"])
+            self._rng = checked_rng(state["rng"])
+            self.best = None if best is None else matching(best, self.model)
+            for name, observer in self.job.observers.items():
+                observer.restore(state["observers"].get(name, {}))
             if self.settings.precision == "auto":  # the run goes on as it began, also on another machine
                 self.precision = resolve(state["precision"], self.device)
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise PackageError(f"the checkpoint does not fit this recipe: {error}") from error
-        self.best = dict(best) if best is not None else None
-        for name, observer in self.job.observers.items():
-            observer.restore(state["observers"].get(name, {}))
 
     # --- helpers -----------------------------------------------------------------------------------------
 

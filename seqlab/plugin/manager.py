@@ -22,6 +22,7 @@ from typing import Any
 
 import pluggy
 
+from seqlab.distributions import declaring, installed_version
 from seqlab.errors import PluginError, SeqlabError
 from seqlab.plugin import hookspecs
 from seqlab.plugin.calling import blaming
@@ -29,8 +30,9 @@ from seqlab.plugin.checks import faults, hook_parameters, result_fault
 from seqlab.plugin.component import KINDS
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.plugin.registry import Registry
+from seqlab.settings import built
 
-__all__ = ["PluginInfo", "Plugins", "disabled_from", "installed_version"]
+__all__ = ["PluginInfo", "Plugins", "disabled_from"]
 
 BUILT_IN = "built-in"
 ENTRY_POINT = "entry point"
@@ -67,14 +69,6 @@ class Implementation:
 def disabled_from(value: str) -> frozenset[str]:
     """Read `SEQLAB_DISABLE_PLUGINS`: names separated by commas; `all` stands for every entry point."""
     return frozenset(name.strip() for name in value.split(",") if name.strip())
-
-
-def installed_version(distribution: str) -> str:
-    """Return the version of an installed distribution, or an empty string where it is not installed."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
 
 
 class Plugins:
@@ -204,6 +198,9 @@ class Plugins:
                         added = self.registry.add(kind, component, info.name)
                     except ValueError as error:
                         raise _error(info, str(error), implementation.hook) from None
+                    if info.origin != BUILT_IN:
+                        with _blaming(info, f"building the settings of {kind} {added.name!r}"):
+                            built(added.config)
                     yield kind, added.name
 
     def _collect_datasets(self, info: PluginInfo) -> Iterator[str]:
@@ -346,12 +343,8 @@ def _execute(module: ModuleType) -> None:
 def _distributions_with(group: str) -> list[importlib.metadata.Distribution]:
     """Return the distributions that declare the group, sorted; of two of one name the first on the path."""
     found: dict[str, importlib.metadata.Distribution] = {}
-    for distribution in importlib.metadata.distributions():
-        # The text is searched before anything is parsed: other people's damaged metadata is not our business.
-        if f"[{group}]" in (distribution.read_text("entry_points.txt") or ""):
-            found.setdefault(
-                re.sub(r"[-_.]+", "-", _identity(distribution).distribution).lower(), distribution
-            )
+    for distribution in declaring(group):
+        found.setdefault(re.sub(r"[-_.]+", "-", _identity(distribution).distribution).lower(), distribution)
     return [found[name] for name in sorted(found)]
 
 

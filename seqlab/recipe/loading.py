@@ -36,7 +36,7 @@ from seqlab.recipe.schema import (
 )
 from seqlab.recipe.tree import COMMAND_LINE, KeyPath, Node, Tree, dotted, plain
 from seqlab.recipe.variables import paths_as_written, variables_of
-from seqlab.settings import Config, PlateauSchedule, TrainSettings
+from seqlab.settings import Config, PlateauSchedule, TrainSettings, built
 from seqlab.suggest import one_of, unknown
 
 __all__ = ["load_recipe"]
@@ -364,7 +364,7 @@ class _Check:
 
     def _settings(self, model: type[C], node: Node, path: KeyPath) -> C | None:
         try:
-            return model.model_validate(plain(node))
+            return built(model).model_validate(plain(node))
         except ValidationError as error:
             self.problems += settings_problems(error, model, node, path)
             return None

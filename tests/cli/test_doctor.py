@@ -21,9 +21,9 @@ from seqlab.cli.doctor import (
     check_version,
 )
 from seqlab.cli.remedies import requirement, torchaudio_advice
+from seqlab.distributions import installed_version
 from seqlab.engine.precision import resolve
 from seqlab.errors import PluginError
-from seqlab.plugin.manager import installed_version
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 

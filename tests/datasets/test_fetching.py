@@ -152,6 +152,21 @@ def test_a_cut_between_chunks_is_resumed(server: DataServer, get: Fetch, handler
     assert ranges(server) == ["", f"bytes={10 * PIECE}-"]
 
 
+@pytest.mark.parametrize("name", ["a.bin.part", "a.bin.part.version"])
+def test_a_link_in_the_place_of_what_has_arrived_is_not_written_through(
+    name: str, server: DataServer, get: Fetch, folder: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    (folder / name).symlink_to(mine)
+    if name.endswith(".part"):
+        with pytest.raises(OSError, match="it is a link, and no link is written through"):
+            get(server.serve("/a", BODY, etag='"1"'))
+    else:
+        assert get(server.serve("/a", BODY, etag='"1"')).read_bytes() == BODY
+    assert mine.read_text() == "mine"
+
+
 def test_a_server_without_ranges_begins_again(server: DataServer, get: Fetch) -> None:
     assert get(server.serve("/a", BODY, cuts=[10 * PIECE], ranges=False)).read_bytes() == BODY
     assert len(server.asked) == 2

@@ -223,3 +223,35 @@ def test_a_state_without_the_average_that_the_settings_want_is_a_package_error()
     state = new_trainer(RUNS["everything"].model_copy(update={"ema": None}), {}).state()
     with pytest.raises(PackageError, match=r"^the checkpoint does not fit this recipe: "):
         new_trainer(RUNS["everything"], {}).restore(state, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"progress": {"epoch": "x"}},
+        {"progress": {"epoch": None}},
+        {"progress": []},
+        {"progress": {"colour": 1}},
+        {"rng": {}},
+        {"rng": 1},
+        {"rng": {"cpu": torch.zeros(3)}},
+        {"observers": []},
+        {"observers": {"counter": {}}},
+        {"model": {}},
+        {"optimizer": 1},
+    ],
+)
+def test_a_checkpoint_with_odd_content_is_refused_before_training(change: dict[str, Any]) -> None:
+    job = TrainingJob(data=dataset(), settings=settings(epochs=1), observers={"counter": Counter()})
+    state = Trainer(model(), job).state()
+    Trainer(model(), job).restore(state, None)
+    with pytest.raises(PackageError, match=r"^the checkpoint does not fit this recipe: "):
+        Trainer(model(), job).restore({**state, **change}, None)
+
+
+@pytest.mark.parametrize("best", [{}, {"w": torch.zeros(1)}])
+def test_best_weights_of_another_model_are_refused_before_training(best: dict[str, Tensor]) -> None:
+    job = TrainingJob(data=dataset(), settings=settings(epochs=1))
+    trainer = Trainer(model(), job)
+    with pytest.raises(PackageError, match="the best weights are those of another model"):
+        trainer.restore(trainer.state(), best)

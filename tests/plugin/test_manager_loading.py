@@ -52,7 +52,12 @@ def test_two_labs_get_the_documentation_of_one_file(site: Path) -> None:
     )
     for plugins in (Plugins(), Plugins()):
         plugins.load_file(file)
-        assert plugins.registry.get("encoder", "crf").config.model_fields["size"].description == "Units."
+        assert (
+            plugins.registry.get("encoder", "crf").config.model_json_schema()["properties"]["size"][
+                "description"
+            ]
+            == "Units."
+        )
 
 
 @pytest.mark.parametrize(
@@ -208,3 +213,12 @@ def test_disabled_plugins_are_not_even_imported(site: Path) -> None:
 @pytest.mark.parametrize(("value", "names"), [("", set()), (" a, b-c,,", {"a", "b-c"}), ("all", {"all"})])
 def test_disabled_from(value: str, names: set[str]) -> None:
     assert disabled_from(value) == names
+
+
+def test_settings_that_cannot_be_built_are_the_fault_of_their_plugin(site: Path) -> None:
+    source = ENCODER_PLUGIN.format(name="crf").replace("'''No keys.'''", "opened: type(open) = None")
+    plugins = Plugins()
+    reason = "building the settings of encoder 'crf' raised PydanticSchemaGenerationError"
+    with pytest.raises(PluginError, match=reason):
+        plugins.load_file(write_module(site / "fake_unbuildable.py", source))
+    assert not plugins.registry.names("encoder")

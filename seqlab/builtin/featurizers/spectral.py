@@ -35,6 +35,10 @@ REVISION = 2
 """Part of what names kept frames; to be raised with every change of this module that changes frames."""
 
 
+MAX_BANK = 1 << 23
+"""Numbers in the largest bank of filters, 64 MB: 128 bands of speech need a twentieth of it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpectralSettings:
     """What the frames of a sound depend on; `window` and `hop` in samples, frequencies in Hz.
@@ -160,6 +164,11 @@ class Spectra:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
 
     def _mel_bank(self) -> Array:
+        if (size := self.settings.n_mels * (self.settings.n_fft // 2 + 1)) > MAX_BANK:
+            raise SeqlabError(
+                f"n_mels: {self.settings.n_mels} bands for n_fft {self.settings.n_fft} are a filter bank of"
+                f" {size:,} numbers, more than {MAX_BANK:,}; lower one of them"
+            )
         bank = self.backend.mel_bank(self.settings.bands)
         empty = np.flatnonzero(~bank.any(axis=0))
         if len(empty):
