@@ -196,8 +196,7 @@ class Run:
 
         def judge(model: SequenceModel) -> Mapping[str, float]:
             found = dev(model)
-            if monitor not in found and monitor in dev.sources:
-                raise dev.lost(monitor)
+            dev.check_kept(monitor, found)
             return found
 
         watched = None if monitor in untold else monitor

@@ -76,6 +76,7 @@ def test_a_recipe_passes_its_check_and_runs_shortened(path: Path, lab: Lab, tmp_
     changes = shortened(recipe, lab, tmp_path)
     report = lab.run(path, changes, RunOptions(out=tmp_path / "run", device="cpu"))
     assert set(report["metrics"]) == set(recipe.paths) - {"train"}
+    assert not [notice for notice in report["notices"] if "no gradient" in notice]
     answers(lab, tmp_path / "run/model")
 
 

@@ -129,10 +129,14 @@ class Scorer:
                 message = f"{other} and {metric} both give a figure {figure!r}; leave one of them out"
                 raise RecipeError([self.assembly.recipe.problem("metrics", message)])
 
-    def lost(self, figure: str) -> BaseException:
-        """Return the error that names the metric that gave a figure of the gold answers, and does not now."""
+    def check_kept(self, figure: str, figures: Mapping[str, float]) -> None:
+        """Refuse figures without the one that a plugin's metric gave of the gold answers: PluginError."""
+        if figure in figures or figure not in self.sources:
+            return
         part = self.assembly.registry.part("metric", self.sources[figure])
-        return part.fault("compute", ContractError(f"returned no {figure!r}, which it did of gold answers"))
+        if not part.built_in:
+            message = f"returned no {figure!r}, which it did of gold answers"
+            raise part.fault("compute", ContractError(message))
 
     def missing_labels(self) -> dict[str, int]:
         """Return, by head, how many labels the examples lack."""
