@@ -96,10 +96,14 @@ class CalledReader(Called):
                 at[:] = [f"{example.place} or just after it"]
             yield example
 
-    def recording(self, sound: Any, sample_rate: int | None = None) -> Example:
-        """Return the example of a single sound; AttributeError where the reader takes in none."""
-        with self.part.calling("recording"):
-            return self._checked(self.component.recording(sound, sample_rate), labelled=False)
+    def _method(self, name: str, member: Callable[..., Any]) -> Callable[..., Any]:
+        if name not in ("normalize", "recording"):
+            return super()._method(name, member)
+
+        def checked(*facts: Any, **more: Any) -> Example:
+            return self._checked(member(*facts, **more), labelled=False)
+
+        return super()._method(name, checked)
 
     def _checked(self, found: Any, *, labelled: bool) -> Example:
         """Return a sound example; sounds of the plugin's own are read through the seam, too."""

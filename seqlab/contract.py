@@ -116,8 +116,8 @@ def value_fault(value: Any, kind: FieldKind, *, unlabelled: bool = False) -> str
         return "" if isinstance(value, str) else f"{shown(value)} where a string is expected"
     if kind == "audio":
         wanted = ("sample_rate", "duration", "fingerprint", "samples")
-        lacking = [name for name in wanted if not hasattr(value, name)]
-        return f"{shown(value)}, which is no Audio: it lacks {', '.join(lacking)}" if lacking else ""
+        absent = [name for name in wanted if not hasattr(value, name)]
+        return f"{shown(value)}, which is no Audio: it lacks {', '.join(absent)}" if absent else ""
     if isinstance(value, str) or not isinstance(value, Sequence):
         return f"{shown(value)} where a list of strings is expected"
     if set(map(type, value)) <= {str}:
