@@ -287,8 +287,11 @@ def test_a_label_that_is_everywhere_the_same_is_refused(toy: Path, tmp_path: Pat
         Lab(entry_points=False).run(toy, overrides, RunOptions(out=tmp_path / "run", device="cpu"))
 
 
-def test_a_layer_that_no_memory_holds_is_a_mistake_of_the_recipe(toy: Path, tmp_path: Path) -> None:
-    overrides = ["encoder.hidden_size=999999999"]
+@pytest.mark.parametrize("size", [999999999, 2**62, 2**63 - 1])
+def test_a_layer_that_no_memory_holds_is_a_mistake_of_the_recipe(
+    size: int, toy: Path, tmp_path: Path
+) -> None:
+    overrides = [f"encoder.hidden_size={size}"]
     with pytest.raises(RecipeError, match="needs more memory than there is"):
         Lab(entry_points=False).run(toy, overrides, RunOptions(out=tmp_path / "run", device="cpu"))
 

@@ -89,12 +89,10 @@ class Part:
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Tell a failure to allocate from others; torch's are RuntimeErrors."""
-    if isinstance(error, MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        sign in str(error) for sign in ("allocate memory", "out of memory")
-    )
+    """Tell a failure to allocate from others; torch's are RuntimeErrors, or TypeErrors beyond 64 bits."""
+    signs = ("allocate memory", "out of memory", "calculation overflowed", "Overflow when unpacking")
+    known = isinstance(error, RuntimeError | TypeError) and any(sign in str(error) for sign in signs)
+    return known or isinstance(error, MemoryError)
 
 
 def raised(error: BaseException, package: str = "") -> str:
