@@ -146,7 +146,8 @@ class CalledAudio:
     def samples(self) -> NDArray[float32]:
         """Return the samples, checked."""
         with self._calling("samples"):
-            return check_samples(self.audio.samples())
+            samples: NDArray[float32] = check_samples(self.audio.samples())
+            return samples
 
     def _calling(self, name: str) -> AbstractContextManager[None]:
         return self.part.calling(f"{type(self.audio).__name__}.{name}", lambda: [str(self.place)])
