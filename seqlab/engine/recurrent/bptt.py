@@ -139,7 +139,9 @@ def run_packed(
     RuntimeError.
     """
     tensors = (*chain.from_iterable(weights), *state)
-    output, *final = PackedLayer.apply(how, inputs, mask, *tensors)  # type: ignore[no-untyped-call]
+    output, *final = PackedLayer.apply(  # type: ignore[no-untyped-call,unused-ignore]
+        how, inputs, mask, *tensors
+    )
     return output, tuple(final)
 
 

@@ -74,7 +74,7 @@ def _run(
     output, _, cell = torch.lstm(
         padded.view(layout.longest, count, -1), start, flat, True, 1, 0.0, training, False, False
     )
-    taken: Tensor = _Taken.apply(output.flatten(0, 1), places)  # type: ignore[no-untyped-call]
+    taken: Tensor = _Taken.apply(output.flatten(0, 1), places)  # type: ignore[no-untyped-call,unused-ignore]
     return taken, cell[0]
 
 
