@@ -15,6 +15,7 @@ import click
 
 from seqlab.cli.options import device_option, pass_lab, plugin_option, session_of, tell, threads_option
 from seqlab.cli.output import say
+from seqlab.errors import PackageError
 
 if TYPE_CHECKING:
     from seqlab.assembly import Assembly
@@ -70,7 +71,12 @@ def run(
             command = resume_command(click.get_current_context())
             raise Cancelled(f"{error}; {f'continue with: {command}' if saves else UNSAVED}") from error
     assembly = Assembly(checked, lab.registry)
-    for line in summary(report, folder, sound=hears(assembly)):
+    try:
+        lines = list(summary(report, folder, sound=hears(assembly)))
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # A complete run is not run again: its report may be a stranger's.
+        raise PackageError(f"{folder / 'report.json'}: not the report of a run: {error!r}") from error
+    for line in lines:
         say(line)
     say(f"try it: {trial_command(click.get_current_context(), assembly, folder / 'model')}")
 
@@ -124,14 +130,14 @@ def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator
     for split, metrics in report["metrics"].items():
         figures = "  ".join(f"{name} {metrics[name]:.4f}" for name in overall(metrics))
         yield f"{split}: {figures or 'no figures, as no label counts'}"
-    for split, labels in report["missing_labels"].items():
+    for split, labels in report.get("missing_labels", {}).items():  # older reports lack them
         for target, count in labels.items():
             yield f"{split}: labels {target} that are missing, which no loss and no figure counts: {count}"
     for split, labels in report["unseen_labels"].items():
         for target, count in labels.items():
             what = f"units of {target} are ones" if sound else f"tokens carry a {target} label"
             yield f"{split}: {count} {what} that training never saw"
-    for split, count in report["also_in_train"].items():
+    for split, count in report.get("also_in_train", {}).items():
         if count:
             yield f"{split}: examples that stand in the training split, too: {count}"
     for split, lacking in report["short_of_states"].items():

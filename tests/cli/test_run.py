@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Sequence
@@ -54,6 +55,37 @@ def test_from_a_recipe_to_a_model_that_predicts(
     (tmp_path / "in").write_text("la luma luma\n")
     assert main(["predict", str(tmp_path / "runs/toy/model"), str(tmp_path / "in")]) == 0
     assert capsys.readouterr().out == "la\tDET\nluma\tNOUN\nluma\tVERB\n\n"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"metrics": 3},
+        {"metrics": {"dev": {"accuracy": "high"}}},
+        {"seconds": None},
+        {"short_of_states": {"dev": []}},
+    ],
+    ids=str,
+)
+def test_a_report_that_no_run_has_written_is_refused_in_words(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], odd: dict[str, object]
+) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/report.json").write_text(json.dumps(report | odd))
+    assert run(finished.parent / "toy.yaml", tmp_path / "run", "--resume") == 5
+    assert f"error: {tmp_path}/run/report.json: not the report of a run: " in capsys.readouterr().err
+
+
+def test_the_report_of_an_older_seqlab_is_still_told(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    shutil.copytree(finished, tmp_path / "run")
+    del report["missing_labels"], report["also_in_train"]
+    (tmp_path / "run/report.json").write_text(json.dumps(report))
+    assert run(finished.parent / "toy.yaml", tmp_path / "run", "--resume") == 0
+    assert "test: loss " in capsys.readouterr().out
 
 
 def test_what_to_try_fits_a_model_that_reads_sound(
