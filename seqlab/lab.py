@@ -249,6 +249,7 @@ class Lab:
             locate=locate,
             installed=[info.distribution or info.name for info in self.plugins.infos],
             datasets=self.registry.datasets(),
+            settling=self.registry.settling,
         )
         source = Path(source) if isinstance(source, str) else source
         recipe = load_recipe(source, surroundings, overrides=overrides, check_files=check_files)

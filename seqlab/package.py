@@ -127,7 +127,8 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     manifest = read_manifest(folder, _size(folder / WEIGHTS))
     try:
         needed = without_training(manifest["recipe"])
-        recipe = load_recipe(needed, Surroundings(registry.catalogue()), check_data=False, check_files=False)
+        surroundings = Surroundings(registry.catalogue(), settling=registry.settling)
+        recipe = load_recipe(needed, surroundings, check_data=False, check_files=False)
     except RecipeError as error:
         raise PackageError(f"{folder}: {_missing_plugins(manifest, registry)}{error}") from error
     try:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -306,6 +307,27 @@ def test_paths_may_be_strings(toy: Path, tmp_path: Path) -> None:
     model = str(tmp_path / "run/model")
     test = tmp_path / "test.conllu"
     assert lab.evaluate(model, [str(test)], device="cpu") == lab.evaluate(model, [test], device="cpu")
+
+
+def test_settings_that_a_plugins_own_code_cannot_check_are_named_with_it(toy: Path, tmp_path: Path) -> None:
+    plugin = tmp_path / "odd.py"
+    plugin.write_text(
+        "from pydantic import field_validator\n"
+        "from seqlab.api import Component, Config, hookimpl\n"
+        "class Odd(Config):\n"
+        "    size: int = 1\n"
+        "    @field_validator('size')\n"
+        "    @classmethod\n"
+        "    def _even(cls, size):\n"
+        "        return size + 'one'\n"
+        "@hookimpl\n"
+        "def seqlab_register_encoders():\n"
+        "    return [Component(name='odd', config=Odd, build=print, summary='odd')]\n"
+    )
+    lab = Lab(plugin_files=[plugin], entry_points=False)
+    where = rf"TypeError: unsupported operand .* \({re.escape(str(plugin))}:8\)$"
+    with pytest.raises(PluginError, match=rf"^plugin 'odd': encoder 'odd': config raised {where}"):
+        lab.check(toy, ["encoder={name: odd, size: 3}"])
 
 
 def test_one_string_is_no_list(lab: Lab, toy: Path, package: Path) -> None:

@@ -6,6 +6,7 @@ import functools
 import inspect
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +97,10 @@ class Registry:
         entry = self._entry(kind, name)
         module = str(getattr(_function(entry.component.build), "__module__", ""))
         return Part(kind, name, entry.owner, module.partition(".")[0])
+
+    def settling(self, kind: str, name: str) -> AbstractContextManager[None]:
+        """Return the block in which a component checks settings; a fault of its code is a PluginError."""
+        return self.part(kind, name).calling("config")
 
     def source(self, kind: str, name: str) -> str:
         """Return where a component's builder is defined as `file:line`, or `unknown` (compiled code)."""

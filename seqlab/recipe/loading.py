@@ -333,7 +333,8 @@ class _Check:
             self._report(name, path, unknown(kind, name.content, known))
             return None
         rest = replace(node, content={key: child for key, child in node.content.items() if key != "name"})
-        config = self._settings(known[name.content], rest, path)
+        with self.surroundings.settling(kind, name.content):
+            config = self._settings(known[name.content], rest, path)
         if config is None:
             return None
         config = anchored_settings(config, rest, path, self.problems, check=self.check_files)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -69,17 +70,24 @@ DEFAULT_OBSERVERS = ("console", "jsonl", "checkpoints")
 """Observers of a recipe that names none."""
 
 
+def unguarded(_kind: str, _name: str) -> AbstractContextManager[None]:
+    """Return a block in which errors stay what they are."""
+    return nullcontext()
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What a recipe is checked against.
 
-    The components there are, who finds URIs, what is installed, and the data sets by their names.
+    The components there are, who finds URIs, what is installed, and the data sets by their names. `settling`
+    gives, by kind and name, the block in which a component's own code checks its settings.
     """
 
     catalogue: Catalogue
     locate: Locate | None = None
     installed: Collection[str] = ()
     datasets: Mapping[str, DatasetEntry] = field(default_factory=dict)
+    settling: Callable[[str, str], AbstractContextManager[None]] = unguarded
 
 
 @dataclass(frozen=True)
