@@ -7,11 +7,23 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from seqlab.datasets.entry import DatasetEntry
 from seqlab.errors import DataError, Place
 
-__all__ = ["Faults", "check_dataset", "file_sha256", "find_faults", "tree_sha256", "unchecked"]
+__all__ = [
+    "Faults",
+    "check_dataset",
+    "file_sha256",
+    "find_faults",
+    "has_checksum",
+    "tree_sha256",
+    "unchecked",
+]
+
+MAX_PATH = 4096
+"""Longest string of a manifest that may be a path, in characters: PATH_MAX of Linux."""
 
 
 def file_sha256(path: Path) -> str:
@@ -87,21 +99,12 @@ def find_faults(entry: DatasetEntry, folder: Path) -> Faults:
 def unchecked(entry: DatasetEntry, folder: Path) -> Iterator[tuple[str, str]]:
     """Yield the files in a folder for which no checksum of the catalogue vouches, and why.
 
-    What a manifest names belongs to it: where its bytes have no checksum, preparing has checked its sound.
+    What splits and manifests name belongs to the set: where it has no checksum, preparing has checked it.
     """
-    named = {
-        str((folder / path).parent.joinpath(name).relative_to(folder))
-        for path in entry.split_files
-        if entry.manifest_key and (folder / path).is_file()
-        for name in _named(folder / path, entry.manifest_key)
-    }
+    belonging = _belonging(entry, folder)
     for path in sorted(path for path in folder.rglob("*") if not path.is_dir()):
         name = path.relative_to(folder).as_posix()
-        if (
-            name in entry.checksums
-            or name in named
-            or any(name.startswith(f"{tree}/") for tree in entry.trees)
-        ):
+        if has_checksum(entry, name) or path.resolve() in belonging:
             continue
         if name not in entry.extras:
             yield name, "the catalogue has no checksum of it"
@@ -109,9 +112,41 @@ def unchecked(entry: DatasetEntry, folder: Path) -> Iterator[tuple[str, str]]:
             yield name, f"its sha256 is {found}, expected {entry.extras[name]}"
 
 
+def has_checksum(entry: DatasetEntry, path: str) -> bool:
+    """Return whether a checksum of the catalogue holds for a file, its own or that of a folder it lies in."""
+    return path in entry.checksums or any(path.startswith(f"{tree}/") for tree in entry.trees)
+
+
+def _belonging(entry: DatasetEntry, folder: Path) -> set[Path]:
+    """Return what splits name, and every string of a manifest that may be the path of a file, without links.
+
+    DataError for a manifest that names a file elsewhere: it would not be found under the set's final name.
+    """
+    belonging = {(folder / path).resolve() for path in entry.split_files}
+    manifests = [folder / path for path in entry.split_files if entry.manifest_key]
+    for manifest in [path for path in manifests if path.is_file()]:
+        for number, line in _lines(manifest):
+            name = _named(manifest, number, line, entry.manifest_key)
+            path = (manifest.parent / name).resolve()
+            if Path(name).is_absolute() or not path.is_relative_to(folder.resolve()):
+                message = f"names {name!r}, which does not lead from here into the folder of the data set"
+                raise DataError(message, place=Place(str(manifest), number))
+            belonging.add(path)
+            belonging |= {(manifest.parent / text).resolve() for text in _file_names(json.loads(line))}
+    return belonging
+
+
+def _file_names(value: Any) -> Iterator[str]:
+    """Yield the strings in a line of a manifest that can be paths: an alignment, a second channel."""
+    if isinstance(value, str) and value and len(value) < MAX_PATH and "\0" not in value:
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _file_names(inner)
+
+
 def _absent(manifest: Path, key: str) -> str:
     """Say how many of the files that a manifest names are not there, and which is the first of them."""
-    names = list(_named(manifest, key))
+    names = [_named(manifest, number, line, key) for number, line in _lines(manifest)]
     absent = [name for name in names if not (manifest.parent / name).is_file()]
     if not absent:
         return ""
@@ -119,13 +154,18 @@ def _absent(manifest: Path, key: str) -> str:
     return f"{missing}, {absent[0]} is the first"
 
 
-def _named(manifest: Path, key: str) -> Iterator[str]:
-    """Yield the file that each line names; DataError where one names none."""
+def _lines(manifest: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a manifest that are not empty, with their numbers."""
     with manifest.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                yield json.loads(line)[key]
-            except (ValueError, KeyError, TypeError) as error:
-                raise DataError(f"names no file under {key!r}", place=Place(str(manifest), number)) from error
+        yield from ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+
+
+def _named(manifest: Path, number: int, line: str, key: str) -> str:
+    """Return the file that a line names; DataError where it names none."""
+    try:
+        name = json.loads(line)[key]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"names no file under {key!r}", place=Place(str(manifest), number)) from error
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise DataError(f"names no file under {key!r}", place=Place(str(manifest), number))
+    return name

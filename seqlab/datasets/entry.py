@@ -107,6 +107,10 @@ class DatasetEntry(Config):
         checked_later = self.prepare and (self.files or self.trees)
         if unchecked and not checked_later:
             raise ValueError(f"nothing checks {', '.join(unchecked)}: give its sha256, or prepare and files")
+        if doubtful := sorted((set(self.split_files) & set(self.extras)) - set(self.checksums)):
+            raise ValueError(
+                f"{', '.join(doubtful)}: a split cannot be left out; its sha256 belongs in files"
+            )
         if self.manifest_key and (unknown := sorted(set(self.split_files) - set(self.checksums))):
             raise ValueError(f"nothing checks {', '.join(unknown)}: a manifest needs its sha256 in files")
         return self

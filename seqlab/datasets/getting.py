@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqlab.datasets.checksums import check_dataset, find_faults, unchecked
+from seqlab.datasets.checksums import check_dataset, find_faults, has_checksum, unchecked
 from seqlab.datasets.entry import DatasetEntry
 from seqlab.datasets.folders import by_hand, data_cache, find_dataset, not_here
 from seqlab.errors import DataError
@@ -147,13 +147,26 @@ class _Getting:
             shutil.copyfile(self.downloads / download.name, target)
 
     def _leave_out_unchecked(self) -> None:
-        """Remove files that no checksum vouches for: neither one of the downloads nor one of their own."""
+        """Remove files that no checksum vouches for, where the entry says which others belong to the set.
+
+        Without a `manifest_key` only files of other bytes than its `extras` are known not to belong: anything
+        else may be what a split names in a way that only its reader knows, and stays, with a warning.
+        """
         if all(download.sha256 for download in self.entry.downloads):
             return
-        for path, reason in unchecked(self.entry, self.new):
+        log, kept = logging.getLogger(__name__), []
+        for path, reason in list(unchecked(self.entry, self.new)):
+            if not self.entry.manifest_key and path not in self.entry.extras:
+                kept.append(path)
+                continue
             (self.new / path).unlink()
-            message = "data set %r: %s is left out: %s"
-            logging.getLogger(__name__).warning(message, self.entry.name, path, reason)
+            log.warning("data set %r: %s is left out: %s", self.entry.name, path, reason)
+        kept += [path for path in self.entry.split_files if not has_checksum(self.entry, path)]
+        if kept:
+            more = f" and {len(kept) - 1:,} more files" if len(kept) > 1 else ""
+            message = "data set %r: the catalogue has no checksum of %s%s; what was fetched is taken as it is"
+            log.warning(message, self.entry.name, min(kept), more)
+        check_dataset(self.entry, self.new)
 
     def _forget_unchecked(self) -> None:
         """Remove downloads that may be at fault: those without a checksum of their own."""

@@ -62,6 +62,7 @@ def test_an_entry_cannot_be_changed() -> None:
             {"splits": {"train": ("a.txt", "b.txt")}, "manifest_key": "audio"},
             "nothing checks b.txt: a manifest",
         ),
+        ({"splits": {"dev": "b.txt"}, "extras": {"b.txt": SHA}}, "a split cannot be left out"),
         ({"licence_url": "x"}, "licence_url"),
     ],
 )

@@ -18,7 +18,7 @@ from data_server import DataServer
 
 import seqlab
 from seqlab.datasets import DatasetEntry, find_dataset, get_dataset, unpack
-from seqlab.datasets.checksums import tree_sha256
+from seqlab.datasets.checksums import find_faults, tree_sha256
 from seqlab.errors import DataError
 
 Entry = Callable[..., DatasetEntry]
@@ -342,4 +342,72 @@ def test_of_an_unchecked_archive_only_what_has_a_checksum_is_kept(
         f"data set 'tiny': other is left out: its sha256 is {sums['other']}, expected {sums['known']}",
         "data set 'tiny': unlisted is left out: the catalogue has no checksum of it",
         "data set 'tiny': wav/more is left out: the catalogue has no checksum of it",
+    ]
+
+
+def kept(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("name", ["../wav/a.wav", "..//lists/../wav/./a.wav", "../link/a.wav"])
+def test_what_a_manifest_names_in_any_way_is_kept(
+    name: str, server: DataServer, cache: Path, entry: Entry
+) -> None:
+    manifest = (
+        b'{"audio": "%s", "more": [{"align": "../wav/a.align"}], "text": "a\\u0000b"}\n' % name.encode()
+    )
+    contents = {"lists/train.jsonl": manifest, "wav/a.wav": b"a", "wav/a.align": b"b", "wav/b.wav": b"c"}
+
+    def linked(downloads: Path, folder: Path) -> None:
+        unpack(downloads / "a.tar.gz", folder)
+        (folder / "link").symlink_to("wav")
+
+    tiny = entry(
+        {"a.tar.gz": (server.serve("/a", packed(contents)), None)},
+        prepare=linked,
+        splits={"train": "lists/train.jsonl"},
+        manifest_key="audio",
+        files={"lists/train.jsonl": hashlib.sha256(manifest).hexdigest()},
+    )
+    folder = get_dataset(tiny)
+    assert kept(folder) == {*contents} - {"wav/b.wav"}
+    assert not find_faults(tiny, folder)
+
+
+@pytest.mark.parametrize("name", ["/usr/bin/env", "../../../outside"])
+def test_a_manifest_that_names_what_lies_elsewhere_is_refused(
+    name: str, server: DataServer, cache: Path, entry: Entry
+) -> None:
+    manifest = f'{{"audio": "{name}"}}\n'.encode()
+    (cache / "data").mkdir(parents=True)
+    (cache / "outside").touch()
+    tiny = entry(
+        {"a.tar.gz": (server.serve("/a", packed({"train.jsonl": manifest})), None)},
+        prepare=unpacked,
+        splits={"train": "train.jsonl"},
+        manifest_key="audio",
+        files={"train.jsonl": hashlib.sha256(manifest).hexdigest()},
+    )
+    with pytest.raises(DataError, match=rf"train\.jsonl:1: names '{name}', which does not lead"):
+        get_dataset(tiny)
+    assert find_dataset("tiny") is None
+
+
+def test_without_a_manifest_key_nothing_is_removed_that_a_split_may_name(
+    server: DataServer, cache: Path, entry: Entry, caplog: pytest.LogCaptureFixture
+) -> None:
+    contents = {"train.tsv": b"wav/a.wav", "dev.tsv": b"wav/b.wav", "wav/a.wav": b"a", "wav/b.wav": b"b"}
+    contents["notes"] = b"other than known"
+    tiny = entry(
+        {"a.tar.gz": (server.serve("/a", packed(contents)), None)},
+        prepare=unpacked,
+        splits={"train": "train.tsv", "dev": "dev.tsv"},
+        files={"train.tsv": hashlib.sha256(contents["train.tsv"]).hexdigest()},
+        extras={"notes": "0" * 64},
+    )
+    assert kept(get_dataset(tiny)) == {*contents} - {"notes"}
+    assert [message.partition(": its sha256")[0] for message in caplog.messages] == [
+        "data set 'tiny': notes is left out",
+        "data set 'tiny': the catalogue has no checksum of dev.tsv and 2 more files;"
+        " what was fetched is taken as it is",
     ]
