@@ -177,7 +177,7 @@ class Source:
             whole: Any = stream.fileno() if self.path else stream
             encoded = io.BufferedReader(LinkFile(stream, link)) if link.spans else whole
             try:
-                sound = soundfile.SoundFile(encoded, closefd=False)
+                sound = _Onward(encoded, closefd=False)
             except soundfile.LibsndfileError as error:
                 stream.seek(0)
                 stream.seek(id3_length(stream.read(NOTICED)))
@@ -213,6 +213,18 @@ class Source:
             return f"it is a link to {self.path.readlink()}, which is not there"
         words = getattr(error, "strerror", None) or str(error)
         return words[:1].lower() + words[1:]
+
+
+class _Onward(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no types
+    """A decoder that goes on where it stands.
+
+    SoundFile seeks there after each read. libmpg123 then lacks what frames hold for later ones, takes that for
+    damage, and gives other samples.
+    """
+
+    def seekable(self) -> bool:
+        """Return False, which is what keeps SoundFile from it; `seek` works all the same."""
+        return False
 
 
 def _words(error: soundfile.LibsndfileError) -> str:

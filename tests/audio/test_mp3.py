@@ -152,3 +152,26 @@ def test_nothing_of_the_decoder_reaches_standard_error(tmp_path: Path) -> None:
     )
     assert done.stderr == ""
     assert "dequantization failed" in done.stdout
+
+
+@pytest.mark.parametrize("mode", ["CONSTANT", "VARIABLE"])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [*FRAMES, 48_000])
+def test_blocks_are_what_is_decoded_in_one_go(
+    rate: int, channels: int, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Frames hold what later ones need, where loud ones follow quiet ones: a block must not begin anew."""
+    time = np.arange(10 * rate) / rate
+    voice = np.random.default_rng(1).normal(size=(10 * rate, channels)) * 0.1
+    voice += 0.3 * np.sin(2 * np.pi * 150 * time + 3 * np.sin(2 * np.pi * 3 * time))[:, None]
+    stream = io.BytesIO()
+    samples = voice * np.abs(np.sin(2 * np.pi * 1.5 * time))[:, None] ** 3
+    soundfile.write(stream, samples, rate, format="MP3", bitrate_mode=mode, compression_level=0.5)
+    source = Source(stream.getvalue())
+    stretches = (0, 10 * rate), (3 * rate, 10 * rate)
+    monkeypatch.setattr("seqlab.audio.decoding.BLOCK", 1 << 14)
+    several = [list(source.blocks(*stretch)) for stretch in stretches]
+    monkeypatch.setattr("seqlab.audio.decoding.BLOCK", 1 << 30)
+    for stretch, blocks in zip(stretches, several, strict=True):
+        assert len(blocks) > 3
+        assert np.array_equal(np.concatenate(blocks), np.concatenate(list(source.blocks(*stretch))))
