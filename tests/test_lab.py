@@ -22,6 +22,7 @@ import seqlab
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.api import Example, Observer, StepRecord, Trainer
 from seqlab.builtin.metrics.learns_nothing import LearnsNothing
+from seqlab.manifest import sealed
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -234,7 +235,7 @@ def test_evaluate_needs_no_plugin_of_training_alone(lab: Lab, finished: Path, tm
     model = shutil.copytree(finished / "model", tmp_path / "model")
     manifest = json.loads((model / "package.json").read_text())
     manifest["recipe"] |= {"observers": [{"name": "gone"}], "requires": ["seqlab-gone"]}
-    (model / "package.json").write_text(json.dumps(manifest))
+    (model / "package.json").write_text(json.dumps(sealed(manifest)))
     assert lab.evaluate(model, device="cpu") == lab.evaluate(finished / "model", device="cpu")
 
 

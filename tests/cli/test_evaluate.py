@@ -58,7 +58,7 @@ def test_the_figures_can_be_those_of_bf16(evaluate: Callable[..., tuple[int, str
     ("content", "message"),
     [
         ("1\tword\n\n", "{}:1: expected 10 columns separated by tabs, found 2"),
-        ("1\tx\t_\t_" + "\t_" * 6 + "\n\n", "{}:1: missing upos of 'x': found '_'"),
+        ("2\tx\t_\tX" + "\t_" * 6 + "\n\n", "{}:1: id 2 where 1 is expected"),
         (None, "{}: cannot read: No such file or directory"),
     ],
 )

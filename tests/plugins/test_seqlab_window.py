@@ -95,8 +95,9 @@ def test_without_it_its_recipe_says_what_to_install() -> None:
     done = seqlab("check", RECIPE)
     assert done.returncode == 2
     first = done.stderr.splitlines()[0]
-    missing = "no plugin of seqlab-window is loaded; pip install seqlab-window, or ask: seqlab plugins"
-    assert first == f"{RECIPE}:3:12: requires.0: {missing}"
+    claim = "the recipe says that it needs a plugin of seqlab-window, and none is loaded"
+    advice = "check that you trust it before you install it: pip install seqlab-window"
+    assert first == f"{RECIPE}:3:12: requires.0: {claim} (see: seqlab plugins); {advice}"
 
 
 def test_its_model_predicts(site: Path, model: Path) -> None:
@@ -108,7 +109,9 @@ def test_its_model_predicts(site: Path, model: Path) -> None:
 def test_without_it_its_model_names_the_missing_plugin(model: Path) -> None:
     done = seqlab("predict", model, "-", stdin="The dog barks\n")
     assert (done.returncode, done.stdout) == (5, "")
-    assert done.stderr.startswith(f"error: {model}: it needs plugins that are not loaded: seqlab-window; ")
+    claim = "it says that it needs plugins that are not loaded: seqlab-window"
+    advice = "check that you trust them before you install them"
+    assert done.stderr.startswith(f"error: {model}: {claim}; {advice}; ")
 
 
 def test_its_own_tests_pass(site: Path) -> None:
