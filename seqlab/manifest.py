@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ A word of a vocabulary has a vector among the weights, which takes more than its
 
 MAX_CONTAINERS = 1 << 20
 """Lists and objects in a manifest: empty ones take 20 times the memory of their text."""
+
+STRING_OR_OPENING = re.compile(rb'"[^"]*"?|[\[{]+')
 
 PARTS: Mapping[str, tuple[type, bool]] = {
     "recipe": (dict, True),
@@ -107,8 +110,16 @@ def _excess(content: bytes, weights: int) -> str:
     """Return in which respect a manifest is too large to be read."""
     if len(content) > _allowed(weights):
         return f"more than {_allowed(weights):,} bytes beside {weights:,} bytes of weights"
-    containers = content.count(b"[") + content.count(b"{")
-    return f"more than {MAX_CONTAINERS:,} lists and objects" if containers > MAX_CONTAINERS else ""
+    if content.count(b"[") + content.count(b"{") > MAX_CONTAINERS and _containers(content) > MAX_CONTAINERS:
+        return f"more than {MAX_CONTAINERS:,} lists and objects"
+    return ""
+
+
+def _containers(content: bytes) -> int:
+    """Return how many lists and objects JSON holds: brackets inside strings are none."""
+    unescaped = content.replace(b"\\\\", b"").replace(b'\\"', b"")
+    found = (match.group() for match in STRING_OR_OPENING.finditer(unescaped))
+    return sum(len(each) for each in found if not each.startswith(b'"'))
 
 
 def _fault(manifest: Mapping[str, Any]) -> str:

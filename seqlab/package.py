@@ -33,9 +33,9 @@ from seqlab.manifest import FORMAT, MANIFEST, manifest_bytes, read_manifest, sea
 from seqlab.openfile import open_regular, partial_name
 from seqlab.plugin import Registry
 from seqlab.plugin.hookspecs import PROJECT
-from seqlab.recipe import Surroundings, load_recipe
+from seqlab.recipe import Surroundings, load_resolved
 
-__all__ = ["OpenPackage", "open_package", "save_package", "without_training"]
+__all__ = ["OpenPackage", "check_room", "open_package", "save_package", "without_training"]
 
 MISFITS = (
     SeqlabError,
@@ -73,16 +73,8 @@ def save_package(folder: Path, assembly: Assembly, model: SequenceModel, facts: 
     it cannot be written.
     """
     tensors = save_tensors(weights(model))
-    manifest = sealed(
-        {
-            "format": FORMAT,
-            **facts,
-            "recipe": assembly.recipe.resolved(),
-            "learned": assembly.state(),
-            "files": {WEIGHTS: {"sha256": hashlib.sha256(tensors).hexdigest(), "bytes": len(tensors)}},
-        }
-    )
-    content = manifest_bytes(manifest, len(tensors))
+    files = {WEIGHTS: {"sha256": hashlib.sha256(tensors).hexdigest(), "bytes": len(tensors)}}
+    content = _manifest(assembly, {**facts, "files": files}, len(tensors))
     partial = partial_name(folder)
     try:
         partial.mkdir(parents=True)
@@ -91,6 +83,17 @@ def save_package(folder: Path, assembly: Assembly, model: SequenceModel, facts: 
         _swap(partial, folder)
     except OSError as error:
         raise PackageError(f"{folder}: cannot be written: {error.strerror or error}") from error
+
+
+def check_room(assembly: Assembly, model: SequenceModel) -> None:
+    """PackageError where a manifest cannot hold what was learned, so that it is told before the training."""
+    _manifest(assembly, {}, sum(each.numel() * each.element_size() for each in model.state_dict().values()))
+
+
+def _manifest(assembly: Assembly, facts: Mapping[str, Any], size: int) -> bytes:
+    """Return the content of the manifest beside so many bytes of weights."""
+    whole = {"format": FORMAT, **facts, "recipe": assembly.recipe.resolved(), "learned": assembly.state()}
+    return manifest_bytes(sealed(whole), size)
 
 
 def _swap(new: Path, folder: Path) -> None:
@@ -128,7 +131,7 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     try:
         needed = without_training(manifest["recipe"])
         surroundings = Surroundings(registry.catalogue(), settling=registry.settling)
-        recipe = load_recipe(needed, surroundings, check_data=False, check_files=False)
+        recipe = load_resolved(needed, surroundings)
     except RecipeError as error:
         raise PackageError(f"{folder}: {_missing_plugins(manifest, registry)}{error}") from error
     try:

@@ -20,11 +20,11 @@ from seqlab.engine.best import LOSS
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
 from seqlab.overlap import fingerprint, repeated
-from seqlab.package import save_package
+from seqlab.package import check_room, save_package
 from seqlab.plugin import Plugins
 from seqlab.predict.lengths import LENGTHS, lengths_seen
 from seqlab.predict.scoring import BATCH, Scorer, overall
-from seqlab.recipe import Recipe
+from seqlab.recipe import Recipe, Surroundings, load_resolved
 from seqlab.runfolder import RunFolder, default_folder
 from seqlab.settings import schedule_fault
 from seqlab.suggest import did_you_mean, one_of
@@ -61,7 +61,9 @@ class Run:
         self.plugins = plugins
         self.options = options
         self.device = pick_device(options.device)
-        self.folder = RunFolder(Path(options.out or default_folder(recipe.name)), recipe.variables)
+        self.folder = RunFolder(
+            Path(options.out or default_folder(recipe.name)), recipe.variables, self._completed
+        )
         self.notices = recipe.notices
         self.started = time.perf_counter()
         self.training = False
@@ -100,6 +102,16 @@ class Run:
         facts = {"seed": self.recipe.train.seed, "data": self.folder.fingerprints(self.recipe.paths)}
         return self.folder.begin(self.recipe.resolved(), facts | self._versions)
 
+    def _completed(self, saved: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the recipe that a run began with as it is resolved today; what no longer fits as it is."""
+        registry = self.plugins.registry
+        surroundings = Surroundings(registry.catalogue(), settling=registry.settling)
+        try:
+            whole = load_resolved({**saved, "requires": []}, surroundings).resolved()
+        except RecipeError:
+            return saved
+        return {**whole, "requires": saved.get("requires", [])}
+
     def _info(self, *, resumed: bool) -> RunInfo:
         if resumed and (notice := self.folder.enter_versions(self._versions)):
             logging.getLogger(__name__).warning(notice)
@@ -123,6 +135,7 @@ class Run:
         dev, test = self._scorer(assembly, "dev"), self._scorer(assembly, "test")
         with seeded(derived_seed(self.recipe.train.seed, "weights")):
             model = assembly.model().to(self.device)
+        check_room(assembly, model)
         examples, data = assembly.with_room(model, examples, data)
         self.lengths = lengths_seen(examples, [featurizer.field for featurizer in assembly.featurizers])
         scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}

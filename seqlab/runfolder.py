@@ -18,10 +18,10 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from seqlab.api import PackageError, SeqlabError
 from seqlab.engine.checkpoint import CheckpointFolder, write_atomically
@@ -31,8 +31,16 @@ from seqlab.recipe import dump_recipe, load_plain
 
 __all__ = ["RunFolder", "default_folder"]
 
-HALF_WRITTEN = re.compile(rf"(?P<name>.+)\.[0-9a-f]{{16}}{re.escape(PARTIAL)}")
-"""What a run that was killed leaves of a file, or of the package, that it was writing."""
+KeyPath: TypeAlias = tuple[str, ...]
+
+HALF_WRITTEN = re.compile(
+    rf"(?P<name>.+)\.[0-9a-f]{{16}}{re.escape(PARTIAL)}"
+    rf"|(?P<old>recipe\.yaml|run\.json|report\.json|(last|best)\.safetensors){re.escape(PARTIAL)}"
+)
+"""What a run that was killed leaves of a file, or of the package, that it was writing.
+
+`old`: under the names that earlier versions took.
+"""
 
 REPLACED = re.compile(r"model\.[0-9a-f]{16}\.old")
 """An older package, where a run was killed before it had removed it."""
@@ -44,11 +52,20 @@ def default_folder(name: str) -> Path:
 
 
 class RunFolder:
-    """Paths and files of one run; these hold paths as the recipe says them, `variables` by their names."""
+    """Paths and files of one run; these hold paths as the recipe says them, `variables` by their names.
 
-    def __init__(self, path: Path, variables: Collection[str] = ()) -> None:
+    `completed` returns a resolved recipe of an earlier version with the keys that have come since.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        variables: Collection[str] = (),
+        completed: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict,
+    ) -> None:
         self.path = path
         self.variables = variables
+        self.completed = completed
         self.recipe = path / "recipe.yaml"
         self.run = path / "run.json"
         self.metrics = path / "metrics.jsonl"
@@ -181,37 +198,68 @@ class RunFolder:
 
     def _check_same(self, recipe: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         saved = load_plain(self.recipe)
-        if changed := sorted(_differences(saved, recipe)):
-            raise SeqlabError(
-                f"run folder {self.path}: the recipe differs from the one that the run began with in:"
-                f" {', '.join(changed)}; resume with the same recipe, or choose another --out"
-            )
+        began = self.completed(saved)
+        if changed := dict(_differences(began, recipe)):
+            newer = all(_holds(began, path) and not _holds(saved, path) for path in changed)
+            raise SeqlabError(f"run folder {self.path}: {_told(changed, newer=newer)}")
         saved, now = self.facts(), self._as_written(facts)
-        if changed := sorted(_differences(saved.get("data"), now["data"])):
+        if data := sorted(".".join(path) for path, _ in _differences(saved.get("data"), now["data"])):
             raise SeqlabError(
-                f"run folder {self.path}: the data has changed since the run began: {', '.join(changed)}"
+                f"run folder {self.path}: the data has changed since the run began: {', '.join(data)}"
             )
 
 
 def _meant(name: str) -> str:
     """Return the name that a file has or, half-written, was to have."""
     found = HALF_WRITTEN.fullmatch(name)
-    return found["name"] if found else name
+    return (found["name"] or found["old"]) if found else name
 
 
-def _differences(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """Yield the dotted paths at which two trees of plain data differ."""
+def _told(changed: Mapping[KeyPath, Any], *, newer: bool) -> str:
+    """Say in which keys a recipe differs from that of the run, whose values are given, and what to do."""
+    began = {".".join(path): changed[path] for path in sorted(changed)}
+    if not newer:
+        return (
+            f"the recipe differs from the one that the run began with in: {', '.join(began)}; resume with the"
+            " same recipe, or choose another --out"
+        )
+    overrides = " ".join(f"{key}={_shown(value)}" for key, value in began.items())
+    return (
+        f"the run began with an earlier version, whose recipes had no {', '.join(began)}; to go on as it"
+        f" began, resume with {overrides}, or choose another --out"
+    )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as an override may spell it."""
+    return value if isinstance(value, str) and value.isidentifier() else json.dumps(value)
+
+
+def _holds(data: Any, path: KeyPath) -> bool:
+    """Return whether plain data, as it is written, has a value at a path."""
+    for key in path:
+        if isinstance(data, Mapping) and key in data:
+            data = data[key]
+        elif isinstance(data, Sequence) and key.isdigit() and int(key) < len(data):
+            data = data[int(key)]
+        else:
+            return False
+    return True
+
+
+def _differences(old: Any, new: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield the paths at which two trees of plain data differ, each with the old value."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(key for key in new if key not in old)]:
-            yield from _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+            yield from _differences(old.get(key), new.get(key), (*path, str(key)))
     elif isinstance(old, Sequence) and isinstance(new, Sequence) and not isinstance(old, str | bytes):
         if len(old) != len(new):
-            yield path
+            yield path, old
         else:
             for place, (left, right) in enumerate(zip(old, new, strict=True)):
-                yield from _differences(left, right, f"{path}.{place}")
+                yield from _differences(left, right, (*path, str(place)))
     elif old != new:
-        yield path
+        yield path, old
 
 
 def _flat(versions: Mapping[str, Any]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import Lock
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, field_validator
 from pydantic_core import CoreSchema
@@ -52,6 +52,13 @@ class Config(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True, allow_inf_nan=False)
+
+    formerly: ClassVar[Mapping[str, Any]] = {}
+    """What the absence of keys meant before they existed, where their defaults are otherwise.
+
+    A package, and the recipe in a run folder, of an earlier version of seqlab or a plugin lacks such a key,
+    and gets this value. It counts for the settings of a component or of `train`, not for those inside them.
+    """
 
     @field_validator("*")
     @classmethod

@@ -525,3 +525,28 @@ def test_a_golden_recognizer_still_opens_and_hears_the_same(folder: Path, lab: L
         answer = recognizer(folder / known["audio"])
         assert answer.texts == known["texts"]
         assert answer.probabilities == pytest.approx(known["probabilities"], abs=1e-4)
+
+
+def respelt(learned: Any, letters: dict[int, str]) -> Any:
+    """Return what was learned with other letters in all that stands in lists."""
+    if isinstance(learned, dict):
+        return {key: respelt(value, letters) for key, value in learned.items()}
+    if isinstance(learned, list):
+        return [
+            each.translate(letters) if isinstance(each, str) else respelt(each, letters) for each in learned
+        ]
+    return learned
+
+
+@pytest.mark.parametrize("before", ["tagger-v1", "tagger-v2"])
+def test_words_learned_before_there_was_a_normal_form_are_known_as_they_were_written(
+    before: str, lab: Lab, tmp_path: Path
+) -> None:
+    copy = shutil.copytree(GOLDEN / before, tmp_path / "model")
+    decomposed = str.maketrans({"t": "\u0301"})
+    edit_manifest(copy, lambda m: m["learned"].update(features=respelt(m["learned"]["features"], decomposed)))
+    expected = json.loads((copy / "expected.json").read_text())
+    tokens = [[token.translate(decomposed) for token in known["tokens"]] for known in expected]
+    for answer, known in zip(lab.open(copy, device="cpu").predict(tokens), expected, strict=True):
+        for name, probabilities in answer.probabilities.items():
+            assert probabilities == pytest.approx(known["probabilities"][name], abs=1e-4)

@@ -69,6 +69,49 @@ def test_what_differs_is_named(
     assert named in str(caught.value)
 
 
+def test_a_key_that_is_newer_than_the_run_is_told_with_what_continues_it(begun: RunFolder) -> None:
+    later = RunFolder(begun.path, (), lambda saved: {**saved, "data": {"reader": {"unicode": None}}})
+    now = RECIPE | {"data": {"reader": {"unicode": "NFC"}}}
+    with pytest.raises(SeqlabError) as caught:
+        later.begin(now, FACTS)
+    assert str(caught.value) == (
+        f"run folder {begun.path}: the run began with an earlier version, whose recipes had no"
+        " data.reader.unicode; to go on as it began, resume with data.reader.unicode=null, or choose another"
+        " --out"
+    )
+    with pytest.raises(SeqlabError, match=r"in: data.reader.unicode, name; resume with the same recipe"):
+        later.begin(now | {"name": "other"}, FACTS)
+    assert later.begin(RECIPE | {"data": {"reader": {"unicode": None}}}, FACTS) is True
+
+
+def test_a_run_of_an_earlier_version_goes_on_as_it_began(lab: Lab, finished: Path, unfinished: Path) -> None:
+    recipe = unfinished / "recipe.yaml"
+    lines = recipe.read_text().splitlines(keepends=True)
+    recipe.write_text("".join(line for line in lines if line.split(":")[0].strip() not in NEWER))
+    with pytest.raises(SeqlabError, match=r"resume with data.reader.missing=fail data.reader.unicode=null, "):
+        resume(lab, finished, unfinished)
+    options = RunOptions(out=unfinished, resume=True, device="cpu", threads=1)
+    as_began = ["data.reader.missing=fail", "data.reader.unicode=null"]
+    lab.run(finished.parent / "toy.yaml", as_began, options)
+    reader = json.loads((unfinished / "model/package.json").read_text())["recipe"]["data"]["reader"]
+    assert (reader["missing"], reader["unicode"]) == ("fail", None)
+
+
+NEWER = ("missing", "unicode")
+"""Keys of the reader that came later."""
+
+
+@pytest.mark.parametrize("name", ["recipe.yaml.partial", "run.json.partial"])
+def test_a_folder_in_which_an_earlier_version_was_killed_is_one_of_a_run(name: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / name).write_text("half")
+    with pytest.raises(SeqlabError, match="continue it with --resume"), folder.locked(resume=False):
+        pytest.fail("it is held")
+    with folder.locked(resume=True):
+        assert list(folder.path.iterdir()) == []
+
+
 def test_other_versions_do_not_stop_a_resume_but_are_told_and_entered(tmp_path: Path) -> None:
     old = {"plugins": {"seqlab": "1.0", "gone": "2"}, "torch": "2.11"}
     new = {"plugins": {"seqlab": "1.1", "extra": "3"}, "torch": "2.12"}

@@ -7,6 +7,7 @@ for good.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -32,6 +33,9 @@ MAX_DIMENSIONS = 16
 
 CALLS_PER_TENSOR = 1000
 """Calls of torch that the making of a tensor may take; the most elaborate initialisation takes about 50."""
+
+CALLS_PER_ELEMENT = 8
+"""Calls that may come on top for each number in a file of weights: some modules fill a table in a loop."""
 
 FILLERS = frozenset({"bernoulli_", "copy_", "fill_", "normal_", "uniform_", "zero_"})
 """What puts numbers into tensors is left out where they have none: torch would import 900 modules first."""
@@ -66,6 +70,12 @@ class WeightsHeader:
     def bytes(self) -> int:
         """The bytes of all tensors."""
         return sum(map(_bytes, self.tensors.values()))
+
+    @property
+    def calls(self) -> int:
+        """The calls of torch that the making of all tensors may take."""
+        elements = sum(tensor.numel() for tensor in self.tensors.values())
+        return CALLS_PER_TENSOR * (len(self.tensors) + 1) + CALLS_PER_ELEMENT * elements
 
 
 def read_header(file: BinaryIO, path: Path) -> WeightsHeader:
@@ -104,7 +114,8 @@ def _bytes(tensor: Tensor) -> int:
 def made_to_measure(make: Callable[[], Module], header: WeightsHeader) -> Module:
     """Return what `make` makes, if its tensors are those of the header.
 
-    PackageError where it would be larger, RuntimeError where names or shapes differ. `make` is called twice.
+    PackageError where it would be larger or holds a tensor without memory, RuntimeError where names or shapes
+    differ. `make` is called twice.
     """
     try:
         with _Bounded(header), torch.device("meta"):
@@ -118,7 +129,20 @@ def made_to_measure(make: Callable[[], Module], header: WeightsHeader) -> Module
     wanted = sum(map(_bytes, blank.state_dict().values()))
     if wanted != header.bytes:
         raise _misfit(header, f"has {wanted:,} bytes of weights")
-    return make()
+    return _with_numbers(make(), header)
+
+
+def _with_numbers(model: Module, header: WeightsHeader) -> Module:
+    """Return a model, if no part of it has kept a tensor of the first, which was made without memory."""
+    tensors = itertools.chain(model.named_parameters(), model.named_buffers())
+    for name, tensor in tensors:
+        if tensor.is_meta:
+            raise PackageError(
+                f"{header.path.parent}: {name} has no numbers: its module keeps a tensor from one model to"
+                " the next, as functools.lru_cache does, and the first model is made on the device 'meta';"
+                " make it anew in every module, or on device='cpu'"
+            )
+    return model
 
 
 class _Bounded(TorchFunctionMode):
@@ -127,6 +151,7 @@ class _Bounded(TorchFunctionMode):
     def __init__(self, header: WeightsHeader) -> None:
         super().__init__()
         self.header = header
+        self.most = header.calls
         self.calls = self.made = 0
 
     def __torch_function__(
@@ -137,9 +162,8 @@ class _Bounded(TorchFunctionMode):
         if function.__name__ in FILLERS and isinstance(filled, Tensor) and filled.is_meta:
             return filled
         self.calls += 1
-        most = CALLS_PER_TENSOR * (len(self.header.tensors) + 1)
-        if self.calls > most:
-            raise _misfit(self.header, f"has more than {len(self.header.tensors):,} tensors")
+        if self.calls > self.most:
+            raise _misfit(self.header, f"takes more than {self.most:,} calls of torch to be made")
         result = function(*args, **(kwargs or {}))
         if isinstance(result, Tensor) and not (result.is_meta or any(isinstance(a, Tensor) for a in args)):
             self.made += _bytes(result)

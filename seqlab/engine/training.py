@@ -298,12 +298,17 @@ class Trainer:
             self.progress = Progress.of(state["progress"])
             self._rng = checked_rng(state["rng"])
             self.best = None if best is None else matching(best, self.model)
-            for name, observer in self.job.observers.items():
-                observer.restore(state["observers"].get(name, {}))
+            watched = {name: state["observers"].get(name, {}) for name in self.job.observers}
             if self.settings.precision == "auto":  # the run goes on as it began, also on another machine
                 self.precision = resolve(state["precision"], self.device)
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise PackageError(f"the checkpoint does not fit this recipe: {error}") from error
+        for name, observer in self.job.observers.items():
+            try:
+                observer.restore(watched[name])
+            except Exception as error:
+                error.add_note(f"observer {name} could not take back its state")
+                raise
 
     # --- helpers -----------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from seqlab.recipe.dumping import dump_recipe
+from seqlab.recipe.earlier import load_resolved
 from seqlab.recipe.jsonschema import recipe_json_schema
 from seqlab.recipe.loading import load_recipe
 from seqlab.recipe.reader import load_plain
@@ -17,6 +18,7 @@ __all__ = [
     "dump_recipe",
     "load_plain",
     "load_recipe",
+    "load_resolved",
     "paths_as_written",
     "recipe_json_schema",
 ]

@@ -236,7 +236,6 @@ def test_a_state_without_the_average_that_the_settings_want_is_a_package_error()
         {"rng": 1},
         {"rng": {"cpu": torch.zeros(3)}},
         {"observers": []},
-        {"observers": {"counter": {}}},
         {"model": {}},
         {"optimizer": 1},
     ],
@@ -255,3 +254,11 @@ def test_best_weights_of_another_model_are_refused_before_training(best: dict[st
     trainer = Trainer(model(), job)
     with pytest.raises(PackageError, match="the best weights are those of another model"):
         trainer.restore(trainer.state(), best)
+
+
+def test_a_bug_of_an_observer_is_no_checkpoint_that_does_not_fit() -> None:
+    job = TrainingJob(data=dataset(), settings=settings(epochs=1), observers={"counter": Counter()})
+    state = {**Trainer(model(), job).state(), "observers": {"counter": {}}}
+    with pytest.raises(KeyError, match="steps") as caught:
+        Trainer(model(), job).restore(state, None)
+    assert caught.value.__notes__ == ["observer counter could not take back its state"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -21,6 +21,8 @@ LabelNames = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
 
 class ConlluConfig(Config):
     """Which columns are read; the names are CoNLL-U's in lower case, `feats.KEY` and `misc.KEY` one key."""
+
+    formerly: ClassVar[Mapping[str, Any]] = {"missing": "fail", "unicode": None}
 
     text: str = "form"
     """Column that holds the tokens."""
