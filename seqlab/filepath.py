@@ -69,15 +69,20 @@ def expand(text: str, *, pattern: bool = False) -> str:
 def as_written(text: str, names: Iterable[str]) -> str:
     """Put `${NAME}` back in for the values of environment variables, where they are whole parts of a path.
 
+    A relative value may be any word: it is only taken for one where a path begins with it, the current folder
+    before it or not.
     So a message and a file that is shared say what the recipe says: the value may be nobody else's business.
     """
     values = {os.environ.get(name, "").rstrip("/"): name for name in sorted(names)}
     for value in sorted(values, key=len, reverse=True):
         if value:
             part = re.escape(value)
-            # A relative value may be any word: only one beside a slash is taken for it.
-            whole = rf"{part}(?![\w.-])" if value[0] == "/" else rf"(?:(?<=/){part}(?![\w.-])|{part}(?=/))"
-            text = re.sub(rf"(?<![\w.-]){whole}", f"${{{values[value]}}}", text)
+            if value[0] == "/":
+                whole = rf"(?<![\w.-]){part}(?![\w.-])"
+            else:
+                here = re.escape(os.path.join(os.getcwd(), value))  # noqa: PTH109, PTH118 - text, not a path
+                whole = rf"(?<![\w./}}-])(?:{here}(?![\w.-])|{part}(?=/))"
+            text = re.sub(whole, f"${{{values[value]}}}", text)
     return text
 
 

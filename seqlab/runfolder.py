@@ -46,8 +46,15 @@ REPLACED = re.compile(r"model\.[0-9a-f]{16}\.old")
 """An older package, where a run was killed before it had removed it."""
 
 
+MAX_NAME = 255
+"""Most bytes of a folder's name (NAME_MAX of Linux and macOS)."""
+
+
 def default_folder(name: str) -> Path:
-    """Return where a run goes that is given no folder."""
+    """Return where a run goes that is given no folder; SeqlabError where none can have its name."""
+    if (size := len(os.fsencode(name))) > MAX_NAME:
+        message = f"the recipe's name has {size:,} bytes, and a folder's at most {MAX_NAME}"
+        raise SeqlabError(f"{message}; give the recipe a shorter name, or the run a folder (--out)")
     return Path("runs") / name
 
 

@@ -58,7 +58,7 @@ def test_variables_are_replaced_where_the_path_is_used(monkeypatch: pytest.Monke
         ("'/secret'", "'${PLACE}'"),
         ("no such file: /secret/x, /secret/y", "no such file: ${PLACE}/x, ${PLACE}/y"),
         ("/secrets/a /x/secret/a /secret.txt", "/secrets/a /x/secret/a /secret.txt"),
-        ("/home/corpus/a", "/home/${PART}/a"),
+        ("/home/corpus/a x/corpus/b", "/home/corpus/a x/corpus/b"),
         ("corpus/a", "${PART}/a"),
         ("the corpus is bad: corpus.txt", "the corpus is bad: corpus.txt"),
         ("/secret/inner/a", "${INNER}/a"),

@@ -17,6 +17,9 @@ import seqlab
 PEAK = 250
 """Most MiB that all inputs of a door may add to the process that opens them."""
 
+HANG = 1800
+"""Seconds after which a door counts as hung: many times what it needs on a slow machine."""
+
 FEW = {"recipes": 100, "packages": 25, "treebanks": 400, "manifests": 200, "sounds": 200}
 MANY = {"recipes": 3000, "packages": 400, "treebanks": 6000, "manifests": 3000, "sounds": 3000}
 """Inputs by door."""
@@ -30,6 +33,7 @@ def fed(door: str, seed: int, count: int, folder: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=HANG,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     report = json.loads(done.stdout)

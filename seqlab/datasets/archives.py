@@ -1,10 +1,11 @@
 """Archives from strangers, unpacked into one folder and nowhere else, and never more than was agreed.
 
-Bombs are bounded: members and their bytes are counted while they are unpacked, those that are left out too.
+Bombs are bounded: members and their bytes are counted while they are unpacked.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import stat
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 __all__ = ["unpack", "unpack_beside"]
 
 MAX_UNPACKED = 4 << 30
-"""Most bytes of an archive once unpacked, where nothing else is said."""
+"""Most bytes that are unpacked of an archive, where nothing else is said and it is not large itself."""
+
+MAX_RATIO = 20
+"""How many times its own size a large archive may have once unpacked; text packs about 1 to 5."""
+
+PASSED_OVER = 4
+"""How many times the bytes that may be unpacked are read of a tar, where members are passed over."""
 
 MAX_MEMBERS = 100_000
 """Most files and folders of an archive."""
@@ -56,27 +63,27 @@ class Member:
     open: Callable[[], IO[bytes]]
 
 
-def unpack(
-    archive: Path, folder: Path, wanted: Wanted = everything, *, max_bytes: int = MAX_UNPACKED
-) -> None:
+def unpack(archive: Path, folder: Path, wanted: Wanted = everything, *, max_bytes: int | None = None) -> None:
     """Unpack a tar (also compressed) or zip archive below a folder, which is made.
 
     Only members whose name is `wanted` are looked at. Of those only plain files and folders are accepted:
     DataError for a link or a device, for a name that leads out of the folder, for one that comes twice, for
-    an archive that is damaged, and for one with more than `max_bytes` once unpacked or more than 100,000
-    members, wanted or not. Permissions, owners and times in the archive are ignored.
+    an archive that is damaged, and for one of which more than `max_bytes` would be unpacked or that has more
+    than 100,000 members, wanted or not. Where `max_bytes` is not given, it is 4 GiB, or 20 times the size of
+    the archive if that is more. Permissions, owners and times in the archive are ignored.
     """
     done: set[PurePosixPath] = set()
-    left = max_bytes
+    most = max(MAX_UNPACKED, MAX_RATIO * archive.stat().st_size) if max_bytes is None else max_bytes
+    left = most
     with _damage_named(archive):
-        for number, member in enumerate(_members(archive, max_bytes)):
-            left -= member.size
-            if left < 0:
-                raise DataError(f"{archive}: not unpacked: holds more than {max_bytes:,} bytes once unpacked")
+        for number, member in enumerate(_members(archive, most)):
             if number == MAX_MEMBERS:
                 raise DataError(f"{archive}: not unpacked: holds more than {MAX_MEMBERS:,} files and folders")
             if not wanted(member.name):
                 continue
+            left -= member.size
+            if left < 0:
+                raise DataError(f"{archive}: not unpacked: holds more than {most:,} bytes once unpacked")
             path = _safe(archive, member)
             if member.kind == "folder":
                 (folder / path).mkdir(parents=True, exist_ok=True)
@@ -87,7 +94,7 @@ def unpack(
             _write(member, folder / path)
 
 
-def unpack_beside(archive: Path, wanted: Wanted = everything, *, max_bytes: int = MAX_UNPACKED) -> Path:
+def unpack_beside(archive: Path, wanted: Wanted = everything, *, max_bytes: int | None = None) -> Path:
     """Unpack an archive into a new folder beside it, as `unpack` does, and return that folder."""
     folder = archive.with_name(archive.name + ".unpacked")
     shutil.rmtree(folder, ignore_errors=True)
@@ -154,8 +161,7 @@ def _members(archive: Path, max_bytes: int) -> Iterator[Member]:
         else:
             file.seek(0)
             with _unpacked(file) as whole:
-                # Headers and padding take their share: at most as much again, and some for small ones.
-                most = 2 * max_bytes + (MAX_MEMBERS << 10)
+                most = PASSED_OVER * max_bytes + (MAX_MEMBERS << 10)  # headers and padding take their share
                 yield from _tar_members(BoundedStream(whole, str(archive), most=most, piece=PIECE))
 
 
@@ -203,7 +209,9 @@ def _tar_member(tar: tarfile.TarFile, found: tarfile.TarInfo) -> Member:
     def content() -> IO[bytes]:
         file = tar.extractfile(found)
         assert file, "a plain file has content"
-        return file
+        # tarfile's own buffer is as long as this Python's default, which may be more than a piece.
+        raw: Any = cast("io.BufferedReader", file).detach()
+        return io.BufferedReader(raw, PIECE)
 
     link = "a link" if found.issym() or found.islnk() else "a device or a pipe"
     kind = "file" if found.isreg() else "folder" if found.isdir() else link

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,9 @@ __all__ = ["DatasetEntry", "Download"]
 
 PART = re.compile(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]*")
 """One part of a path inside a data set's folder: no `..`, no hidden file, nothing a shell would mind."""
+
+MAX_UNCHECKED = 2 << 30
+"""Most bytes of a download whose checksum nobody knows, where its entry says nothing."""
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Url = Annotated[str, Field(pattern="^https?://[^/ ]+/[^ ]*$")]
@@ -30,8 +34,14 @@ class Download(Config):
     """Where it can be had, http or https; mirrors in the order in which they are tried."""
     sha256: Sha256 | None = None
     """Checksum of the file, or None where only what is made of it can be checked."""
-    max_bytes: int = Field(default=2 << 30, ge=1)
-    """Most bytes that are fetched: a server that sends more is cut off."""
+    max_bytes: int | None = Field(default=None, ge=1)
+    """Most bytes that are fetched: a server that sends more is cut off. None sets no bound where the file has
+    a checksum, and one of 2 GiB where it has none."""
+
+    @property
+    def most_bytes(self) -> float:
+        """The bound on what is fetched, infinite where there is none."""
+        return self.max_bytes or (math.inf if self.sha256 else MAX_UNCHECKED)
 
     @field_validator("name")
     @classmethod

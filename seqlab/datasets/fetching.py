@@ -262,7 +262,7 @@ class _Transfer:
                 file.seek(start)
                 self.progress(self.download.name, start, total)
                 for chunk in _travelling(response):
-                    if file.tell() + len(chunk) > self.download.max_bytes:
+                    if file.tell() + len(chunk) > self.download.most_bytes:
                         raise self._too_large()
                     file.write(chunk)
                     self.progress(self.download.name, file.tell(), total)
@@ -287,13 +287,13 @@ class _Transfer:
             shown = repr(length[:60])
             raise _TransferError(f"{self.url}: the server sends a Content-Length that is none: {shown}")
         total = start + int(length)
-        if total > self.download.max_bytes:
+        if total > self.download.most_bytes:
             raise self._too_large()
         return total
 
     def _too_large(self) -> _TransferError:
         self.part.forget()
-        most = f"{self.download.max_bytes:,} bytes, the most that is fetched of {self.download.name}"
+        most = f"{self.download.most_bytes:,} bytes, the most that is fetched of {self.download.name}"
         return _TransferError(f"{self.url}: the server sends more than {most}")
 
     def _start(self, response: requests.Response) -> int:

@@ -13,7 +13,7 @@ import yaml
 
 from seqlab.errors import Place, Problem, RecipeError
 from seqlab.recipe.scalars import plain_scalar, unfit
-from seqlab.recipe.tree import MAPPING_SOURCE, KeyPath, Node, Scalar, dotted
+from seqlab.recipe.tree import MAPPING_SOURCE, KeyPath, Node, Scalar, Tree, dotted
 
 __all__ = ["CORE_TAG", "MAX_DEPTH", "MAX_NODES", "MAX_PROBLEMS", "MAX_SIZE", "Composer", "Mark", "fatal"]
 
@@ -52,9 +52,14 @@ class Composer:
         self.events = events
         self.place = place
         self.problems: list[Problem] = []
+        self.unread: set[Problem] = set()
         self.anchors: dict[str, Node | None] = {}
         self.nodes = 0
         self.characters = 0
+
+    def tree(self, root: Node) -> Tree:
+        """Return what was composed, with what is wrong."""
+        return Tree(root, tuple(self.problems), frozenset(self.unread))
 
     def document(self) -> Node:
         """Compose the one document; an empty stream counts as null."""
@@ -80,7 +85,7 @@ class Composer:
             items = tuple(self.adopt(item, (*path, index)) for index, item in enumerate(value))
             return Node(items, MAPPING_SOURCE, MAPPING_SOURCE)
         if value is not None and type(value) not in (str, int, float, bool):
-            self._report(MAPPING_SOURCE, path, f"expected plain data, got a {type(value).__name__}")
+            self._report_unread(MAPPING_SOURCE, path, f"expected plain data, got a {type(value).__name__}")
             value = str(value)
         return Node(self._scalar(value, "", MAPPING_SOURCE, path), MAPPING_SOURCE, MAPPING_SOURCE)
 
@@ -91,7 +96,8 @@ class Composer:
         self._count(place, path)
         if event.tag is not None:
             shown = str(event.tag).replace(CORE_TAG, "!!")
-            self._report(place, path, f"the tag {shown!r} is not allowed; a recipe is plain data")
+            report = self._report_unread if isinstance(event, yaml.ScalarEvent) else self._report
+            report(place, path, f"the tag {shown!r} is not allowed; a recipe is plain data")
         if event.anchor:
             self.anchors[event.anchor] = None  # until it is complete, an alias to it would be a loop
         node = Node(self._content(event, place, path), place, place)
@@ -113,7 +119,7 @@ class Composer:
         """Count a scalar's characters, and report one that no recipe may hold."""
         self._count_characters(value, place)
         if reason := unfit(value, text):
-            self._report(place, path, reason)
+            self._report_unread(place, path, reason)
             return "" if isinstance(value, str) else 0
         return value
 
@@ -141,7 +147,9 @@ class Composer:
         return merged | content  # so that what was merged is not missed as well
 
     def _key(self, key: str, path: KeyPath) -> str:
-        self._scalar(key, key, MAPPING_SOURCE, path)
+        self._count_characters(key, MAPPING_SOURCE)
+        if reason := unfit(key, key):
+            self._report(MAPPING_SOURCE, path, reason)
         return key
 
     def _is_string(self, key: Node, path: KeyPath) -> bool:
@@ -196,8 +204,13 @@ class Composer:
 
     def _report(self, place: Place, path: KeyPath, message: str) -> None:
         if len(self.problems) == MAX_PROBLEMS:
-            raise fatal(place, f"there are more than {MAX_PROBLEMS} mistakes; the rest is not looked at")
+            raise fatal(place, f"there are more than {MAX_PROBLEMS:,} mistakes; the rest is not looked at")
         self.problems.append(Problem(place, dotted(path), message))
+
+    def _report_unread(self, place: Place, path: KeyPath, message: str) -> None:
+        """Report a value in whose place another one, or text, goes into the tree."""
+        self._report(place, path, message)
+        self.unread.add(self.problems[-1])
 
 
 def _yaml_word(value: Scalar) -> str:

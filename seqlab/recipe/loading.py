@@ -46,8 +46,8 @@ C = TypeVar("C", bound=Config)
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 """The name of a distribution (PEP 508); the message tells the user to install it, so it must be no more."""
 
-RUN_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\ud800-\udfff]{1,100}")
-"""A run's name becomes that of its folder, so it must not lead anywhere else, and fit into 255 bytes."""
+RUN_NAME = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f\ud800-\udfff]+")
+"""A run's name becomes that of its folder, so it must not lead anywhere else."""
 
 
 def load_recipe(
@@ -69,7 +69,7 @@ def load_recipe(
         tree = read_mapping(source) if isinstance(source, Mapping) else read_file(source)
         variables |= variables_of(tree.root)
         problems = list(tree.problems)
-        layers = _layers(long_forms(tree.root), problems)
+        layers = _layers(long_forms(tree.root), problems, tree.unread)
         variables.update(*map(variables_of, layers))
         # A data set chosen on the command line takes the place of the data; then single keys are set.
         chosen = [override for override in overrides if override.startswith(f"data.{DATASET}=")]
@@ -82,17 +82,18 @@ def load_recipe(
         check = _Check(root, surroundings, problems, check_files=check_files)
         recipe = check.recipe(path, check_data=check_data)
         if recipe is None or problems:
-            raise RecipeError(_without_consequences(problems, tree.problems))
+            raise RecipeError(_without_consequences(problems, tree.unread))
         return recipe
 
 
-def _without_consequences(problems: Iterable[Problem], reading: Iterable[Problem]) -> list[Problem]:
-    """Return each mistake once; a value that could not be read, as `reading` tells, fits nowhere besides."""
-    unread = {(each.place, each.path): each for each in reading}
-    return [each for each in dict.fromkeys(problems) if unread.get((each.place, each.path), each) == each]
+def _without_consequences(problems: Iterable[Problem], unread: Collection[Problem]) -> list[Problem]:
+    """Return each mistake once, and of values that could not be read nothing more than `unread` tells."""
+    values = {(each.place, each.path) for each in unread}
+    each_once = dict.fromkeys(problems)
+    return [each for each in each_once if each in unread or (each.place, each.path) not in values]
 
 
-def _layers(root: Node, problems: list[Problem]) -> list[Node]:
+def _layers(root: Node, problems: list[Problem], unread: Collection[Problem]) -> list[Node]:
     """Return the recipe, and below it the one that it extends, if any.
 
     Where that one is not whole, this one is not either: nothing more is said of it.
@@ -105,7 +106,7 @@ def _layers(root: Node, problems: list[Problem]) -> list[Node]:
     try:
         base = _base(extends)
     except RecipeError as error:
-        raise RecipeError(_without_consequences([*problems, *error.problems], problems)) from None
+        raise RecipeError(_without_consequences([*problems, *error.problems], unread)) from None
     problems += base.problems
     below = long_forms(base.root)
     assert isinstance(below.content, dict)
@@ -192,8 +193,7 @@ class _Check:
         if not isinstance(node.content, str):
             self._report(node, ("name",), unlike("a string", plain(node)))
         elif not RUN_NAME.fullmatch(node.content):
-            limits = "at most 100 characters without / and \\"
-            message = f"must be usable as the name of a folder, {limits}, got {show(node.content)}"
+            message = f"must be usable as the name of a folder, without / and \\, got {show(node.content)}"
             self._report(node, ("name",), message)
         return str(node.content)
 

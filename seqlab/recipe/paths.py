@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -192,6 +193,10 @@ def _matches(pattern: Path, search: Search) -> list[Path]:
     files = search.files(pattern)
     if not files:
         raise _BadPathError(f"no file matches {str(pattern)!r}")
+    for folder, error in search.closed.items():
+        reason = (error.strerror or str(error)).lower()
+        log = logging.getLogger(__name__)
+        log.warning("%s cannot be looked at and is passed over by %r: %s", folder, str(pattern), reason)
     return [_checked(path) for path in files]
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -108,7 +109,7 @@ def key_problems(node: Node, path: KeyPath, allowed: Iterable[str], required: It
         for key, hint in unknown.items()
     ]
     if more := strange[MAX_KEYS:]:
-        problems.append(Problem(node.content[more[0]].key, dotted(path), f"{len(more)} more unknown keys"))
+        problems.append(Problem(node.content[more[0]].key, dotted(path), f"{len(more):,} more unknown keys"))
     missing = [key for key in required if key not in node.content and not _meant(key, unknown.values())]
     return problems + [Problem(node.place, dotted(path), f"missing required key {key!r}") for key in missing]
 
@@ -148,7 +149,7 @@ def settings_problems(
     """Translate pydantic's errors on the mapping `node`, which stands at `path` and should fit `model`."""
     found = error.errors(include_url=False)
     details = _true_ones(found[:MAX_FINDINGS])
-    more = f"{len(found) - MAX_FINDINGS} more mistakes" if len(found) > MAX_FINDINGS else ""
+    more = f"{len(found) - MAX_FINDINGS:,} more mistakes" if len(found) > MAX_FINDINGS else ""
     problems = [Problem(node.place, dotted(path), more)] if more else []
     for container in dict.fromkeys(detail["loc"][:-1] for detail in details if _about_keys(detail)):
         problems += _keys_at(model, node, path, (container, details))
@@ -233,22 +234,48 @@ def _models_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[type[Ba
 def _exact_size(model: type[BaseModel], detail: ErrorDetails) -> int:
     """Return the size of the list that pydantic speaks of where only one is allowed, else 0."""
     loc = detail["loc"][:-1] if detail["type"] == "missing" else detail["loc"]
-    models = _models_at(model, loc[:-1])
-    fields = [
-        found.model_fields[str(part)] for part in loc for found in models if str(part) in found.model_fields
-    ]
-    sizes = {size for field in fields for size in _sizes_in(field.annotation)}
+    sizes = {len(get_args(each)) for each in _annotations_at(model, loc) if _has_fixed_size(each)}
     least, most = len(detail["input"]) + 1, detail.get("ctx", {}).get("max_length")
     return next((size for size in sorted(sizes) if (size == most if most else size >= least)), 0)
 
 
-def _sizes_in(annotation: Any) -> Iterator[int]:
-    """Yield the sizes of the tuples in an annotation that have a fixed one."""
+def _annotations_at(model: type[BaseModel], loc: Sequence[str | int]) -> list[Any]:
+    """Return the types that pydantic may have checked at `loc`, unions taken apart."""
+    found: list[Any] = [model]
+    for part in loc:
+        inner = [
+            each for annotation in found for inside in _inside(annotation, part) for each in _flat(inside)
+        ]
+        # A part that leads nowhere is pydantic's label for a branch of a union, and any string may be one.
+        found = inner + (found if (isinstance(part, str) and len(found) > 1) or not inner else [])
+    return found
+
+
+def _flat(annotation: Any) -> list[Any]:
+    """Return the branches of a union, and the type that is annotated."""
+    if get_origin(annotation) is Annotated:
+        return _flat(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [each for branch in get_args(annotation) for each in _flat(branch)]
+    return [annotation]
+
+
+def _inside(annotation: Any, part: str | int) -> list[Any]:
+    """Return the type of what a mapping, a list or a model holds under a key or an index."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        field = annotation.model_fields.get(str(part))
+        return [] if field is None else [field.annotation]
     arguments = get_args(annotation)
-    if get_origin(annotation) is tuple and Ellipsis not in arguments:
-        yield len(arguments)
-    for argument in arguments:
-        yield from _sizes_in(argument)
+    if _has_fixed_size(annotation):
+        return [arguments[part]] if isinstance(part, int) and part < len(arguments) else []
+    mapping = len(arguments) == 2 and Ellipsis not in arguments
+    if not arguments or mapping != isinstance(part, str):
+        return []
+    return [arguments[1] if mapping else arguments[0]]
+
+
+def _has_fixed_size(annotation: Any) -> bool:
+    return get_origin(annotation) is tuple and Ellipsis not in get_args(annotation)
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

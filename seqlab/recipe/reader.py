@@ -45,7 +45,7 @@ def read_value(text: str) -> Tree:
 def read_mapping(data: Mapping[str, Any]) -> Tree:
     """Turn plain data into a tree whose places all are `<recipe>`."""
     composer = Composer(iter(()), lambda mark: MAPPING_SOURCE)
-    return Tree(composer.adopt(data, ()), tuple(composer.problems))
+    return composer.tree(composer.adopt(data, ()))
 
 
 def _bytes_of(path: Path) -> bytes:
@@ -93,7 +93,7 @@ def _read(text: str, place: Callable[[Mark], Place]) -> Tree:
 
     composer = Composer(events(), place)
     try:
-        return Tree(composer.document(), tuple(composer.problems))
+        return composer.tree(composer.document())
     except RecipeError as error:
         raise RecipeError([*composer.problems, *error.problems]) from None
     except yaml.reader.ReaderError as error:

@@ -35,6 +35,8 @@ class Tree:
 
     root: Node
     problems: tuple[Problem, ...]
+    unread: frozenset[Problem] = frozenset()
+    """Those of the problems that are about a value which stands in the tree as another."""
 
 
 SHOWN_CHARACTERS = 60

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
-from seqlab.errors import DataError, Problem, RecipeError, SeqlabError
+from seqlab.errors import Place, Problem, SeqlabError
 from seqlab.filepath import VARIABLE, as_written
 from seqlab.recipe.tree import Node
 
@@ -38,7 +39,11 @@ def paths_as_written(variables: Collection[str]) -> Iterator[None]:
     """Show paths in errors, and in what seqlab logs, as the recipe says them: `${NAME}` for a value."""
 
     def rewrite(record: logging.LogRecord) -> bool:
-        record.msg, record.args = as_written(record.getMessage(), variables), ()
+        try:
+            message = record.getMessage()
+        except Exception:  # a call that does not fit its own message: the handler tells that, and goes on
+            return True
+        record.msg, record.args = as_written(message, variables), ()
         return True
 
     handlers = tuple(logging.getLogger(LOGGER).handlers)
@@ -46,20 +51,25 @@ def paths_as_written(variables: Collection[str]) -> Iterator[None]:
         handler.addFilter(rewrite)
     try:
         yield
-    except RecipeError as error:
-        if not variables:
-            raise
-        raise RecipeError([_as_written(problem, variables) for problem in error.problems]) from None
     except SeqlabError as error:
-        error.args = tuple(as_written(str(part), variables) for part in error.args)
-        if isinstance(error, DataError) and error.place:
-            error.place = replace(error.place, file=as_written(error.place.file, variables))
+        # In place, so that cause, notes and traceback stay with it.
+        error.args = _as_written(error.args, variables)
+        vars(error).update({name: _as_written(value, variables) for name, value in vars(error).items()})
         raise
     finally:
         for handler in handlers:
             handler.removeFilter(rewrite)
 
 
-def _as_written(problem: Problem, variables: Collection[str]) -> Problem:
-    place = replace(problem.place, file=as_written(problem.place.file, variables))
-    return replace(problem, place=place, message=as_written(problem.message, variables))
+def _as_written(value: Any, variables: Collection[str]) -> Any:
+    """Return what an error holds with paths as written: text, places, problems, and lists of these."""
+    if isinstance(value, str):
+        return as_written(value, variables)
+    if isinstance(value, Place):
+        return replace(value, file=as_written(value.file, variables))
+    if isinstance(value, Problem):
+        place = _as_written(value.place, variables)
+        return replace(value, place=place, message=as_written(value.message, variables))
+    if type(value) in (list, tuple):
+        return type(value)(_as_written(each, variables) for each in value)
+    return value

@@ -83,3 +83,9 @@ def test_only_web_addresses_are_fetched(url: str) -> None:
 def test_a_download_stays_in_its_folder(name: str) -> None:
     with pytest.raises(ValidationError, match="is not allowed"):
         Download(name=name, urls=("https://example.org/a",), sha256=SHA)
+
+
+def test_only_downloads_without_a_checksum_have_a_bound_by_default() -> None:
+    assert FILE.most_bytes == float("inf")
+    assert UNCHECKED.most_bytes == 2 << 30
+    assert FILE.model_copy(update={"max_bytes": 5}).most_bytes == 5

@@ -37,7 +37,7 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "an alias in itself": ("a: &x [*x]", "the alias *x stands inside what it names"),
     "many mistakes": (
         "".join(f"{number}: x\n" for number in range(5000)),
-        f"more than {MAX_PROBLEMS} mistakes; the rest is not looked at",
+        f"more than {MAX_PROBLEMS:,} mistakes; the rest is not looked at",
     ),
     "many unknown keys": (LEAST + "".join(f"k{n}: 1\n" for n in range(500)), "480 more unknown keys"),
     "many unknown settings": (

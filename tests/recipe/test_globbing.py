@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from seqlab.errors import Place, Problem
 from seqlab.recipe import globbing
 from seqlab.recipe.globbing import MAX_PARTS, Search
+from seqlab.recipe.paths import DataString, find_files
 
 Lines = Callable[..., list[str]]
 
@@ -75,8 +77,54 @@ def test_a_glob_of_many_parts_is_refused(tree: Path) -> None:
         Search().files(tree / "/".join(["*"] * 2000))
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
-def test_a_folder_that_may_not_be_looked_at_is_named(lines: Lines, whole: str, folder: Path) -> None:
-    (folder / "recipes/closed").mkdir(mode=0)
-    (line,) = lines(whole.replace("train.conllu", "'**/*.conllu'"))
-    assert line.endswith(f"permission denied, {folder}/recipes/closed")
+@pytest.fixture
+def closed(tree: Path) -> Iterator[Path]:
+    """A folder that may not be looked at, by the user that the test then runs as."""
+    folder = tree / "closed"
+    folder.mkdir(mode=0)
+    above = [path for path in tree.parents if path.stat().st_uid == os.geteuid() and path != Path("/")]
+    modes = {path: path.stat().st_mode for path in [tree, *above]}
+    root = os.geteuid() == 0
+    if root:  # nothing is closed to root
+        for path, mode in modes.items():
+            path.chmod(mode | 0o055)
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+        for path, mode in modes.items():
+            path.chmod(mode)
+    folder.chmod(0o700)
+
+
+@pytest.mark.parametrize("pattern", ["**/c.txt", "*/deep/c.txt", "**/deep/*"])
+def test_a_folder_below_a_glob_that_may_not_be_looked_at_is_passed_over_and_named(
+    pattern: str, tree: Path, closed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    string = DataString("train", str(tree / pattern), Place("recipe.yaml"), "data.train")
+    problems: list[Problem] = []
+    assert find_files([string], None, problems) == {"train": (tree / "in/deep/c.txt",)}
+    assert not problems
+    (message,) = caplog.messages
+    assert str(closed) in message
+    assert message.endswith(f"is passed over by {str(tree / pattern)!r}: permission denied")
+
+
+@pytest.mark.parametrize("pattern", ["closed/*.txt", "**/none.txt", "closed/**"])
+def test_where_nothing_is_found_a_folder_that_may_not_be_looked_at_is_the_reason(
+    pattern: str, tree: Path, closed: Path
+) -> None:
+    string = DataString("train", str(tree / pattern), Place("recipe.yaml"), "data.train")
+    problems: list[Problem] = []
+    find_files([string], None, problems)
+    assert [problem.message.partition(": ")[2] for problem in problems] == [f"permission denied, {closed}"]
+
+
+def test_a_glob_looks_at_each_file_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(10):
+        (tmp_path / f"in{number % 2}").mkdir(exist_ok=True)
+        (tmp_path / f"in{number % 2}/{number}.txt").touch()
+    prefix = len((tmp_path / "x").parts) - 2
+    search = Search()
+    assert len(search.files(tmp_path / "**/*.txt")) == 10
+    assert search.entries == prefix + 12

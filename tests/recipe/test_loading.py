@@ -195,9 +195,9 @@ def test_recipes_differ_when_any_setting_does(load: Load, whole: str) -> None:
             " 'jsonl' is listed twice, first at recipes/pos.yaml:8:13"]),
         ("head: tagging", "head: tagging\nname: 3", ["8:7: name: expected a string, got 3; quote it"]),
         ("head: tagging", "head: tagging\nname: ../x", ["8:7: name: must be usable as the name of a folder,"
-            " at most 100 characters without / and \\, got '../x'"]),
+            " without / and \\, got '../x'"]),
         ("head: tagging", "head: tagging\nname: ..", ["8:7: name: must be usable as the name of a folder,"
-            " at most 100 characters without / and \\, got '..'"]),
+            " without / and \\, got '..'"]),
         ("head: tagging", "head: tagging\nrequires: seqlab-crf", ["8:11: requires: expected a list of"
             " distributions, got 'seqlab-crf'"]),
         ("head: tagging", "head: tagging\nrequires: [a b]", ["8:12: requires.0: expected the name of a"
@@ -320,3 +320,15 @@ def test_reading_recipes_loads_neither_torch_nor_numpy() -> None:
     code = "import sys, seqlab.recipe; print(sorted({'torch', 'numpy'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_no_mistake_of_reading_hides_another(folder: Path, surroundings: Surroundings) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe({1: 2, 2: 3, "nmae": "x"}, surroundings)  # type: ignore[dict-item]
+    messages = {problem.message for problem in caught.value.problems}
+    assert {"keys are strings, got 1", "keys are strings, got 2", "missing required key 'data'"} <= messages
+    assert "unknown key 'nmae'; did you mean 'name'?" in messages
+
+
+def test_a_recipe_with_a_long_name_opens(load: Load, whole: str) -> None:
+    assert load(whole + f"name: {'a' * 200}\n").name == "a" * 200

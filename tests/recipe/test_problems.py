@@ -3,15 +3,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from seqlab import Lab
 from seqlab.recipe.problems import settings_problems, show
 from seqlab.recipe.reader import read_mapping
 from seqlab.recipe.tree import plain
+from seqlab.settings import Config, built
 
 Lines = Callable[..., list[str]]
 
@@ -194,4 +195,34 @@ def test_many_wrong_values_are_counted(lines: Lines, whole: str) -> None:
 def test_a_component_without_settings_allows_no_keys(lines: Lines, whole: str) -> None:
     assert lines(whole.replace("tagging", "{name: tagging, x: 1}")) == [
         "recipes/pos.yaml:7:23: head: unknown key 'x'; no keys are allowed here"
+    ]
+
+
+class Sized(Config):
+    boxes: dict[str, Annotated[tuple[int, int, int], Field(strict=False)]] = Field(default_factory=dict)
+    pair: Annotated[
+        tuple[
+            Annotated[tuple[int, int], Field(strict=False)],
+            Annotated[tuple[int, int, int], Field(strict=False)],
+        ],
+        Field(strict=False),
+    ] = ((1, 1), (1, 1, 1))
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"boxes": {"x": [1]}}, "x.boxes.x: must have exactly 3 items, got 1"),
+        ({"boxes": {"x": [1, 2, 3, 4]}}, "x.boxes.x: must have exactly 3 items, got 4"),
+        ({"pair": [[1], [1, 2, 3]]}, "x.pair.0: must have exactly 2 items, got 1"),
+        ({"pair": [[1, 2], [1, 2]]}, "x.pair.1: must have exactly 3 items, got 2"),
+        ({"pair": [[1, 2]]}, "x.pair: must have exactly 2 items, got 1"),
+    ],
+)
+def test_a_list_of_fixed_size_says_it_wherever_it_stands(value: Any, problem: str) -> None:
+    node = read_mapping(value).root
+    with pytest.raises(ValidationError) as caught:
+        built(Sized).model_validate(plain(node))
+    assert [str(each) for each in settings_problems(caught.value, Sized, node, ("x",))] == [
+        f"<recipe>: {problem}"
     ]
