@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +15,9 @@ Decode = Callable[[Sequence[int]], str]
 
 APART = 0.25
 """Seconds by which the times may differ that two pieces give for the same unit."""
+
+MISHEARD_APART = 2 * APART
+"""The same where they do not agree on any unit: the times at the edges of pieces are the least sure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,7 @@ def _seam(before: Said, after: Said, overlap: Overlap, decode: Decode) -> Seam:
         return Seam(len(before.ids), 0, agreed=False)
     common = _common(before, after, overlap)
     if not common:
-        left = sum(time < overlap.cut for time in before.times)
-        right = sum(time < overlap.cut for time in after.times)
-        return Seam(left, right, agreed=False)
+        return _divided(before, after, overlap)
 
     def cost(pair: tuple[int, int]) -> float:
         left, right = pair[0] + 1, pair[1] + 1
@@ -90,12 +92,43 @@ def _seam(before: Said, after: Said, overlap: Overlap, decode: Decode) -> Seam:
     return Seam(left + 1, right + 1, agreed=True)
 
 
+def _divided(before: Said, after: Said, overlap: Overlap) -> Seam:
+    """Return where to pass over at the cut where the pieces agree on nothing.
+
+    Two readings of what may be one unit stand once: the one of its side of the cut. What one piece alone has
+    near the cut stays, unless the other has something there.
+    """
+    readings = dict(_matched(before, after, overlap, MISHEARD_APART, alike=False))
+
+    def ends_before_cut(unit: int) -> bool:
+        time, reading = before.times[unit], readings.get(unit)
+        other = time if reading is None else after.times[reading]
+        return (time + other) / 2 < overlap.cut
+
+    left = max((unit + 1 for unit in range(len(before.ids)) if ends_before_cut(unit)), default=0)
+    taken = max((reading + 1 for unit, reading in readings.items() if unit < left), default=0)
+    needed = min((reading for unit, reading in readings.items() if unit >= left), default=len(after.ids))
+    covered = sum(time <= before.times[left - 1] for time in after.times) if left else 0
+    right = max(taken, min(covered, needed))
+    resumes = after.times[right] if right < len(after.ids) else math.inf
+    while left < len(before.ids) and left not in readings and before.times[left] < resumes:
+        left += 1
+    return Seam(left, right, agreed=False)
+
+
 def _words(text: str) -> list[str]:
     return text.split()
 
 
 def _common(before: Said, after: Said, overlap: Overlap) -> list[tuple[int, int]]:
     """Return the units that both pieces have, in order: as many and as close in time as there can be."""
+    return _matched(before, after, overlap, APART, alike=True)
+
+
+def _matched(
+    before: Said, after: Said, overlap: Overlap, apart: float, *, alike: bool
+) -> list[tuple[int, int]]:
+    """Return pairs of units, in order, at most `apart` seconds apart; `alike` ones have the same id."""
     lefts = [n for n, time in enumerate(before.times) if time >= overlap.cut - overlap.reach]
     rights = [n for n, time in enumerate(after.times) if time <= overlap.cut + overlap.reach]
     best: list[list[tuple[float, tuple[tuple[int, int], ...]]]]
@@ -104,9 +137,9 @@ def _common(before: Said, after: Said, overlap: Overlap) -> list[tuple[int, int]
         for column, right in enumerate(rights, start=1):
             skipped = max(best[row - 1][column], best[row][column - 1], key=_score)
             gap = abs(before.times[left] - after.times[right])
-            if before.ids[left] == after.ids[right] and gap <= APART:
+            if gap <= apart and (not alike or before.ids[left] == after.ids[right]):
                 score, pairs = best[row - 1][column - 1]
-                skipped = max(skipped, (score + 1 - gap / APART, (*pairs, (left, right))), key=_score)
+                skipped = max(skipped, (score + 1 - gap / apart, (*pairs, (left, right))), key=_score)
             best[row][column] = skipped
     return list(best[-1][-1][1])
 

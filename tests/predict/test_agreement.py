@@ -87,6 +87,73 @@ def test_what_nobody_agrees_on_is_taken_from_each_side_of_the_cut() -> None:
     ]
 
 
+def at_times(text: str, times: Sequence[float]) -> Said:
+    return Said([ord(letter) for letter in text], [0.5] * len(text), times)
+
+
+@pytest.mark.parametrize("times", [(0.52, 0.48), (0.48, 0.52), (0.66, 0.34), (0.34, 0.66), (0.78, 0.21)])
+@pytest.mark.parametrize("second", ["X cd", "Y cd"])
+def test_two_readings_of_a_unit_at_the_cut_stand_once(times: tuple[float, float], second: str) -> None:
+    parts = [
+        at_times("ab X", [0, 0.1, 0.15, times[0]]),
+        at_times(second, [times[1], 0.85, 0.9, 0.95]),
+    ]
+    groups = seams(parts, [Overlap(0.5, 0.3)], decode)
+    text = "".join(decode(each.ids) for group in groups for each in group)
+    assert text in ("ab X cd", f"ab {second}")
+
+
+@settings(deadline=None)
+@given(
+    early=st.lists(st.floats(-1, -0.01), max_size=4).map(sorted),
+    late=st.lists(st.floats(4.01, 5), max_size=4).map(sorted),
+    first=st.floats(0.3, 2.6),
+    shifts=st.lists(st.one_of(st.floats(0.13, 0.24), st.floats(-0.24, -0.13)), max_size=2),
+    reading=st.sampled_from([100, 200]),
+)
+def test_units_that_both_pieces_heard_stand_once_though_they_agree_on_nothing(
+    early: list[float], late: list[float], first: float, shifts: list[float], reading: int
+) -> None:
+    """The times of a unit differ by more than those of one agreed on; its ids may, too."""
+    count = len(shifts)
+    lefts = [first + number - shift for number, shift in enumerate(shifts)]
+    rights = [first + number + shift for number, shift in enumerate(shifts)]
+    before = numbered([*range(len(early)), *range(100, 100 + count)], [*early, *lefts])
+    after = numbered([*range(reading, reading + count), *range(50, 50 + len(late))], [*rights, *late])
+    (one,), (other,) = seams([before, after], [Overlap(2.0, 2.0)], spelt)
+    found = [number % 100 if number >= 100 else number + 1000 for number in (*one.ids, *other.ids)]
+    assert found == [
+        *(number + 1000 for number in range(len(early))),
+        *range(count),
+        *(number + 1050 for number in range(len(late))),
+    ]
+
+
+@settings(deadline=None)
+@given(
+    lefts=st.lists(st.floats(0, 3), max_size=8).map(sorted),
+    rights=st.lists(st.floats(1, 4), max_size=8).map(sorted),
+)
+def test_what_only_one_piece_can_hear_is_never_lost_nor_all_that_both_heard(
+    lefts: list[float], rights: list[float]
+) -> None:
+    before = numbered(range(len(lefts)), lefts)
+    after = numbered(range(50, 50 + len(rights)), rights)
+    groups = seams([before, after], [Overlap(2.0, 1.0)], spelt)
+    times = [time for group in groups for part in group for time in part.times]
+    assert {time for time in lefts if time < 1} | {time for time in rights if time > 3} <= {*times}
+    heard = [time for time in lefts if time >= 1] + [time for time in rights if time <= 3]
+    assert any(1 <= time <= 3 for time in times) == bool(heard)
+
+
+def numbered(ids: Sequence[int], times: Sequence[float]) -> Said:
+    return Said([*ids], [0.5] * len(ids), times)
+
+
+def spelt(ids: Sequence[int]) -> str:
+    return " ".join(map(str, ids))
+
+
 def test_units_far_apart_in_time_are_not_the_same() -> None:
     parts = [said("ab", 0.0), said("ab", 1.0)]
     groups = seams(parts, [Overlap(0.6, 0.6)], decode)
