@@ -9,7 +9,7 @@
     recognizer("sound.wav").text
 
 Importing seqlab loads nothing else: each name below loads what it needs on first use, and none loads torch or
-numpy before something is computed.
+numpy before something is computed. Its modules are attributes without an import of their own, too.
 """
 
 from __future__ import annotations
@@ -62,10 +62,16 @@ def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32
 if not TYPE_CHECKING:  # to a type checker, any name would exist
 
     def __getattr__(name: str) -> object:
-        if name not in __all__:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
 
+        if name not in __all__:
+            try:
+                if not name.startswith("_"):
+                    return import_module(f"{__name__}.{name}")
+            except ModuleNotFoundError as error:
+                if error.name != f"{__name__}.{name}":
+                    raise
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value = globals()[name] = getattr(import_module(HOMES.get(name, "seqlab.errors")), name)
         return value
 

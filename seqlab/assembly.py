@@ -67,7 +67,7 @@ def build_component(registry: Registry, ref: ComponentRef, context: object) -> A
     except SeqlabError as error:
         raise placed(error, ref) from error
     except (Exception, SystemExit) as error:
-        if not lacks_memory(error):
+        if not lacks_memory(error, building=True):
             raise part.refused(f"cannot be built: {raised(error, part.package)}") from error
         problem = f"{part} needs more memory than there is; make it smaller"
         raise RecipeError([Problem(ref.place, "", problem)]) from error
@@ -176,11 +176,15 @@ class Assembly:
     def missing(self, examples: Iterable[Example]) -> dict[str, int]:
         """Return, by head, how many labels the examples lack; heads that lack none are left out."""
         counts: Counter[str] = Counter()
+        labelled = [target for target in self.heads if self.has_labels(target)]
         for example in examples:
-            for target in self.heads:
-                value = example.fields[target]
-                counts[target] += sum(each is None for each in value)
+            for target in labelled:
+                counts[target] += example.fields[target].count(None)
         return dict(+counts)
+
+    def has_labels(self, target: str) -> bool:
+        """Tell whether the field holds a label for each token, of which some may be missing."""
+        return self.reader.fields[target] == "token_labels"
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
         """Encode examples, with their targets where they are labelled."""

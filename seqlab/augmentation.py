@@ -28,6 +28,7 @@ from seqlab.engine.seeding import derived_seed
 from seqlab.errors import ContractError
 from seqlab.plugin import Part
 from seqlab.recipe.placement import Neighbours, misplacement
+from seqlab.suggest import shown
 
 __all__ = ["KEPT_BYTES", "Augmentation", "KeptSamples", "check_augmenters"]
 
@@ -204,7 +205,7 @@ class _Step:
                 return audio
             given, rate = audio.samples(), audio.sample_rate
             if not hasattr(result, "samples") or getattr(result, "sample_rate", None) != rate:
-                raise ContractError(f"returned {_shown(result)} where an Audio of {rate} Hz is expected")
+                raise ContractError(f"returned {shown(result)} where an Audio of {rate} Hz is expected")
             samples = result.samples()
             self._check(samples, given, ())
         return Sound(samples, rate)
@@ -231,11 +232,10 @@ class _Step:
         sizes = ", ".join(map(str, (len(given) if keeps else "time", *features)))
         wanted = f"an array of float32 and shape ({sizes})"
         if not isinstance(result, np.ndarray):
-            raise ContractError(f"returned {_shown(result)} where {wanted} is expected")
+            raise ContractError(f"returned {shown(result)} where {wanted} is expected")
         fits = result.dtype == float32 and result.ndim == given.ndim and result.shape[1:] == features
         if not fits or not len(result) or (keeps and len(result) != len(given)):
-            found = f"an array of {result.dtype} and shape ({', '.join(map(str, result.shape))})"
-            raise ContractError(f"returned {found} where {wanted} is expected")
+            raise ContractError(f"returned {shown(result)} where {wanted} is expected")
         if not np.isfinite(result).all():
             raise ContractError("returned numbers that are not finite")
 
@@ -244,11 +244,6 @@ def _steps(assembly: Assembly) -> list[_Step]:
     pairs = zip(assembly.recipe.augmenters, assembly.augmenters, strict=True)
     part = assembly.registry.part
     return [_Step(number, part(ref.kind, ref.name), made) for number, (ref, made) in enumerate(pairs)]
-
-
-def _shown(result: object) -> str:
-    rate = getattr(result, "sample_rate", None)
-    return f"{type(result).__name__}" + (f" of {rate} Hz" if rate is not None else "")
 
 
 # --- whether augmenters can do anything, and may -----------------------------------------------------------

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqlab.api import Audio, Example, FieldKind, Place
-from seqlab.contract import CHECKS, Values, check_answer, check_example, check_samples, shown
-from seqlab.errors import ContractError, PluginError
-from seqlab.plugin import Part
+from seqlab.contract import CHECKS, Values, check_answer, check_example, check_samples
+from seqlab.errors import ContractError, PluginError, SeqlabError
+from seqlab.plugin import Part, lacks_memory
 from seqlab.plugin.hookspecs import PROJECT
+from seqlab.suggest import shortened, shown
 
 if TYPE_CHECKING:
     from numpy import float32
@@ -65,14 +66,9 @@ class Called:
         check = CHECKS.get((self.part.kind, name))
 
         def method(*facts: Any, **more: Any) -> Any:
-            try:
+            with self.part.calling(name, lambda: _places(facts)):
                 found = member(*facts, **more)
                 return check(found, *facts) if check else found
-            except (Exception, SystemExit) as error:
-                fault = self.part.fault(name, error, _places(facts))
-                if fault is error:
-                    raise
-                raise fault from error
 
         return method
 
@@ -97,13 +93,13 @@ class CalledReader(Called):
             yield example
 
     def _method(self, name: str, member: Callable[..., Any]) -> Callable[..., Any]:
-        if name not in ("normalize", "recording"):
-            return super()._method(name, member)
+        makes_examples = name in ("normalize", "recording")
 
-        def checked(*facts: Any, **more: Any) -> Example:
-            return self._checked(member(*facts, **more), labelled=False)
+        def bare(*facts: Any, **more: Any) -> Any:
+            found = member(*map(_bare, facts), **more)
+            return self._checked(found, labelled=False) if makes_examples else found
 
-        return super()._method(name, checked)
+        return super()._method(name, bare)
 
     def _checked(self, found: Any, *, labelled: bool) -> Example:
         """Return a sound example; sounds of the plugin's own are read through the seam, too."""
@@ -112,18 +108,28 @@ class CalledReader(Called):
         own = {
             name: CalledAudio(value, self.part, example.place)
             for name, value in example.fields.items()
-            if kinds.get(name) == "audio" and not type(value).__module__.startswith(f"{PROJECT}.")
+            if kinds.get(name) == "audio" and not _is_known(value)
         }
         return replace(example, fields={**example.fields, **own}) if own else example
 
 
 @dataclass(frozen=True, eq=False)
 class CalledAudio:
-    """A reader's own kind of `Audio`."""
+    """A reader's own kind of `Audio`, with all that it has besides."""
 
     audio: Audio
     part: Part
     place: Place
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("audio", "part", "place") or name.startswith("__"):  # a copy that is not filled yet asks
+            raise AttributeError(name)
+        with self._calling(name):
+            there = hasattr(self.audio, name)
+            member = getattr(self.audio, name) if there else None
+        if not there:
+            raise AttributeError(f"{type(self.audio).__name__} has no attribute {name!r}")
+        return member
 
     @property
     def sample_rate(self) -> int:
@@ -168,6 +174,20 @@ class CalledHead(Called):
             return check_answer(self.component.decode(ids), kind, example, self.kinds)
 
 
+def _is_known(audio: Any) -> bool:
+    """Tell whether a sound is of a class of seqlab's, or of one made of `AudioFile` or `AudioSamples`."""
+    # By names of modules: the libraries of sound, which an import would need, may not be installed.
+    own = type(audio).__module__.startswith(f"{PROJECT}.")
+    return own or any(base.__module__.startswith(f"{PROJECT}.audio.") for base in type(audio).__mro__)
+
+
+def _bare(fact: Any) -> Any:
+    """Return an example as its own reader made it; anything else as it is."""
+    own = fact.fields if isinstance(fact, Example) else {}
+    wrapped = {name: value.audio for name, value in own.items() if isinstance(value, CalledAudio)}
+    return replace(fact, fields={**own, **wrapped}) if wrapped else fact
+
+
 def _iterated(found: Any) -> Iterator[Any]:
     if not isinstance(found, Iterable):
         raise ContractError(f"returned {shown(found)} where an iterator of Examples is expected")
@@ -195,12 +215,14 @@ class ModelParts:
         return str(part) if part.built_in else f"{part} of plugin {part.owner!r}"
 
     def fault(self, path: str, method: str, error: BaseException, names: Iterable[str]) -> BaseException:
-        """Return a PluginError for the part of a plugin, the error itself for one of seqlab's own."""
-        if path:
-            return self.parts[self._part_of(path)].fault(method, error, names)
-        suspects = self._suspects(error)
+        """Return a PluginError for the part of a plugin, the error itself for one of seqlab's own.
+
+        A wrong result of seqlab's own is told in words: no traceback says more of it.
+        """
+        part = self.parts[self._part_of(path)] if path else None
+        suspects = [part] if part and not part.built_in else [] if part else self._suspects(error)
         if not suspects:
-            return error
+            return _of_no_plugin(str(part or "model"), method, error, names)
         found = suspects[0].fault(method, error, names)
         if isinstance(found, PluginError) and len(suspects) > 1:
             others = ", ".join(self.title(path) for path, part in self.parts.items() if part in suspects[1:])
@@ -211,8 +233,26 @@ class ModelParts:
         return next(known for known in self.parts if path == known or path.startswith(f"{known}."))
 
     def _suspects(self, error: BaseException) -> list[Part]:
-        """Return the parts of plugins whose code took part, or all where none did, in their order."""
+        """Return the parts of plugins whose code took part, in their order.
+
+        All, where nobody's did and torch complains of what a forward pass left behind, or a result is wrong.
+        """
         plugins = [part for part in self.parts.values() if not part.built_in]
         frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-        packages = {str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames}
-        return [part for part in plugins if part.package in packages] or plugins
+        packages = [str(frame.f_globals.get("__name__", "")).partition(".")[0] for frame in frames]
+        if found := [part for part in plugins if part.package in packages]:
+            return found
+        of_torch = "torch" in packages and {*packages[packages.index("torch") :]} == {"torch"}
+        return plugins if of_torch or isinstance(error, ContractError) else []
+
+
+def _of_no_plugin(who: str, method: str, error: BaseException, names: Iterable[str]) -> BaseException:
+    """Return the error with a note of who and where; a wrong result as a SeqlabError that says both."""
+    if isinstance(error, SeqlabError) or lacks_memory(error):
+        return error
+    concerned = shortened(names)
+    where = f"; at {concerned}" if concerned else ""
+    if isinstance(error, ContractError):
+        return SeqlabError(f"{who}: {method} {error}{where}")
+    error.add_note(f"{who}: {method}{where}")
+    return error

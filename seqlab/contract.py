@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from seqlab.api import Example, FieldKind, Place
 from seqlab.engine import Column
 from seqlab.errors import ContractError
-from seqlab.suggest import did_you_mean, one_of
+from seqlab.suggest import did_you_mean, one_of, shown
 
 __all__ = [
     "ANSWERS",
@@ -28,7 +28,6 @@ __all__ = [
     "check_answer",
     "check_example",
     "check_samples",
-    "shown",
 ]
 
 Kinds: TypeAlias = Mapping[str, FieldKind]
@@ -36,9 +35,6 @@ Kinds: TypeAlias = Mapping[str, FieldKind]
 
 ANSWERS: tuple[FieldKind, ...] = ("token_labels", "text")
 """Kinds of fields that heads predict; examples of unlabelled data may lack them."""
-
-MOST_SHOWN = 40
-"""Characters of a value that a message shows."""
 
 HEAD_METHODS = ("count", "loss", "predict")
 
@@ -136,12 +132,7 @@ def _tokens(values: Mapping[str, Any], kinds: Kinds) -> int | None:
 def check_samples(found: Any) -> Any:
     """Return the samples of a sound where featurizers can read them."""
     if not isinstance(found, np.ndarray) or found.dtype != np.float32 or found.ndim != 1:
-        what = (
-            f"an array of {found.dtype} and shape {found.shape}"
-            if isinstance(found, np.ndarray)
-            else shown(found)
-        )
-        raise ContractError(f"returned {what} where an array of float32 and shape (time) is expected")
+        raise ContractError(f"returned {shown(found)} where an array of float32 and shape (time) is expected")
     if not np.isfinite(found).all():
         raise ContractError("returned numbers that are not finite")
     return found
@@ -359,16 +350,3 @@ ATTRIBUTES: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
     "metric": {"higher_is_better": _flag_fault},
 }
 """What is wrong with an attribute of each kind, as a function of its value."""
-
-
-def shown(value: Any) -> str:
-    """Return how messages show a value that is not what it must be: short, and with its type."""
-    if value is None or isinstance(value, bool):
-        return repr(value)
-    if isinstance(value, Tensor):
-        return f"a tensor of {value.dtype} and shape ({', '.join(map(str, value.shape))})"
-    if isinstance(value, str | int | float):
-        text = repr(value)
-        return f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '...'} ({type(value).__name__})"
-    size = f" of {len(value)}" if isinstance(value, list | tuple | dict | set) else ""
-    return f"{type(value).__name__}{size}"

@@ -19,7 +19,7 @@ from seqlab.engine import CheckpointFolder, Evaluation, SequenceModel, Trainer, 
 from seqlab.engine.best import LOSS
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
-from seqlab.overlap import fingerprint, repeated
+from seqlab.overlap import Known
 from seqlab.package import check_room, save_package
 from seqlab.plugin import Plugins
 from seqlab.predict.lengths import LENGTHS, lengths_seen
@@ -161,11 +161,11 @@ class Run:
     ) -> None:
         """Count the labels that the data lacks, and what stands in two splits."""
         self.missing = {"train": assembly.missing(examples)}
-        fields = {featurizer.field: None for featurizer in assembly.featurizers}
-        known = {fingerprint(example, fields) for example in examples} if scorers else set()
+        fields = list(dict.fromkeys(featurizer.field for featurizer in assembly.featurizers))
+        known = Known(examples if scorers else (), fields)
         for name, scorer in scorers.items():
             self.missing[name] = scorer.missing_labels()
-            self.also_in_train[name] = repeated(scorer.examples, known, fields)
+            self.also_in_train[name] = known.repeated(scorer.examples)
 
     # --- training ------------------------------------------------------------------------------------------
 

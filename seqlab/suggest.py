@@ -1,17 +1,21 @@
-"""Names in messages: the nearest known one to a misspelt one, those that are allowed, the first of many."""
+"""Names and values in messages: the nearest to a misspelt name, the first of many, a value that is wrong."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
-__all__ = ["did_you_mean", "one_of", "shortened", "unknown"]
+__all__ = ["did_you_mean", "one_of", "shortened", "shown", "unknown"]
 
 SIMILARITY = 0.6
 """Lowest ratio of difflib's matcher at which a name is offered; below it a hint misleads."""
 
 MOST_NAMES = 8
 """Names that a message lists before it says how many more there are."""
+
+MOST_SHOWN = 40
+"""Characters of a value that a message shows."""
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
@@ -31,6 +35,27 @@ def shortened(names: Iterable[str]) -> str:
     distinct = list(dict.fromkeys(names))
     more = f" and {len(distinct) - MOST_NAMES} more" if len(distinct) > MOST_NAMES else ""
     return ", ".join(distinct[:MOST_NAMES]) + more
+
+
+def shown(value: Any) -> str:
+    """Return how messages show a value that is not what it must be: short, and with its type.
+
+    Arrays and tensors, which this module does not import, are told by dtype and shape, sounds by their rate.
+    """
+    if value is None or isinstance(value, bool):
+        return repr(value)
+    if isinstance(value, str | int | float):
+        text = repr(value)
+        return f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '...'} ({type(value).__name__})"
+    if isinstance(value, tuple):
+        return f"a tuple of {len(value)} ({', '.join(type(each).__name__ for each in value)})"
+    if isinstance(value, list | dict | set):
+        return f"{type(value).__name__} of {len(value)}"
+    if isinstance(shape := getattr(value, "shape", None), tuple) and hasattr(value, "dtype"):
+        kind = {"Tensor": "a tensor", "ndarray": "an array"}.get(type(value).__name__, type(value).__name__)
+        return f"{kind} of {value.dtype} and shape ({', '.join(map(str, shape))})"
+    rate = getattr(value, "sample_rate", None)
+    return type(value).__name__ + (f" of {rate} Hz" if rate is not None else "")
 
 
 def unknown(what: str, wrong: str, known: Iterable[str]) -> str:

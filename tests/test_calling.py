@@ -7,26 +7,33 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import soundfile
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from faulty import PARTS, PLANTED
 
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, hookimpl
-from seqlab.api import Example
+from seqlab.api import Example, Place, SeqlabError
+from seqlab.audio import AudioFile
+from seqlab.calling import ModelParts, called
 from seqlab.cli.main import main
+from seqlab.errors import ContractError
+from seqlab.plugin import Part
 from seqlab.run import RunOptions
 
 PLUGIN = Path(__file__).with_name("faulty.py")
@@ -250,7 +257,7 @@ class Humming:
     [
         (failing(OSError("gone")), r"raised OSError: gone \(.*test_calling\.py:\d+\)"),
         (lambda: [0.0] * 9, "returned list of 9 where an array of float32 and shape \\(time\\) is expected"),
-        (lambda: np.zeros(9), "returned an array of float64 and shape \\(9,\\) where an array of float32 .*"),
+        (lambda: np.zeros(9), "returned an array of float64 and shape \\(9\\) where an array of float32 .*"),
         (lambda: np.full(9, np.nan, np.float32), "returned numbers that are not finite"),
     ],
 )
@@ -262,6 +269,79 @@ def test_a_sound_of_a_plugin_is_named_where_a_featurizer_of_seqlab_reads_it(
         Lab([Borrowed(samples)], entry_points=False).run(spoken, changes, RunOptions(out=tmp_path / "run"))
     name = r"plugin 'Borrowed': reader 'sounding': Humming\.samples"
     assert re.fullmatch(rf"{name} {reason}; at .*train\.jsonl:\d+", str(caught.value))
+
+
+class Spoken:
+    """A plugin's own kind of sound, which knows who speaks."""
+
+    sample_rate, duration, fingerprint, speaker = 16000, 1.0, None, "ann"
+
+    def samples(self) -> Any:
+        return np.zeros(16000, np.float32)
+
+
+class FileOfMine(AudioFile):
+    """A file of a plugin's own."""
+
+
+class Recordings:
+    """A reader that needs its own sounds back as they were."""
+
+    fields: ClassVar = {"audio": "audio", "text": "text"}
+
+    def __init__(self, audio: Any) -> None:
+        self.audio = audio
+
+    def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
+        yield Example({"audio": self.audio, "text": "a"}, Place(str(path), 1))
+
+    def normalize(self, example: Example) -> Example:
+        assert type(example.fields["audio"]) is type(self.audio)
+        return example
+
+    def write(self, example: Example, _answers: Any) -> str:
+        assert type(example.fields["audio"]) is type(self.audio)
+        return str(example.fields["audio"].speaker)
+
+
+def test_a_plugin_has_all_of_its_own_sounds() -> None:
+    reader = called(Recordings(Spoken()), Part("reader", "r", "mine", "mine"), None)
+    (example,) = map(reader.normalize, reader.read(Path("f")))
+    assert reader.write(example, {}) == "ann"
+    audio = example.fields["audio"]
+    assert audio.speaker == "ann", "a featurizer of the same plugin may ask, too"
+    assert copy.copy(audio).speaker == "ann"
+    assert not hasattr(audio, "loudness")
+
+
+def test_a_plugins_file_of_sound_can_still_be_read_block_by_block(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(900), 16000)
+    audio = FileOfMine(tmp_path / "a.wav")
+    reader = called(Recordings(audio), Part("reader", "r", "mine", "mine"), None)
+    (example,) = reader.read(Path("f"))
+    assert example.fields["audio"] is audio
+
+
+@pytest.mark.parametrize("of_torch", [False, True])
+def test_a_backward_pass_is_a_plugins_where_its_code_fails_or_torch_alone_complains(of_torch: bool) -> None:
+    parts = {"encoder": Part("encoder", "e", "seqlab"), "heads.0": Part("head", "h", "mine", "nobody")}
+    fail = torch.zeros(()).backward if of_torch else failing(RuntimeError("a kernel's own"))
+    with pytest.raises(RuntimeError, match=r"element 0|kernel") as caught:
+        fail()
+    found = ModelParts(parts).fault("", "backward", caught.value, ["a:1"])
+    if of_torch:
+        assert str(found).startswith("plugin 'mine': head 'h': backward raised RuntimeError: element 0 of")
+    else:
+        assert found is caught.value
+        assert found.__notes__ == ["model: backward; at a:1"]
+
+
+def test_a_wrong_result_of_a_part_of_seqlab_is_told_in_words() -> None:
+    parts = {"encoder": Part("encoder", "e", "seqlab"), "heads.0": Part("head", "h", "seqlab")}
+    error = ContractError("returned a number without a gradient")
+    found = ModelParts(parts).fault("heads.0", "loss", error, ["a:1"])
+    assert type(found) is SeqlabError
+    assert str(found) == "head 'h': loss returned a number without a gradient; at a:1"
 
 
 def test_sounds_of_a_plugin_are_trained_on_and_recognised(spoken: Path, tmp_path: Path) -> None:

@@ -55,6 +55,14 @@ assert not code and not heavy, heavy
 assert TrainSettings.__pydantic_complete__ and not AdamW.__pydantic_complete__, "no more than is used"
 """
 
+MODULES = """
+import sys, seqlab
+assert seqlab.errors.SeqlabError is seqlab.SeqlabError
+assert seqlab.lab.Lab is seqlab.Lab and seqlab.recipe.Recipe and seqlab.settings.Config
+assert not hasattr(seqlab, "nothing") and not hasattr(seqlab, "_nothing")
+assert "torch" not in sys.modules
+"""
+
 SHADOWS = ("click", "json", "numpy", "os", "pathlib", "pluggy", "pydantic", "typing", "yaml")
 
 
@@ -112,3 +120,7 @@ def test_python_m_imports_nothing_from_the_current_folder(tmp_path: Path) -> Non
 
 def test_the_engine_knows_nothing_of_what_stands_above_it() -> None:
     run(ENGINE)
+
+
+def test_modules_are_attributes_before_anything_imports_them() -> None:
+    run(MODULES)

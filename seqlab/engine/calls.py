@@ -18,7 +18,7 @@ from seqlab.engine.batching import Indexed
 from seqlab.engine.sequences import Sequences
 from seqlab.engine.state import State
 from seqlab.errors import ContractError
-from seqlab.suggest import shortened
+from seqlab.suggest import shortened, shown
 
 if TYPE_CHECKING:
     from seqlab.engine.model import HeadModule
@@ -117,7 +117,7 @@ def encoded(encoder: Any, inputs: Sequences, state: State | None) -> tuple[Seque
     """Return the states that an encoder makes, and what it carries; ContractError where they are none."""
     found = encoder(inputs, state)
     if not (isinstance(found, tuple) and len(found) == 2):
-        raise ContractError(f"returned {_shown(found)} where a pair of Sequences and a state is expected")
+        raise ContractError(f"returned {shown(found)} where a pair of Sequences and a state is expected")
     states, after = found
     _check_sequences(states, "returned states that are")
     _check_rows(states, "returned states", getattr(encoder, "output_size", None))
@@ -131,7 +131,7 @@ def encoded(encoder: Any, inputs: Sequences, state: State | None) -> tuple[Seque
             raise ContractError(f"returned states of {_many(states)}, but {said}")
     if not (after is None or (isinstance(after, tuple) and all(_is_carried(part, inputs) for part in after))):
         wanted = f"a tuple of tensors with {len(inputs)} rows each, or None,"
-        raise ContractError(f"returned the state {_shown(after)} where {wanted} is expected")
+        raise ContractError(f"returned the state {shown(after)} where {wanted} is expected")
     return states, after
 
 
@@ -141,19 +141,14 @@ def lengths_of(encoder: Any, lengths: Tensor) -> Tensor:
     if found is lengths:
         return found
     if not isinstance(found, Tensor) or found.dtype != torch.int64 or found.shape != lengths.shape:
-        raise ContractError(f"returned {_shown(found)} where {_described(lengths)} is expected")
+        raise ContractError(f"returned {shown(found)} where {shown(lengths)} is expected")
     if found.numel() and int(found.min()) < 0:
         raise ContractError(f"returned {int(found.min())} for a sequence")
     return found.cpu()
 
 
 def backward(loss: Tensor, calls: Calls) -> None:
-    """Compute the gradients of a batch's loss; ContractError where there is nothing to compute them of."""
-    with calls("heads.0", "loss"):
-        if not loss.requires_grad:
-            raise ContractError(
-                "returned a number without a gradient: it, or what it is made of, is detached"
-            )
+    """Compute the gradients of a batch's loss."""
     with calls("", "backward"):
         loss.backward()  # type: ignore[no-untyped-call]
 
@@ -176,7 +171,7 @@ class HeadCalls:
         with self.calls(self.path, "loss"):
             found = _scalar(self.module.loss(states, target))
             if not found.is_floating_point():
-                raise ContractError(f"returned {_described(found)} where a loss in fp32 is expected")
+                raise ContractError(f"returned {shown(found)} where a loss in fp32 is expected")
             return found
 
     def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
@@ -184,7 +179,7 @@ class HeadCalls:
         with self.calls(self.path, "predict"):
             found = self.module.predict(states)
             if not (isinstance(found, tuple) and len(found) == 2):
-                raise ContractError(f"returned {_shown(found)} where ids and probabilities are expected")
+                raise ContractError(f"returned {shown(found)} where ids and probabilities are expected")
             ids, sure = found
             _check_ids(ids, states)
             _check_beside(ids, sure, "probabilities", states)
@@ -199,7 +194,7 @@ class HeadCalls:
             found = aligned(states)
             if not (isinstance(found, tuple) and len(found) == 3):
                 wanted = "ids, probabilities and states' numbers"
-                raise ContractError(f"returned {_shown(found)} where {wanted} are expected")
+                raise ContractError(f"returned {shown(found)} where {wanted} are expected")
             ids, sure, read = found
             _check_ids(ids, states)
             _check_beside(ids, sure, "probabilities", states)
@@ -215,19 +210,19 @@ class HeadCalls:
             found = fits(states.lengths, target)
             if not isinstance(found, Tensor) or found.dtype != torch.bool or found.shape != (len(target),):
                 wanted = f"a tensor of torch.bool and shape ({len(target)})"
-                raise ContractError(f"returned {_shown(found)} where {wanted} is expected")
+                raise ContractError(f"returned {shown(found)} where {wanted} is expected")
             return target.select(found.nonzero().flatten().cpu())
 
 
 def _scalar(found: Any) -> Tensor:
     if not isinstance(found, Tensor) or found.dim():
-        raise ContractError(f"returned {_shown(found)} where a scalar tensor is expected")
+        raise ContractError(f"returned {shown(found)} where a scalar tensor is expected")
     return found
 
 
 def _check_sequences(found: Any, returned: str) -> None:
     if not isinstance(found, Sequences):
-        raise ContractError(f"{returned} {_shown(found)} where Sequences are expected")
+        raise ContractError(f"{returned} {shown(found)} where Sequences are expected")
 
 
 def _check_rows(found: Sequences, returned: str, size: object) -> None:
@@ -254,7 +249,7 @@ def _check_beside(ids: Sequences, found: Any, name: str, states: Sequences) -> N
 
 def _check_answers(found: Any, name: str, states: Sequences) -> None:
     if not isinstance(found, Sequences):
-        raise ContractError(f"returned as {name} {_shown(found)} where Sequences are expected")
+        raise ContractError(f"returned as {name} {shown(found)} where Sequences are expected")
     if found.data.dim() != 1 or len(found) != len(states):
         wanted = f"for {len(states)} sequences and of shape (rows)"
         raise ContractError(
@@ -273,18 +268,6 @@ def _many(column: Sequences | Indexed) -> str:
 def _listed(lengths: Tensor) -> str:
     first = ", ".join(map(str, lengths[:MOST_LENGTHS].tolist()))
     return f"{first}, ..." if len(lengths) > MOST_LENGTHS else first
-
-
-def _shown(found: object) -> str:
-    if isinstance(found, Tensor):
-        return _described(found)
-    if isinstance(found, tuple):
-        return f"a tuple of {len(found)} ({', '.join(type(each).__name__ for each in found)})"
-    return f"{found!r}" if found is None else type(found).__name__
-
-
-def _described(tensor: Tensor) -> str:
-    return f"a tensor of {tensor.dtype} and shape {_shape(tensor)}"
 
 
 def _shape(tensor: Tensor) -> str:

@@ -13,6 +13,7 @@ from seqlab.engine.calls import BareParts, Calls, HeadCalls, Names, Parts, encod
 from seqlab.engine.chain import EncoderChain
 from seqlab.engine.sequences import RepeatedRows, Sequences
 from seqlab.engine.state import State
+from seqlab.errors import ContractError
 
 __all__ = ["FeaturizerModule", "HeadModule", "SequenceModel"]
 
@@ -124,7 +125,38 @@ class SequenceModel(nn.Module):
         """Return each head's summed loss over the batch, and the encoder's state after it."""
         states, state = self.encode(batch.features, state, batch.names)
         heads = self.head_calls(batch.names)
-        return {name: head.loss(states, batch.targets[name]) for name, head in heads.items()}, state
+        losses = {name: head.loss(states, batch.targets[name]) for name, head in heads.items()}
+        if self.training and not any(loss.requires_grad for loss in losses.values()):
+            self._refuse_detached(states, Calls(self.parts, batch.names))
+        return losses, state
+
+    def _refuse_detached(self, states: Sequences, calls: Calls) -> None:
+        """Raise ContractError for the part that detached what nothing can be learned from any more."""
+        if not torch.is_grad_enabled():
+            with calls("", "forward"):
+                raise ContractError("left gradients switched off, as torch.set_grad_enabled(False) does")
+        learning = [path for path, part in self._paths() if any(p.requires_grad for p in part.parameters())]
+        if not learning:
+            with calls("", "loss"):
+                raise ContractError("has no gradient: no part of the model has a parameter that takes one")
+        # A head's own parameters are in its loss, those of an encoder in its states.
+        own = [path for path in learning if path.startswith("heads.")]
+        if own or states.data.requires_grad:
+            with calls(own[0] if own else "heads.0", "loss"):
+                raise ContractError(
+                    "returned a number without a gradient: it, or what it is made of, is detached"
+                )
+        with calls(learning[-1], "forward"):
+            raise ContractError("returned what has no gradient: it, or what is made of it, is detached")
+
+    def _paths(self) -> Iterator[tuple[str, nn.Module]]:
+        """Yield the parts in the order of their calls, each with its path."""
+        chain = self.encoder if isinstance(self.encoder, EncoderChain) else None
+        encoders = chain.encoders.named_children() if chain else ()
+        yield from ((f"featurizers.{name}", part) for name, part in self.featurizers.named_children())
+        yield from ((f"encoder.encoders.{name}", part) for name, part in encoders)
+        yield from (() if chain else (("encoder", self.encoder),))
+        yield from ((f"heads.{name}", part) for name, part in self.heads.named_children())
 
     def head_calls(self, names: Names) -> dict[str, HeadCalls]:
         """Return the calls of each head for the examples of these names."""

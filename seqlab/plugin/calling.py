@@ -26,6 +26,12 @@ MANAGER = str(Path(__file__).with_name("manager.py"))
 MACHINERY = (__file__, MANAGER, importlib.__file__, importlib.metadata.__file__)
 """Files whose frames say nothing about where plugin code failed."""
 
+NO_MEMORY = ("allocate memory", "out of memory")
+"""What torch says where it cannot allocate."""
+
+TOO_LARGE = ("calculation overflowed", "Overflow when unpacking")
+"""What it says of a tensor whose size is beyond 64 bits."""
+
 
 @contextmanager
 def blaming(
@@ -88,11 +94,16 @@ class Part:
         return PluginError(f"{self} {reason}", plugin=self.owner)
 
 
-def lacks_memory(error: BaseException) -> bool:
-    """Tell a failure to allocate from others; torch's are RuntimeErrors, or TypeErrors beyond 64 bits."""
-    signs = ("allocate memory", "out of memory", "calculation overflowed", "Overflow when unpacking")
-    known = isinstance(error, RuntimeError | TypeError) and any(sign in str(error) for sign in signs)
-    return known or isinstance(error, MemoryError)
+def lacks_memory(error: BaseException, *, building: bool = False) -> bool:
+    """Tell a failure to allocate from others; torch's are RuntimeErrors.
+
+    In `building` a component, sizes whose product no 64 bits hold are one, too: they are the recipe's.
+    """
+    if isinstance(error, MemoryError):
+        return True
+    signs = NO_MEMORY + (TOO_LARGE if building else ())
+    kinds = (RuntimeError, TypeError) if building else RuntimeError
+    return isinstance(error, kinds) and any(sign in str(error) for sign in signs)
 
 
 def raised(error: BaseException, package: str = "") -> str:

@@ -21,6 +21,9 @@ __all__ = ["BATCH", "ErrorListing", "Scorer", "by_speaker", "of_speakers", "over
 BATCH = Budget(tokens=16_384)
 """The batches of prediction and evaluation; the longer they are, the better the matrix products."""
 
+ANY_LABEL = "_"
+"""Stands for answers where the examples have no label at all."""
+
 OF_ONE_LABEL = (".precision", ".recall", ".f1")
 """How figures of single labels end: `NOUN.f1`, or `upos.NOUN.f1` with several heads."""
 
@@ -111,12 +114,20 @@ class Scorer:
         """
         names = {LOSS: False}
         for target, metrics in self.assembly.metrics.items():
-            gold = [example.fields[target] for example in self.examples]
+            perfect = self._perfect(target)
             for name, metric in metrics.items():
-                figures = self._measure(target, metric, gold)
+                figures = self._measure(target, metric, perfect)
                 self._note_sources(name, figures)
                 names |= dict.fromkeys(figures, metric.higher_is_better)
         return names | {self.assembly.prefix(target) + LOSS: False for target in self.assembly.heads}
+
+    def _perfect(self, target: str) -> Sequence[Any]:
+        """Return answers that are right as far as that is known: no head answers None for a missing label."""
+        gold = [example.fields[target] for example in self.examples]
+        if not self.assembly.has_labels(target):
+            return gold
+        label = next((each for labels in gold for each in labels if each is not None), ANY_LABEL)
+        return [[label if each is None else each for each in labels] for labels in gold]
 
     def _note_sources(self, metric: str, figures: Iterable[str]) -> None:
         """Note which metric gives which figure; RecipeError where two give one of the same name."""

@@ -72,7 +72,10 @@ def test_an_error_keeps_its_type_and_gets_a_note(changes: list[Change], path: st
         (lambda states: (states.with_data(states.data[:, :2]), ()), r"returned states of shape \(\d+, 2\)"),
         (lambda states: (states.with_data(states.data.long()), ()), "returned states of torch.int64"),
         (lambda states: (states.select(torch.tensor([0])), ()), "returned states of sequences of lengths"),
-        (lambda states: (states, [states.data]), "returned the state list where a tuple of tensors with "),
+        (
+            lambda states: (states, [states.data]),
+            "returned the state list of 1 where a tuple of tensors with ",
+        ),
         (lambda states: (states, (states.data[:1],)), "returned the state a tuple of 1"),
     ],
 )
@@ -87,7 +90,7 @@ def test_wrong_states_are_refused_in_training_and_in_answers(change: Change, rea
 @pytest.mark.parametrize(
     ("found", "reason"),
     [
-        ([1, 2], "returned list where a tensor of torch.int64 and shape (2) is expected"),
+        ([1, 2], "returned list of 2 where a tensor of torch.int64 and shape (2) is expected"),
         (torch.tensor([1.0, 2.0]), "returned a tensor of torch.float32 and shape (2) where"),
         (torch.tensor([1]), "returned a tensor of torch.int64 and shape (1) where"),
         (torch.tensor([1, -2]), "returned -2 for a sequence"),
@@ -109,6 +112,46 @@ def test_a_loss_that_nothing_can_be_learned_from_is_refused() -> None:
     head.loss = lambda states, target: torch.zeros(())
     with pytest.raises(ContractError, match="returned a number without a gradient"):
         trainer(subject, dataset(), settings()).fit()
+
+
+def detached(states: Sequences) -> Any:
+    return states.with_data(states.data.detach()), ()
+
+
+def switching_off(states: Sequences) -> Any:
+    torch.set_grad_enabled(False)
+    return states, ()
+
+
+class Silent(ToyHead):
+    def loss(self, states: Sequences, target: Sequences) -> Tensor:
+        return super().loss(states, target).detach()
+
+
+@pytest.mark.parametrize(
+    ("changes", "heads", "frozen", "where"),
+    [
+        ([detached], [ToyHead, Silent], ["heads.0"], "heads.1: loss"),
+        ([fine], [Silent, Silent], ["heads"], "heads.0: loss"),
+        ([detached], [ToyHead, ToyHead], ["heads"], "encoder: forward"),
+        ([fine, detached], [ToyHead], ["heads"], "encoder.encoders.1: forward"),
+        ([switching_off], [ToyHead], [], "model: forward"),
+        ([fine], [ToyHead], ["heads", "encoder"], "model: loss"),
+    ],
+)
+def test_what_detached_the_loss_is_named(
+    changes: list[Change], heads: list[type[ToyHead]], frozen: list[str], where: str
+) -> None:
+    encoder = with_encoder(*changes).encoder
+    names = [f"tags{number}" for number in range(len(heads))]
+    made = {name: head(3, [1.0] * 4) for name, head in zip(names, heads, strict=True)}
+    subject = SequenceModel([nn.Identity()], encoder, made).double().train()
+    for name, parameter in subject.named_parameters():
+        parameter.requires_grad_(not name.startswith(tuple(frozen)))
+    batch = dataset(heads=names).gather(torch.tensor([0, 1]))
+    with torch.enable_grad(), pytest.raises(ContractError, match="gradient") as caught:
+        subject.losses(batch)
+    assert [note.partition(";")[0] for note in caught.value.__notes__] == [where]
 
 
 def test_parts_of_a_model_with_no_contract_of_their_own_pass() -> None:

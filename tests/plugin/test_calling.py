@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+import torch
 
 from seqlab.errors import ContractError, DataError, Place, PluginError, SeqlabError
 from seqlab.plugin import Part, blaming
-from seqlab.plugin.calling import raised
+from seqlab.plugin.calling import lacks_memory, raised
 
 STRANGE = Part("encoder", "mine", "stranger")
 OWN = Part("encoder", "bilstm", "seqlab")
@@ -58,6 +60,17 @@ def test_what_is_no_fault_of_the_plugin_passes_as_it_is(error: BaseException) ->
         raise error
     assert caught.value is error
     assert not hasattr(error, "__notes__")
+
+
+@pytest.mark.parametrize("shape", [2**70, (2**62, 2**62)])
+def test_sizes_beyond_64_bits_are_the_plugins_but_for_those_of_its_settings(shape: Any) -> None:
+    named = pytest.raises(PluginError, match=r"^plugin 'stranger': encoder 'mine': forward raised ")
+    with named, STRANGE.calling("forward"):
+        torch.empty(shape)
+    with pytest.raises((RuntimeError, TypeError)) as caught:
+        torch.empty(shape)
+    assert lacks_memory(caught.value, building=True)
+    assert not lacks_memory(caught.value)
 
 
 def test_a_mistake_of_seqlab_keeps_its_traceback_and_gets_a_note() -> None:

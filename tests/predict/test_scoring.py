@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from seqlab import Lab
+from seqlab.api import Example
 from seqlab.assembly import Assembly
 from seqlab.engine import Budget
 from seqlab.engine.seeding import seeded
@@ -70,6 +73,40 @@ def test_what_can_be_watched_is_what_will_be_reported(lab: Lab, toy: Path) -> No
         more = {name.rpartition(".")[2] for name in set(reported) - set(watched)}
         assert more <= {"precision", "recall", "f1"}
         assert all(better is not name.endswith("loss") for name, better in watched.items())
+
+
+class Kinds:
+    """A metric that knows of no answer but labels, as heads give them; a missing gold one counts nowhere."""
+
+    higher_is_better = True
+
+    def reset(self) -> None:
+        self.right = self.all = 0
+
+    def update(self, _example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
+        for label, answer in zip(gold, map(str.lower, predicted), strict=True):
+            self.all += label is not None
+            self.right += label is not None and label.lower() == answer
+
+    def compute(self) -> dict[str, float]:
+        return {"kinds": self.right / self.all} if self.all else {}
+
+
+@pytest.mark.parametrize("missing", [slice(0, 1), slice(None)])
+def test_no_metric_is_given_a_missing_label_as_an_answer(
+    missing: slice, tagger: Predictor, dev: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = scorer_of(tagger.assembly, dev)
+    for example in scorer.examples:
+        labels = example.fields["upos"]
+        labels[missing] = [None] * len(labels[missing])
+    kinds: Any = Kinds()
+    monkeypatch.setitem(tagger.assembly.metrics, "upos", {"kinds": kinds})
+    assert ("kinds" in scorer.figures()) == (missing != slice(None))
+    assert kinds.right == kinds.all
+    assert scorer.missing_labels()["upos"] == sum(
+        len(each.fields["upos"][missing]) for each in scorer.examples
+    )
 
 
 def test_labels_never_seen_in_training_are_wrong_but_cost_no_loss(
