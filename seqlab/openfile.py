@@ -70,7 +70,7 @@ def open_to_append(path: Path) -> BinaryIO:
             raise OSError(errno.ELOOP, "it is a link, and no link is written through", str(path)) from None
         raise
     status = os.fstat(descriptor)
-    if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+    if stat.S_ISREG(status.st_mode) and status.st_nlink <= 1:  # some file systems count no names: 0
         return os.fdopen(descriptor, "ab")
     os.close(descriptor)
     reason = (

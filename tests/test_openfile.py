@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,23 @@ def test_names_of_what_is_not_whole_cannot_be_foreseen(tmp_path: Path) -> None:
     names = {partial_name(tmp_path / "a.json").name for _ in range(100)}
     assert len(names) == 100
     assert all(name.startswith("a.json.") and name.endswith(".partial") for name in names)
+
+
+@pytest.mark.parametrize(("names", "allowed"), [(0, True), (1, True), (2, False)])
+def test_a_file_system_that_counts_no_names_is_appended_to(
+    names: int, allowed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    told = os.fstat
+
+    def fstat(descriptor: int) -> os.stat_result:
+        status = list(told(descriptor))
+        status[stat.ST_NLINK] = names
+        return os.stat_result(status)
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    with nullcontext() if allowed else pytest.raises(OSError, match="second name"):
+        open_to_append(tmp_path / "file").close()
 
 
 def test_what_is_appended_reaches_no_other_name(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tarfile
 import venv
 import zipfile
 from collections.abc import Callable
@@ -41,6 +43,16 @@ def test_a_wheel_holds_the_package_with_samples_and_recipes_and_no_more(wheel: P
         if file.is_file() and file.suffix != ".pyc" and not file.is_relative_to(PACKAGE / "builtin/recipes")
     }
     assert names == package | inside
+
+
+def test_an_sdist_holds_every_page_of_the_top_level_that_the_readme_links(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (built,) = tmp_path.iterdir()
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    linked = set(re.findall(r"\]\(([A-Z]+(?:\.md)?)\)", (ROOT / "README.md").read_text()))
+    assert {"CONTRIBUTING.md", "SECURITY.md"} <= linked <= names
 
 
 @pytest.fixture(scope="module")

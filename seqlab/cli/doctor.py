@@ -19,7 +19,7 @@ import click
 
 from seqlab.cli.options import pass_quiet_lab, plugin_option
 from seqlab.cli.output import headed, say
-from seqlab.cli.remedies import requirement, torchaudio_advice
+from seqlab.cli.remedies import install_command, requirement, torchaudio_advice
 from seqlab.distributions import installed_version
 
 if TYPE_CHECKING:
@@ -170,12 +170,12 @@ def check_version(distribution: str) -> Finding:
         return Finding(distribution, True, version)
     if version:
         detail = f"{version}; seqlab requires {wanted.specifier}"
-        return Finding(distribution, False, detail, f'pip install "{wanted}"')
+        return Finding(distribution, False, detail, install_command(distribution, version))
     if distribution == "seqlab":  # run from its sources, which works
         return Finding(distribution, True, "not installed, run from its sources")
     if distribution in OPTIONAL:
         return Finding(distribution, True, f"not installed; only backend: {distribution} asks for it")
-    return Finding(distribution, False, "not installed", f'pip install "{wanted}"')
+    return Finding(distribution, False, "not installed", install_command(distribution, version))
 
 
 def check_cpu() -> Finding:
@@ -238,7 +238,7 @@ def advice_on_torchaudio() -> tuple[str, str]:
 
 def reinstall(distribution: str) -> str:
     """Return the command that installs a distribution anew, with all that it needs."""
-    return f'pip install --force-reinstall "{requirement(distribution)}"'
+    return install_command(distribution, installed_version(distribution), anew=True)
 
 
 def check_data() -> Finding:

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-__all__ = ["TORCH_BESIDE", "partners", "requirement", "torchaudio_advice"]
+__all__ = ["TORCH_BESIDE", "install_command", "partners", "requirement", "torchaudio_advice"]
+
+WITHOUT_CUDA = "--index-url https://download.pytorch.org/whl/cpu"
+"""Where pip finds torch without CUDA; that of PyPI brings gigabytes of it."""
 
 TORCH_BESIDE: Mapping[str, tuple[str, ...]] = {
     "2.11.1": ("2.13", "2.14"),
@@ -32,6 +35,17 @@ def requirement(distribution: str) -> Requirement:
     return next((one for one in plain if one.name == distribution), Requirement(distribution))
 
 
+def install_command(distribution: str, installed: str, *, anew: bool = False) -> str:
+    """Return the command that installs what seqlab requires of a distribution in place of what is installed.
+
+    A torch without CUDA stays one. `anew` also replaces what it needs, and what is right by its version.
+    """
+    words = ["pip install", *(["--force-reinstall"] if anew else [])]
+    if distribution == "torch" and installed.endswith("+cpu"):
+        words.append(WITHOUT_CUDA)
+    return " ".join([*words, f'"{requirement(distribution)}"'])
+
+
 def partners(torch: str, *, cuda: bool) -> tuple[str, ...]:
     """Return the torchaudios known to import beside a torch, newest first; none beside one without CUDA."""
     if not cuda:  # the wheels of PyPI load libraries of CUDA
@@ -47,7 +61,7 @@ def torchaudio_advice(torch: str, torchaudio: str, *, cuda: bool) -> tuple[str, 
     """
     known = partners(torch, cuda=cuda)
     beside = f"torch {torch}" if cuda else f"torch {torch}, which has no CUDA"
-    others = [version for version in known if version != torchaudio]
+    others = [version for version in known if version != torchaudio.partition("+")[0]]  # +cu130 is no other
     if not others:
         return f"no other torchaudio is known to import beside {beside}", "pip uninstall --yes torchaudio"
     return (

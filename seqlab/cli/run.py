@@ -132,7 +132,7 @@ def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator
         yield f"{split}: {figures or 'no figures, as no label counts'}"
     for split, labels in report.get("missing_labels", {}).items():  # older reports lack them
         for target, count in labels.items():
-            yield f"{split}: labels {target} that are missing, which no loss and no figure counts: {count}"
+            yield f"{split}: {count} targets {target} are missing, and left out of loss and figures"
     for split, labels in report["unseen_labels"].items():
         for target, count in labels.items():
             what = f"units of {target} are ones" if sound else f"tokens carry a {target} label"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,9 @@ from seqlab.cli.arriving import answer_arriving, told_of_waits
 from seqlab.cli.main import main
 
 Process = subprocess.Popen[bytes]
+
+SECONDS = 60
+"""More than an answer takes on a machine at work, an import of torch included."""
 
 
 @contextmanager
@@ -34,7 +39,11 @@ def answering(*args: object) -> Iterator[Process]:
         "1",
     ]
     with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": source}
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,  # what a buffer holds, select does not see
+        env=os.environ | {"PYTHONPATH": source},
     ) as process:
         try:
             yield process
@@ -43,7 +52,7 @@ def answering(*args: object) -> Iterator[Process]:
             raise
         assert process.stdin
         process.stdin.close()
-        assert process.wait() == 0
+        assert exit_code(process) == 0
 
 
 def asked(process: Process, request: str) -> None:
@@ -53,9 +62,27 @@ def asked(process: Process, request: str) -> None:
 
 
 def line(process: Process) -> str:
-    """Wait for one line of the answer; a test that waits in vain is ended by its time limit."""
+    """Return one line of the answer; a test that waits for it in vain fails."""
     assert process.stdout
-    return process.stdout.readline().decode()
+    found = bytearray()
+    end = time.monotonic() + SECONDS
+    while not found.endswith(b"\n"):
+        ready, _, _ = select.select([process.stdout], [], [], max(end - time.monotonic(), 0))
+        assert ready, f"no line within {SECONDS} s, but {bytes(found)!r}"
+        byte = process.stdout.read(1)
+        if not byte:
+            break
+        found += byte
+    return found.decode()
+
+
+def exit_code(process: Process) -> int:
+    """Return the exit code of a process whose input has ended; one that goes on is killed, the test fails."""
+    try:
+        return process.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
 
 
 def block(process: Process) -> str:

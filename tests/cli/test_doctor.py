@@ -20,7 +20,7 @@ from seqlab.cli.doctor import (
     check_plugins,
     check_version,
 )
-from seqlab.cli.remedies import requirement, torchaudio_advice
+from seqlab.cli.remedies import install_command, requirement, torchaudio_advice
 from seqlab.distributions import installed_version
 from seqlab.engine.precision import resolve
 from seqlab.errors import PluginError
@@ -122,8 +122,20 @@ def test_a_torch_within_the_range_is_well(version: str, site: Path) -> None:
 @pytest.mark.parametrize("version", ["2.10.0", "2.15.0", "2.15.0+cpu"])
 def test_a_torch_outside_the_range_is_told_with_what_is_inside(version: str, site: Path) -> None:
     install(site, Distribution(name="torch", module="torch", source="", version=version))
-    detail = f"{version}; seqlab requires <2.15,>=2.11"
-    assert check_version("torch") == Finding("torch", False, detail, 'pip install "torch<2.15,>=2.11"')
+    finding = check_version("torch")
+    assert finding.detail == f"{version}; seqlab requires <2.15,>=2.11"
+    assert (finding.ok, finding.remedy) == (False, install_command("torch", version))
+
+
+def test_a_torch_without_cuda_that_does_not_import_is_followed_by_another(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = "raise OSError('libgomp.so.1: cannot open shared object file')"
+    install(site, Distribution(name="torch", module="torch", source=source, version="2.13.0+cpu"))
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    finding = doctor.check_torch()
+    assert finding.detail == "OSError: libgomp.so.1: cannot open shared object file"
+    assert finding.remedy == install_command("torch", "2.13.0+cpu", anew=True)
 
 
 def test_run_from_its_sources_seqlab_requires_no_version(

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from seqlab.cli.remedies import TORCH_BESIDE, partners, torchaudio_advice
+from seqlab.cli.remedies import TORCH_BESIDE, install_command, partners, requirement, torchaudio_advice
 
 UNINSTALL = "pip uninstall --yes torchaudio"
 
@@ -33,6 +33,8 @@ def test_partners_are_those_that_were_seen_to_import(torch: str, cuda: bool, kno
         ("2.14.1", "2.10.0", "pip install torchaudio==2.11.1"),
         ("2.14.1", "2.11.1", "pip install torchaudio==2.11.0"),
         ("2.12.1", "2.11.0", UNINSTALL),
+        ("2.12.1+cu130", "2.11.0+cu130", UNINSTALL),
+        ("2.14.1+cu130", "2.11.1+cu130", "pip install torchaudio==2.11.0"),
         ("2.15.0", "2.11.1", UNINSTALL),
     ],
 )
@@ -56,3 +58,25 @@ def test_the_remedy_is_never_what_is_installed(torch: str, torchaudio: str) -> N
         assert named[1] in known
     else:
         assert remedy == UNINSTALL
+
+
+CPU = "--index-url https://download.pytorch.org/whl/cpu"
+
+
+@pytest.mark.parametrize(
+    ("distribution", "installed", "options"),
+    [
+        ("torch", "2.13.0+cpu", f" {CPU}"),
+        ("torch", "2.13.0+cu130", ""),
+        ("torch", "2.13.0", ""),
+        ("torch", "", ""),
+        ("soundfile", "0.13.0+cpu", ""),
+    ],
+)
+def test_a_torch_without_cuda_is_mended_by_one_without_cuda(
+    distribution: str, installed: str, options: str
+) -> None:
+    wanted = f'"{requirement(distribution)}"'
+    assert install_command(distribution, installed) == f"pip install{options} {wanted}"
+    anew = install_command(distribution, installed, anew=True)
+    assert anew == f"pip install --force-reinstall{options} {wanted}"

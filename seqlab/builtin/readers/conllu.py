@@ -31,7 +31,7 @@ MAX_DIGITS = 9
 
 EMPTY_LINES = (b"\n", b"\r\n")
 
-NEEDED = f"found {NO_VALUE!r}, but with missing: fail every word needs one"
+REFUSED = f"the column holds {NO_VALUE}, which missing: fail of the reader refuses; missing: ignore reads it"
 
 
 class ConlluReader:
@@ -239,7 +239,7 @@ class Sentence:
                 self.fail(word.line, str(error))
             if value == NO_VALUE and source.is_missing(value, word.row[FORM]):
                 if missing == "fail":
-                    self.fail(word.line, f"missing {source.name} of {word.row[FORM]!r}: {NEEDED}")
+                    self.fail(word.line, f"no {source.name} for {word.row[FORM]!r}: {REFUSED}")
                 values.append(None)
             else:
                 # One string for all uses of a word or label keeps a corpus in memory small.

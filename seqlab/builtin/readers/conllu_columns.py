@@ -84,7 +84,7 @@ class Source:
         if self.index == FEATS and any(sign in value for sign in "=|"):
             raise ValueError(f"{value!r} cannot be the value of key {self.name!r}")
         items = [] if column == NO_VALUE else column.split("|")
-        kept = [item for item in items if item.partition("=")[0] != self.key]
+        kept = [item for item in items if not item.startswith(f"{self.key}=")]  # a bare `Key` is no pair
         if value != NO_VALUE:
             kept += [f"{self.key}={each}" for each in value.split("|")]
         if self.index == FEATS:

@@ -29,7 +29,8 @@ class ConlluConfig(Config):
     label: Annotated[str | LabelNames, Field(validate_default=True)] = "upos"
     """Column that holds the labels, or a list of them; each becomes a field of its name."""
     missing: Literal["ignore", "fail"] = "ignore"
-    """Where a word lacks its label (`_`): `ignore` keeps it out of loss and figures, `fail` is an error."""
+    """Where a word lacks its label or text (`_`): `fail` is an error; `ignore` keeps a word without label out
+    of loss and figures, and reads one without text as the token `_`."""
     unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
     """Normal form of Unicode that tokens and labels are brought to; null leaves them as they are."""
 

@@ -368,16 +368,27 @@ def test_an_empty_value_of_a_key_is_a_value_and_several_of_misc_are_one(tmp_path
     )
 
 
+def test_what_stands_in_misc_without_a_value_is_kept(tmp_path: Path) -> None:
+    content = word(1).removesuffix("_\n") + "SpaceAfter=No|foo\n\n"
+    (example,) = (reader := ConlluReader(labels=("misc.foo",))).read(saved(tmp_path, content))
+    assert example.fields["misc.foo"] == ["_"], "a value is what follows ="
+    for value, misc in {"_": "SpaceAfter=No|foo", "x": "SpaceAfter=No|foo|foo=x"}.items():
+        written = reader.write(example, {"misc.foo": [value]})
+        assert written.rstrip().endswith(f"\t{misc}")
+        (again,) = reader.read(saved(tmp_path, written))
+        assert reader.write(again, {"misc.foo": ["_"]}) == content
+
+
 def test_missing_fail_makes_it_an_error_of_its_line(tmp_path: Path) -> None:
     path = saved(tmp_path, GOESWITH)
-    needed = "found '_', but with missing: fail every word needs one"
+    refused = "the column holds _, which missing: fail of the reader refuses; missing: ignore reads it"
     for reader, name, labelled in (
         (ConlluReader(labels=("lemma",), missing="fail"), "lemma", True),
         (ConlluReader(text="xpos", missing="fail"), "xpos", False),
     ):
         with pytest.raises(DataError) as caught:
             list(reader.read(path, labelled=labelled))
-        assert str(caught.value) == f"{path}:2: missing {name} of 'out': {needed}"
+        assert str(caught.value) == f"{path}:2: no {name} for 'out': {refused}"
 
 
 def test_a_missing_text_is_an_underscore_but_not_of_every_word(tmp_path: Path) -> None:
