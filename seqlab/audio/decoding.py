@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from seqlab.audio.containers import NOTICED, conversion, explain, file_links
 from seqlab.audio.links import ForeignError, Link, LinkFile, SoundError
-from seqlab.audio.quiet import complaint, quietly
+from seqlab.audio.quiet import complaint, own_descriptor, quietly
 from seqlab.audio.tags import id3_length
 from seqlab.errors import DataError, Place
 from seqlab.openfile import open_regular
@@ -191,9 +191,7 @@ class Source:
         if self.path is None:
             yield io.BytesIO(self._data)
             return
-        with self._told():
-            stream = open_regular(self.path)
-        with stream:
+        with self._told(), own_descriptor(open_regular(self.path)) as stream:
             yield stream
 
     @contextmanager
@@ -218,8 +216,8 @@ class Source:
 class _Onward(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no types
     """A decoder that goes on where it stands.
 
-    SoundFile seeks there after each read. libmpg123 then lacks what frames hold for later ones, takes that for
-    damage, and gives other samples.
+    SoundFile seeks there after each read. libmpg123 then lacks what frames hold for later ones, takes that
+    for damage, and gives other samples.
     """
 
     def seekable(self) -> bool:

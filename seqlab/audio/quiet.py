@@ -11,12 +11,13 @@ import contextlib
 import ctypes
 import os
 import sys
+import threading
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
-__all__ = ["complaint", "quietly"]
+__all__ = ["complaint", "own_descriptor", "quietly"]
 
 T = TypeVar("T")
 
@@ -27,6 +28,9 @@ CLOSE_RANGE, UNSHARE, LAST = 436, 2, 0xFFFF_FFFF
 
 NAME = "seqlab-decoder"
 """Names the memory that takes the place of standard error."""
+
+HIGH, SPARE = 1024, 16
+"""The first descriptor of a thread's own files, or so many below the limit: others have lower ones."""
 
 END = object()
 
@@ -49,6 +53,37 @@ def complaint() -> str:
         return ""
     text = os.pread(STDERR, 4096, 0).decode(errors="replace")
     return next((line.rpartition("error:")[2].strip() for line in text.splitlines() if "error:" in line), "")
+
+
+@contextlib.contextmanager
+def own_descriptor(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Give a file that is open, and close it; in such a thread under a descriptor that others do not close.
+
+    Python may collect a file of another thread here, and would close what has its number in this table.
+    """
+    if sys.platform != "linux" or not _caught():
+        with stream:
+            yield stream
+        return
+    import fcntl
+
+    with stream:
+        descriptor = fcntl.fcntl(stream.fileno(), fcntl.F_DUPFD_CLOEXEC, _high())
+    thread = threading.get_ident()
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as own:
+            yield own
+    finally:
+        # What is still open when the interpreter ends is ended by another thread, of which it is no number.
+        if threading.get_ident() == thread:
+            os.close(descriptor)
+
+
+def _high() -> int:
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return HIGH if limit == resource.RLIM_INFINITY else max(STDERR + 1, min(HIGH, limit - SPARE))
 
 
 def _take_descriptors() -> None:

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import subprocess
 import sys
 from collections.abc import Generator
+from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from seqlab.audio.quiet import complaint, quietly
+from seqlab.audio.quiet import complaint, own_descriptor, quietly
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux has descriptors of a thread's own"
@@ -72,3 +76,27 @@ def test_errors_and_an_early_end_pass_through() -> None:
     next(early)
     early.close()  # type: ignore[attr-defined]
     assert closed == [True, True]
+
+
+def test_what_closes_the_numbers_of_other_threads_hits_no_file_of_this_one(tmp_path: Path) -> None:
+    (tmp_path / "own").write_bytes(b"own")
+
+    def steps() -> Generator[bytes, None, None]:
+        assert os.readlink("/proc/thread-self/fd/2").startswith("/memfd:")  # noqa: PTH115 - as it stands
+        with own_descriptor((tmp_path / "own").open("rb")) as stream:
+            for number in range(3, 256):
+                with contextlib.suppress(OSError):
+                    os.close(number)
+            yield stream.read()
+
+    assert list(quietly(steps)) == [b"own"]
+
+
+def test_sound_that_is_left_open_ends_with_the_interpreter_in_silence(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.mp3", np.zeros(160_000), 16_000, format="MP3")
+    script = (
+        "import sys\nfrom seqlab.audio import Source\nimport seqlab.audio.decoding as decoding\n"
+        "decoding.BLOCK = 1000\nblocks = Source(sys.argv[1]).blocks(0, 160_000)\nnext(blocks)\n"
+    )
+    command = [sys.executable, "-c", script, tmp_path / "a.mp3"]
+    assert subprocess.run(command, capture_output=True, check=True).stderr == b""
