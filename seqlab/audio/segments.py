@@ -150,13 +150,20 @@ class _Cutter:
     def __call__(self, blocks: Iterable[NDArray[float32]]) -> Iterator[Cut]:
         """Yield the pieces."""
         before = 0
-        rest = np.empty(0, dtype=np.float32)
+        waiting: list[NDArray[float32]] = []
+        length = 0
         for block in blocks:
-            rest = np.concatenate((rest, block)) if len(rest) else block
+            waiting.append(block)
+            length += len(block)
+            if length < self.most + self.least:
+                continue  # to join them at each block would copy what is long again and again
+            rest = np.concatenate(waiting)
             while len(rest) >= self.most + self.least:
                 cut, rest = self._cut(rest, before)
                 yield cut
                 before = cut.after
+            waiting, length = [rest], len(rest)
+        rest = np.concatenate(waiting) if waiting else np.empty(0, dtype=np.float32)
         while len(rest) > self.most:
             cut, rest = self._cut(rest, before)
             yield cut
