@@ -73,7 +73,7 @@ def bounded(stream: io.BufferedReader, place: Place) -> Iterator[bytes]:
     number = 0
     while line := stream.readline(LONGEST_LINE + 1):
         number += 1
-        if number == 1 and b"\r" in line and not line.endswith(b"\n") and b"\0" not in line:  # no UTF-16
+        if number == 1 and b"\r" in line[:-1] and not line.endswith(b"\n") and b"\0" not in line:  # no UTF-16
             raise DataError(CR_ALONE, place=place)
         if len(line) > LONGEST_LINE:
             message = f"the line is longer than {LONGEST_LINE >> 20} MiB; no text or table has such lines"

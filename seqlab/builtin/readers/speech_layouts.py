@@ -58,16 +58,16 @@ class FolderLayout:
                 allowed = f"name the sound files only, as in folder/*.wav; known are {', '.join(SUFFIXES)}"
                 raise DataError(f"not the name of a sound file; {allowed}", place=Place(str(file)))
         if labelled and path.is_dir():
-            yield from self._without_sound(path, {file.with_suffix("") for file in files})
+            yield from self._without_sound(path, _stems(path.rglob("*")))
         elif labelled:
             self._look_beside(path)
 
     def _without_sound(self, folder: Path, stems: Set[Path]) -> Iterator[DataError]:
         """Yield an error for each text below a folder that belongs to no sound."""
         for text in self._texts(folder.rglob(f"*{self.text_suffix}")):
-            if text.with_suffix("") not in stems:
+            if (stem := self._stem(text)) not in stems:
                 yield DataError(
-                    f"no sound beside it; expected {text.stem}.wav, or with another ending of sound",
+                    f"no sound beside it; expected {stem.name}.wav, or with another ending of sound",
                     place=Place(str(text)),
                 )
 
@@ -76,14 +76,18 @@ class FolderLayout:
         if file.parent in self._looked:
             return
         self._looked.add(file.parent)
-        stems = {each.with_suffix("") for each in file.parent.iterdir() if is_named_like_sound(each)}
+        stems = _stems(file.parent.iterdir())
         texts = self._texts(file.parent.glob(f"*{self.text_suffix}"))
-        alone = [text.name for text in texts if text.with_suffix("") not in stems]
+        alone = [text.name for text in texts if self._stem(text) not in stems]
         if alone:
             named = ", ".join(alone[:SHOWN]) + (
                 f" and {len(alone) - SHOWN} more" if len(alone) > SHOWN else ""
             )
             logging.getLogger(__name__).warning("%s: texts without sound beside them: %s", file.parent, named)
+
+    def _stem(self, text: Path) -> Path:
+        """Return the path without the ending of texts, which may have two parts: `a.normalized.txt`."""
+        return text.parent / text.name.removesuffix(self.text_suffix)
 
     def _texts(self, files: Iterable[Path]) -> list[Path]:
         return sorted(each for each in files if not each.name.lower().startswith(NO_TEXTS) and each.is_file())
@@ -95,14 +99,20 @@ class FolderLayout:
             beside = file.with_suffix(self.text_suffix)
             if not beside.is_file():
                 return DataError(f"no text beside it; expected a file {beside.name}", place=place)
-            raw = b"".join(byte_lines(beside))
             try:
+                raw = b"".join(byte_lines(beside))
                 text = decode(raw.removeprefix(BOM), Place(str(beside), 1))
             except DataError as error:
                 return error
         speaker = file.absolute().parent.name if self.speaker else None
         origin = Utterance(str(file), speaker, _record(str(file), speaker=speaker))
         return Entry(place=place, audio=file, text=text, origin=origin)
+
+
+def _stems(files: Iterable[Path]) -> set[Path]:
+    """Return the paths, without ending, of what is named like sound; a warning tells which is not read."""
+    named = (file for file in files if file.name.lower().endswith(SUFFIXES + OTHER_SUFFIXES))
+    return {file.with_suffix("") for file in named if not file.is_dir()}
 
 
 # --- LibriSpeech -----------------------------------------------------------------------------------------
@@ -259,7 +269,9 @@ def _below(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
     """Return the path, or all files of these endings below it where it is a folder."""
     if not path.is_dir():
         return [path]
-    return sorted(file for file in path.rglob("*") if file.name.lower().endswith(suffixes) and file.is_file())
+    named = (file for file in path.rglob("*") if file.name.lower().endswith(suffixes))
+    # Notes that macOS writes beside files begin so.
+    return sorted(file for file in named if not file.name.startswith("._") and file.is_file())
 
 
 def _record(audio: str, **facts: Any) -> dict[str, Any]:

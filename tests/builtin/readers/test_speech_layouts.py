@@ -292,3 +292,50 @@ def test_kaldi_is_named_by_its_wav_scp(tmp_path: Path) -> None:
     kaldi(tmp_path, scp="a a.wav\n", text="a x\n")
     with pytest.raises(DataError, match=r"text: a data folder of Kaldi is named by its wav.scp"):
         list(reader("kaldi").read(tmp_path / "text"))
+
+
+# --- names and texts of all kinds --------------------------------------------------------------------------
+
+
+def test_an_ending_of_texts_may_have_two_parts(tmp_path: Path) -> None:
+    for name in ("1_a", "1.b"):
+        write(tmp_path / f"{name}.wav", tone(1.0))
+        (tmp_path / f"{name}.normalized.txt").write_text("one")
+        (tmp_path / f"{name}.original.txt").write_text("One.")
+    refused: list[DataError] = []
+    examples = list(reader("audio_folder", refused, text_suffix=".normalized.txt").read(tmp_path))
+    assert [each.fields["text"] for each in examples] == ["one", "one"]
+    assert refused == []
+
+
+def test_the_text_of_sound_that_is_left_out_is_no_second_fault(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path / "a.wav", tone(1.0))
+    (tmp_path / "b.m4a").write_bytes(b"other")
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / name).write_text("one")
+    assert len(list(reader("audio_folder").read(tmp_path))) == 1
+    assert "left out are b.m4a (not read)" in caplog.text
+    caplog.clear()
+    assert len(list(reader("audio_folder").read(tmp_path / "a.wav"))) == 1
+    assert caplog.text == ""
+
+
+def test_a_text_whose_line_ends_are_cr_alone_is_one_utterance_refused(tmp_path: Path) -> None:
+    for name, text in (("a", b"one\rtwo\r"), ("b", b"three\r")):
+        write(tmp_path / f"{name}.wav", tone(1.0))
+        (tmp_path / f"{name}.txt").write_bytes(text)
+    refused: list[DataError] = []
+    (example,) = reader("audio_folder", refused).read(tmp_path)
+    assert example.fields["text"] == "three"
+    (error,) = told(refused, tmp_path)
+    assert error.startswith("a.txt")
+    assert "CR alone" in error
+
+
+def test_notes_of_macos_are_no_transcripts(tmp_path: Path) -> None:
+    write(tmp_path / "1-2-0000.flac", tone(1.0))
+    (tmp_path / "1-2.trans.txt").write_text("1-2-0000 ONE\n")
+    (tmp_path / "._1-2.trans.txt").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    assert len(list(reader("librispeech").read(tmp_path))) == 1
