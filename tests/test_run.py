@@ -134,7 +134,11 @@ def test_killed_while_a_checkpoint_is_written(
     assert not list(checkpoints.glob("*.partial"))
 
 
-@pytest.mark.parametrize("name", ["recipe.yaml", "run.json", "metrics.jsonl", "/model.", "report.json"])
+OTHER_FILES = ["recipe.yaml", "run.json", "/model.", "report.json"]
+FILES = ["metrics.jsonl", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHER_FILES)]
+
+
+@pytest.mark.parametrize("name", FILES)
 def test_killed_while_a_file_of_the_run_is_written(
     name: str, start: Callable[..., Started], uninterrupted: Uninterrupted, tmp_path: Path
 ) -> None:

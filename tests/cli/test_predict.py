@@ -346,6 +346,7 @@ def test_help_names_endings_and_output_keys(capsys: pytest.CaptureFixture[str]) 
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS counts in other units")
+@pytest.mark.slow
 def test_ten_times_the_input_takes_no_more_memory(package: Path, tmp_path: Path) -> None:
     some = sentences(2_000, seed=8)
     words = [f"{word}{number % 97}" for number, tokens in enumerate(some) for word in tokens]

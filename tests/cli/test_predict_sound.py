@@ -309,6 +309,7 @@ def test_a_list_or_folder_that_holds_nothing(
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="macOS counts in other units")
+@pytest.mark.slow
 def test_seven_times_the_sound_takes_no_more_memory(hearing: Path, tmp_path: Path) -> None:
     minute = np.resize(np.concatenate([spoken(text, 3) for text in texts(80, seed=4)]), 60 * RATE)
     peaks = []

@@ -154,6 +154,7 @@ def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(
         signal.signal(signal.SIGHUP, before)
 
 
+@pytest.mark.slow
 def test_training_goes_on_when_nobody_reads_its_progress(
     toy: Path, tmp_path: Path, seqlab_command: Command
 ) -> None:
@@ -169,6 +170,7 @@ def test_training_goes_on_when_nobody_reads_its_progress(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.slow
 def test_training_goes_on_when_its_progress_cannot_be_written(
     toy: Path, tmp_path: Path, seqlab_command: Command
 ) -> None:

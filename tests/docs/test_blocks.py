@@ -45,6 +45,14 @@ TRAINING = re.compile(r"(seqlab run (?!\S*broken)\S+\.yaml)(?P<rest>[^\n|;]*)")
 TINY = " train.epochs=1 train.batch_tokens=1000"
 
 
+def trains(page: str) -> bool:
+    return TRAINING.search((ROOT / page).read_text()) is not None
+
+
+RUN = [pytest.param(page, marks=[pytest.mark.slow] if trains(page) else []) for page in PAGES]
+"""Pages that train take 20 to 110 seconds each."""
+
+
 @dataclass(frozen=True)
 class Block:
     """A fenced block: its language, title and mark (empty where there is none), and the line of its text."""
@@ -112,7 +120,7 @@ def bash(script: str, place: str, status: int | None) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", RUN)
 def test_the_blocks_of_a_page_run(page: str, page_folder: Callable[[str], Path]) -> None:
     text = (ROOT / page).read_text()
     names: dict[str, Any] = {"__name__": "__main__"}

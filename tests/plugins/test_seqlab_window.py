@@ -114,6 +114,7 @@ def test_without_it_its_model_names_the_missing_plugin(model: Path) -> None:
     assert done.stderr.startswith(f"error: {model}: {claim}; {advice}; ")
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(site: Path) -> None:
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", PLUGIN / "tests", path=(site,))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -101,6 +101,7 @@ def test_on_a_terminal_a_bar_is_drawn_and_taken_away(mode: str) -> None:
     assert "epoch 2/2  loss " in told
 
 
+@pytest.mark.slow
 def test_on_a_terminal_the_bar_can_be_switched_off() -> None:
     told = on_a_terminal("plain")
     assert "\x1b[?25l" not in told

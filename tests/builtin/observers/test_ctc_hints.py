@@ -295,6 +295,7 @@ class Blanks(Observer):
         self.most = max(self.most, len(self.watched.streaks["text"]))
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_learn_is_told_without_a_dev_split_and_without_a_metric_of_words(
     said: Said, lab: Lab, tmp_path: Path
 ) -> None:
@@ -317,6 +318,7 @@ def test_a_model_that_cannot_learn_is_told_without_a_dev_split_and_without_a_met
     assert "(blank collapse), in training sequences" in message
 
 
+@pytest.mark.slow
 def test_no_hint_is_given_to_a_model_that_learns_after_many_epochs_of_blanks(
     said: Said, lab: Lab, tmp_path: Path
 ) -> None:

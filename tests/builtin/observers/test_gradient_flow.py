@@ -270,6 +270,7 @@ def test_a_probe_leaves_modes_gradients_taps_and_random_numbers_as_they_were() -
     assert all(each.tap is None for each in recurrent_stacks(subject).values())
 
 
+@pytest.mark.slow
 def test_a_resumed_run_writes_the_same_files(tmp_path: Path) -> None:
     saver, flow = Saver(tmp_path), watch(tmp_path, plot=True)
     trainer(model(), dataset(), TRAIN, observers={"flow": flow, "saver": saver}).fit()

@@ -131,9 +131,17 @@ def test_it_shares_the_weights_and_ignores_dropout() -> None:
     assert_same(masked(inputs, lengths), packed(made, inputs, lengths, None))
 
 
+GIVEN = ("LSTM", "GRU", "LSTM, projected")
+"""Stacks that are given a state; an export by torch takes 5 to 20 seconds, so one runs by default."""
+
+
 @pytest.mark.filterwarnings(ONE_TYPE)
 @pytest.mark.parametrize(
-    ("name", "given_state"), [(name, name in ("LSTM", "GRU", "LSTM, projected")) for name in EXPORTED]
+    ("name", "given_state"),
+    [
+        pytest.param(name, name in GIVEN, marks=[pytest.mark.slow] if name != "LSTM" else [])
+        for name in EXPORTED
+    ],
 )
 def test_another_runtime_answers_batches_of_any_size_from_the_exported_file(
     name: str, tmp_path: Path, *, given_state: bool
