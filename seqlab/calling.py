@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqlab.api import Audio, Example, FieldKind, Place
-from seqlab.contract import CHECKS, Values, check_answer, check_example, check_samples
+from seqlab.contract import CHECKS, Values, check_answer, check_example, check_normal, check_samples
 from seqlab.errors import ContractError, PluginError, SeqlabError
 from seqlab.plugin import Part, lacks_memory
 from seqlab.plugin.hookspecs import PROJECT
@@ -97,6 +97,8 @@ class CalledReader(Called):
 
         def bare(*facts: Any, **more: Any) -> Any:
             found = member(*map(_bare, facts), **more)
+            if name == "normalize":
+                check_normal(found, *facts)
             return self._checked(found, labelled=False) if makes_examples else found
 
         return super()._method(name, bare)

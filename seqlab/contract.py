@@ -27,6 +27,7 @@ __all__ = [
     "attribute_fault",
     "check_answer",
     "check_example",
+    "check_normal",
     "check_samples",
 ]
 
@@ -141,7 +142,7 @@ def check_samples(found: Any) -> Any:
 # --- what methods return ---------------------------------------------------------------------------------
 
 
-def _normal(found: Any, example: Example) -> Example:
+def check_normal(found: Any, example: Example) -> Example:
     """Return an example in normal form: the fields that it had, lists as long as they were."""
     if not isinstance(found, Example):
         raise ContractError(f"returned {shown(found)} where an Example is expected")
@@ -282,7 +283,6 @@ Check: TypeAlias = Callable[..., Any]
 """From a method's result and the facts that it was called with to the result, or a ContractError."""
 
 CHECKS: Mapping[tuple[str, str], Check] = {
-    ("reader", "normalize"): _normal,
     ("reader", "write"): _text,
     ("featurizer", "state"): _plain,
     ("featurizer", "encode"): _column,
