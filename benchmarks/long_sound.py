@@ -6,7 +6,7 @@ Without a model one is trained: `recipes/asr_fsdd_strings.yaml` with eight digit
 hour of sound, KEY=VALUE changing the recipe as for `seqlab run`. The test sounds of the model's recipe are
 recognised one by one, then end to end, those of a speaker as one sound, with a pause after each. `default` is
 cut as the package says, with pieces that overlap where there is no pause; a number of seconds is the limit,
-once with such pieces and once as packages of seqlab 0.1.0 have it, without.
+once with such pieces and once without, as packages of format 2 and older are cut.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def main() -> int:
     show_cut(lab, f"default, {recognizer.max_segment:g} s", recognizer, sounds, None)
     for longest in args.longest:
         show_cut(lab, f"{longest:g} s", recognizer, sounds, longest)
-        show_cut(lab, f"{longest:g} s, as 0.1.0", older, sounds, longest)
+        show_cut(lab, f"{longest:g} s, no overlap", older, sounds, longest)
     return 0
 
 
