@@ -95,8 +95,16 @@ class Normalizer:
     def _cased(self, text: str) -> str:
         if not self.case:
             return text
+        # A letter and its mark apart have the case of neither: I and U+0307 are one letter.
+        text = unicodedata.normalize("NFC", text) if self.unicode else self._composed(text)
         text = text.translate(self._case_of)
-        return text.lower() if self.case == "lower" else text.upper()
+        return self._formed(text.lower() if self.case == "lower" else text.upper())
+
+    def _composed(self, text: str) -> str:
+        """Return a text that keeps its form but for letters with a case of their own."""
+        for letter in map(chr, self._case_of):
+            text = text.replace(unicodedata.normalize("NFD", letter), letter)
+        return text
 
     def _check(self, text: str) -> None:
         for position, sign in enumerate(text, 1):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqlab.builtin.readers.transcripts import SHOWN, Normalizer
+from seqlab.builtin.readers.transcripts import SHOWN, Normalizer, UnicodeForm
 
 
 def refused(normalizer: Normalizer, text: str) -> str:
@@ -143,3 +143,11 @@ def test_normalised_text_is_in_its_normal_form_already() -> None:
     normalizer = Normalizer(unicode="NFKC", case="lower", remove=".,")
     for text in ["A, B. C", "ﬁ  Ü", "x\u0301 Y"]:
         assert normalizer(normalizer(text)) == normalizer(text)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD", None])
+@pytest.mark.parametrize("text", ["\u0130I", "I\u0307I"])
+def test_case_is_that_of_whole_letters_in_every_form(form: UnicodeForm | None, text: str) -> None:
+    assert Normalizer(unicode=form, case="lower")(text) == "ii"
+    turkish = Normalizer(unicode=form, case="lower", case_of={"I": "\u0131", "\u0130": "i"})
+    assert turkish(text) == "i\u0131"
