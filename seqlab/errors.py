@@ -37,7 +37,9 @@ class Place:
     column: int = 0
 
     def __str__(self) -> str:
-        return ":".join([self.file, *(str(part) for part in (self.line, self.column) if part)])
+        # A name with a line end in it would end the line of a message, and begin another in its place.
+        file = self.file.replace("\n", "\\n").replace("\r", "\\r")
+        return ":".join([file, *(str(part) for part in (self.line, self.column) if part)])
 
 
 @dataclass(frozen=True, order=True)

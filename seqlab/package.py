@@ -144,7 +144,7 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
         # A fault of a plugin may be its own; seqlab's parts refuse what the package asks of them.
         if isinstance(error, PluginError) and error.plugin != PROJECT:
             raise
-        reason = str(error)[:LONGEST]
+        reason = " ".join(str(error).split())[:LONGEST]  # torch writes a line for each tensor
         raise PackageError(f"{folder}: the parts of the package do not fit together: {reason}") from error
     return OpenPackage(assembly, model.to(device).eval(), manifest)
 

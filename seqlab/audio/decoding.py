@@ -228,6 +228,8 @@ class _Onward(soundfile.SoundFile):  # type: ignore[misc] # soundfile has no typ
 def _words(error: soundfile.LibsndfileError) -> str:
     """Return libsndfile's words in the style of the other messages."""
     words = str(error.error_string).rstrip(".").removeprefix("Error : ")
+    if "SF_INFO struct incomplete" in words:
+        return "its header states a sample rate or a number of channels that no sound has"
     if "does not exist" in words:  # it was opened: libsndfile says so of what it has no better words for
         return "libsndfile does not open it"
     return words[:1].lower() + words[1:]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from seqlab.audio.containers import OTHER_SUFFIXES, conversion
 from seqlab.audio.settings import SUFFIXES
+from seqlab.errors import Place
 
 __all__ = ["is_named_like_sound", "sounds_below"]
 
@@ -49,7 +50,7 @@ def _reason(path: Path) -> str | None:
 
 
 def _told(folder: Path, left_out: dict[Path, str]) -> str:
-    names = [f"{path.relative_to(folder)} ({reason})" for path, reason in left_out.items()]
+    names = [f"{Place(str(path.relative_to(folder)))} ({reason})" for path, reason in left_out.items()]
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     line = f"{folder}: left out are {', '.join(names[:SHOWN])}{more}"
     foreign = next((path for path, reason in left_out.items() if reason == "not read"), None)

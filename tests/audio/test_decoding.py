@@ -234,3 +234,13 @@ def test_a_stream_that_fails_is_told() -> None:
 
     with pytest.raises(DataError, match=r"<stream>: cannot be read: the line is cut"):
         Source(Broken())
+
+
+@pytest.mark.parametrize("rate", [0, 0xFFFFFFFF])
+def test_a_rate_that_no_sound_has_is_said_in_words(rate: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.wav", tone(0.5))
+    content = bytearray(path.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.wav: cannot be decoded: its header states a sample rate or "):
+        _ = Source(path).header

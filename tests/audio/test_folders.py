@@ -39,3 +39,9 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path: Path, caplog: pytest.Log
 )
 def test_names(name: str, *, is_sound: bool) -> None:
     assert is_named_like_sound(Path("folder") / name) is is_sound
+
+
+def test_a_line_end_in_a_name_ends_no_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a\nb.m4a").write_bytes(b"any")
+    assert sounds_below(tmp_path) == []
+    assert r"left out are a\nb.m4a (not read)" in caplog.messages[0]
