@@ -88,6 +88,17 @@ def test_the_report_of_an_older_seqlab_is_still_told(
     assert "test: loss " in capsys.readouterr().out
 
 
+def test_missing_labels_are_told_with_the_figures_that_leave_them_out(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    shutil.copytree(finished, tmp_path / "run")
+    (tmp_path / "run/report.json").write_text(json.dumps(report | {"missing_labels": {"dev": {"upos": 3}}}))
+    assert run(finished.parent / "toy.yaml", tmp_path / "run", "--resume") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert "dev: 3 targets upos are missing, and left out of loss and figures" in said
+
+
 def test_what_to_try_fits_a_model_that_reads_sound(
     hearing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
