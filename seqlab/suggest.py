@@ -17,6 +17,9 @@ MOST_NAMES = 8
 MOST_SHOWN = 40
 """Characters of a value that a message shows."""
 
+ARRAYS = {"Parameter": "a tensor", "Tensor": "a tensor", "ndarray": "an array"}
+"""What messages call types by dtype and shape, by their names: numpy's scalars have both, too."""
+
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     """Return `"; did you mean 'x'?"` for the nearest of `known`, or an empty string."""
@@ -51,9 +54,8 @@ def shown(value: Any) -> str:
         return f"a tuple of {len(value)} ({', '.join(type(each).__name__ for each in value)})"
     if isinstance(value, list | dict | set):
         return f"{type(value).__name__} of {len(value)}"
-    if isinstance(shape := getattr(value, "shape", None), tuple) and hasattr(value, "dtype"):
-        kind = {"Tensor": "a tensor", "ndarray": "an array"}.get(type(value).__name__, type(value).__name__)
-        return f"{kind} of {value.dtype} and shape ({', '.join(map(str, shape))})"
+    if kind := ARRAYS.get(type(value).__name__):
+        return f"{kind} of {value.dtype} and shape ({', '.join(map(str, value.shape))})"
     rate = getattr(value, "sample_rate", None)
     return type(value).__name__ + (f" of {rate} Hz" if rate is not None else "")
 

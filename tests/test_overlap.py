@@ -41,11 +41,18 @@ def test_sounds_are_read_for_their_content_only_where_others_are_as_long(tmp_pat
     noise = {name: generator.uniform(-0.5, 0.5, size) for name, size in (("a", 900), ("b", 901), ("c", 900))}
     for name, samples in noise.items():
         soundfile.write(tmp_path / f"{name}.wav", samples, 16000)
+    soundfile.write(tmp_path / "longer.wav", generator.uniform(-0.5, 0.5, 902), 16000)
     (tmp_path / "again.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     train = [AudioFile(tmp_path / f"{name}.wav") for name in "ab"]
-    others = [AudioFile(tmp_path / f"{name}.wav") for name in ("again", "c")]
+    others = [AudioFile(tmp_path / f"{name}.wav") for name in ("again", "c", "longer")]
     known = Known(map(example, train), ["input"])
     assert known.repeated([]) == 0
     assert not any("digest" in vars(audio.source) for audio in train)
     assert known.repeated(map(example, others)) == 1
-    assert ["digest" in vars(audio.source) for audio in (*train, *others)] == [True, False, True, True]
+    assert ["digest" in vars(audio.source) for audio in (*train, *others)] == [
+        True,
+        False,
+        True,
+        True,
+        False,
+    ]
