@@ -137,6 +137,11 @@ def quietest(samples: NDArray[float32], rate: int) -> Quiet:
     return Quiet(place, lowest <= max(CLEAR * float(power.mean()), SILENT_POWER))
 
 
+def _joined(blocks: list[NDArray[float32]]) -> NDArray[float32]:
+    """Return blocks as one; a single one is not copied."""
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
 class _Cutter:
     """Cuts blocks of samples into pieces; any blocks of a sound give the same pieces."""
 
@@ -157,13 +162,13 @@ class _Cutter:
             length += len(block)
             if length < self.most + self.least:
                 continue  # to join them at each block would copy what is long again and again
-            rest = np.concatenate(waiting)
+            rest = _joined(waiting)
             while len(rest) >= self.most + self.least:
                 cut, rest = self._cut(rest, before)
                 yield cut
                 before = cut.after
             waiting, length = [rest], len(rest)
-        rest = np.concatenate(waiting) if waiting else np.empty(0, dtype=np.float32)
+        rest = _joined(waiting) if waiting else np.empty(0, dtype=np.float32)
         while len(rest) > self.most:
             cut, rest = self._cut(rest, before)
             yield cut
