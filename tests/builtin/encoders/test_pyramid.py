@@ -121,6 +121,7 @@ def test_each_dropout_acts_in_its_place_and_in_training_only(place: str) -> None
 
 
 def test_locked_dropout_keeps_one_mask_per_sequence() -> None:
+    torch.manual_seed(1)  # once in a while a mask of few features drops all of them
     made = pyramid(1, locked=True, dropouts={"output_dropout": 0.5})
     for one in states(made, frames([9, 7])):
         silent = (one == 0).float().mean(0)
