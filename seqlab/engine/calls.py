@@ -202,7 +202,7 @@ class HeadCalls:
             return ids, sure, read
 
     def fitting(self, states: Sequences, target: Sequences) -> Sequences:
-        """Leave out targets that cost nothing because there are too few states, as CTC has them."""
+        """Leave out targets that cost nothing because there are too few states for them."""
         fits: Callable[[Tensor, Sequences], Tensor] | None = getattr(self.module, "fits", None)
         if fits is None:
             return target

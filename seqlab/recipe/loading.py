@@ -20,6 +20,7 @@ from seqlab.recipe.paths import (
     anchored_settings,
     find_files,
     path_beside,
+    strerror,
 )
 from seqlab.recipe.problems import follow, key_problems, settings_problems, show, unlike
 from seqlab.recipe.reader import read_file, read_mapping
@@ -382,11 +383,6 @@ def _by_split(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
     for split, text in pairs:
         splits[split] = (*splits.get(split, ()), text)
     return splits
-
-
-def strerror(error: OSError) -> str:
-    """Return the reason of the operating system, in lower case as all messages."""
-    return (error.strerror or str(error)).lower()
 
 
 def _normal(distribution: str) -> str:

@@ -25,6 +25,7 @@ __all__ = [
     "find_files",
     "folder_of",
     "path_beside",
+    "strerror",
 ]
 
 C = TypeVar("C", bound=Config)
@@ -121,7 +122,7 @@ def _anchored_path(value: FilePath, node: Node, path: KeyPath, problems: list[Pr
     except ValueError as error:
         reason = str(error)
     except OSError as error:
-        reason = f"cannot look at {show(str(value))}: {(error.strerror or str(error)).lower()}"
+        reason = f"cannot look at {show(str(value))}: {strerror(error)}"
     if reason:
         problems.append(Problem(node.place, dotted(path), reason))
     return value
@@ -173,7 +174,7 @@ def _files_of(string: DataString, locate: Locate | None, search: Search) -> list
         return [_checked(Path.cwd() / expand(text))]
     except OSError as error:
         where = f", {error.filename}" if error.filename and MAGIC.search(string.text) else ""
-        reason = (error.strerror or str(error)).lower()
+        reason = strerror(error)
         raise _BadPathError(f"cannot look at {show(string.text)}: {reason}{where}") from error
     except ValueError as error:
         raise _BadPathError(str(error)) from error
@@ -194,7 +195,7 @@ def _matches(pattern: Path, search: Search) -> list[Path]:
     if not files:
         raise _BadPathError(f"no file matches {str(pattern)!r}")
     for folder, error in search.closed.items():
-        reason = (error.strerror or str(error)).lower()
+        reason = strerror(error)
         log = logging.getLogger(__name__)
         log.warning("%s cannot be looked at and is passed over by %r: %s", folder, str(pattern), reason)
     return [_checked(path) for path in files]
@@ -226,3 +227,8 @@ def _overlap(string: DataString, owner: DataString, common: Sequence[Path]) -> P
     leak = "" if owner.split == string.split else "; no file may be in two splits"
     message = f"{common[0]}{more} given twice, here and in {owner.path} ({owner.text!r}){leak}"
     return Problem(string.place, string.path, message)
+
+
+def strerror(error: OSError) -> str:
+    """Return the reason of the operating system, in lower case as all messages."""
+    return (error.strerror or str(error)).lower()
