@@ -6,6 +6,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
     # `python -m` puts the current folder first: a click.py there would be imported, unlike by the script.
     del sys.path[0]
 
+import gc
 import os
 import signal
 from types import FrameType
@@ -44,6 +45,8 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 def command() -> None:
     """Run the command line and leave the process with its exit code."""
+    # What imports make stays: a search for garbage among it finds none. `Session.quiet_lab` turns it on again.
+    gc.disable()
     from seqlab.cli.main import main
 
     if not any(name in os.environ for name in CAPACITIES):

@@ -1,4 +1,4 @@
-"""Ctrl-C ends the command without a word, from its first import on."""
+"""The process of the command: Ctrl-C ends it without a word; garbage is looked for when it is at work."""
 
 from __future__ import annotations
 
@@ -47,3 +47,26 @@ def test_ctrl_c_while_a_module_is_imported_is_exit_code_130(name: str, toy: Path
         | {"PYTHONPATH": str(Path(seqlab.__file__).parents[1]), "SEQLAB_DISABLE_PLUGINS": "all"},
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+COLLECTING = """
+import gc
+from seqlab.api import hookimpl
+
+print("loaded", gc.isenabled())
+
+@hookimpl
+def seqlab_recipe_checked():
+    print("at work", gc.isenabled(), gc.get_freeze_count() > 0)
+    return ()
+"""
+
+
+def test_garbage_is_collected_when_the_plugins_are_loaded_and_not_before(toy: Path) -> None:
+    (toy.parent / "collecting.py").write_text(COLLECTING)
+    command = [sys.executable, "-m", "seqlab", "check", str(toy), "--plugin", "collecting.py"]
+    environment = os.environ | {"PYTHONPATH": str(Path(seqlab.__file__).parents[1])}
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=300, cwd=toy.parent, env=environment
+    )
+    assert done.stdout.splitlines()[:2] == ["loaded False", "at work True True"], done.stderr

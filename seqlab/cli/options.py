@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ class Session:
 
             self.made = Lab(plugin_files=self.plugin_files, strict=self.strict)
             self._gather_commands(self.made)
+            collect_garbage()
         return self.made
 
     def add_files(self, files: Collection[Path]) -> None:
@@ -88,6 +90,13 @@ class Session:
             self.commands.update(checked_commands(offered, {*self.reserved, *self.commands}))
 
         lab.plugins.gather("seqlab_register_commands", accept)
+
+
+def collect_garbage() -> None:
+    """Let Python search for garbage again where `seqlab.__main__` put it off, but not among what is there."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def checked_commands(offered: Any, taken: Collection[str]) -> dict[str, click.Command]:

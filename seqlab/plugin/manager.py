@@ -187,7 +187,7 @@ class Plugins:
                 raise _error(info, f"it is already registered as {self._pluggy.get_name(plugin)!r}")
             if self._pluggy.has_plugin(name):
                 raise _error(info, f"{name!r} is the name of a built-in module; choose another")
-            for fault in faults(self._pluggy, plugin):
+            for fault in faults(self._pluggy, plugin) if info.origin != BUILT_IN else ():
                 raise _error(info, fault.reason, fault.hook)
 
     def _collect(self, info: PluginInfo) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pluggy
 import pytest
 
+from seqlab.lab import BUILT_IN
 from seqlab.plugin import hookimpl, hookspecs
 from seqlab.plugin.checks import Fault, faults, hook_parameters
 
@@ -27,6 +29,13 @@ def test_every_hook_of_the_seam_is_known_with_its_parameters() -> None:
     known = hook_parameters(manager)
     assert set(known) == {name for name in vars(hookspecs) if name.startswith("seqlab_")}
     assert known["seqlab_locate"] == ("uri", "base")
+
+
+@pytest.mark.parametrize("module", BUILT_IN)
+def test_the_hooks_of_built_in_modules_which_are_not_checked_when_loaded_are_sound(module: str) -> None:
+    manager = pluggy.PluginManager(hookspecs.PROJECT)
+    manager.add_hookspecs(hookspecs)
+    assert list(faults(manager, importlib.import_module(module))) == []
 
 
 def test_marked_functions_with_a_part_of_the_parameters_pass() -> None:
