@@ -250,8 +250,13 @@ def impossible_keys(recipe: Mapping[str, Any], readers: Container[str]) -> Itera
     if reader["name"] not in readers:
         return
     settings = reader["normalize"]
-    for setting, text, reason in Normalizer(**settings).impossible():
+    normalizer = Normalizer(**settings)
+    for setting, text, reason in normalizer.impossible():
         yield f"data.reader.normalize.{setting}", f"{text!r} can never match: it {reason}"
+    for letter, other, again in normalizer.undone():
+        case = normalizer.case
+        message = f"{letter!r} becomes {other!r}, and `case: {case}` makes that {again!r}"
+        yield "data.reader.normalize.case_of", f"{message}; write letters in {case} case on the right"
     if settings["case_of"] and not settings["case"]:
         yield "data.reader.normalize.case_of", "changes nothing without `case`; set case: lower, or upper"
 

@@ -68,7 +68,12 @@ class Normalizer:
         return done
 
     def impossible(self) -> Iterator[tuple[str, str, str]]:
-        """Yield setting, text and reason where `replace` or `remove` names what no text holds by then."""
+        """Yield setting, text and reason where a setting names what no text holds by then."""
+        for letter in self.case_of:
+            whole = self._whole(self._formed(letter))
+            if whole != letter:
+                made = " and ".join(map(named, whole))
+                yield "case_of", letter, f"is {named(letter)}, which the form {self.unicode} makes {made}"
         for setting, texts in (("replace", self.replace), ("remove", self.remove)):
             for text in texts:
                 if self._formed(text) != text:
@@ -77,6 +82,12 @@ class Normalizer:
                     yield setting, text, why
                 elif self._cased(text) != text:
                     yield setting, text, self._cased_away(text)
+
+    def undone(self) -> Iterator[tuple[str, str, str]]:
+        """Yield letters, what `case_of` makes of them, and what `case` makes of that."""
+        for letter, other in self.case_of.items():
+            if self._recased(other) != other:
+                yield letter, other, self._recased(other)
 
     def _cased_away(self, text: str) -> str:
         other = self._cased(text)
@@ -93,15 +104,19 @@ class Normalizer:
         return unicodedata.normalize(self.unicode, text) if self.unicode else text
 
     def _cased(self, text: str) -> str:
-        if not self.case:
-            return text
-        # A letter and its mark apart have the case of neither: I and U+0307 are one letter.
-        text = unicodedata.normalize("NFC", text) if self.unicode else self._composed(text)
-        text = text.translate(self._case_of)
-        return self._formed(text.lower() if self.case == "lower" else text.upper())
+        return self._formed(self._recased(self._whole(text).translate(self._case_of))) if self.case else text
 
-    def _composed(self, text: str) -> str:
-        """Return a text that keeps its form but for letters with a case of their own."""
+    def _recased(self, text: str) -> str:
+        return text.lower() if self.case == "lower" else text.upper() if self.case == "upper" else text
+
+    def _whole(self, text: str) -> str:
+        """Return a text in which letters with a case are one character each.
+
+        A letter and its mark apart have the case of neither: I and U+0307 are one letter. A text that is to
+        keep its form keeps it but for letters with a case of their own.
+        """
+        if self.unicode:
+            return unicodedata.normalize("NFC", text)
         for letter in map(chr, self._case_of):
             text = text.replace(unicodedata.normalize("NFD", letter), letter)
         return text

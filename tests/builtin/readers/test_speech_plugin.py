@@ -142,6 +142,16 @@ def test_check_finds_keys_that_can_never_match(tmp_path: Path, reader: str) -> N
     )
     with pytest.raises(RecipeError, match="case_of: changes nothing without `case`"):
         Lab(entry_points=False).check(tmp_path / "r.yaml")
+    (tmp_path / "r.yaml").write_text(text.replace("replace: {I", "case_of: {\u212a: q, K: K, I"))
+    with pytest.raises(RecipeError) as caught:
+        Lab(entry_points=False).check(tmp_path / "r.yaml")
+    second, first = str(caught.value).splitlines()
+    assert "r.yaml:6:" in first
+    assert (
+        "data.reader.normalize.case_of: '\u212a' can never match: it is '\u212a' (U+212A, kelvin sign)"
+        in first
+    )
+    assert "case_of: 'K' becomes 'K', and `case: lower` makes that 'k'; write letters in lower" in second
 
 
 def test_settings_survive_the_recipe_that_a_run_saves() -> None:

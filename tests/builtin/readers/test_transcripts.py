@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from seqlab.builtin.readers.transcripts import SHOWN, Normalizer, UnicodeForm
+from seqlab.builtin.readers.transcripts import SHOWN, Case, Normalizer, UnicodeForm
 
 
 def refused(normalizer: Normalizer, text: str) -> str:
@@ -86,6 +86,13 @@ def test_a_text_of_what_nobody_sees_is_empty(text: str) -> None:
         (Normalizer(unicode="NFD", replace={"\u00e9": "e"}), "replace", "is not in the form NFD"),
         (Normalizer(unicode="NFKC", replace={"\ufb01": "fi"}), "replace", "is not in the form NFKC"),
         (Normalizer(case="lower", remove="A"), "remove", "write 'a'"),
+        (
+            Normalizer(case="lower", case_of={"\u212a": "q"}),
+            "case_of",
+            "(U+212A, kelvin sign), which the form NFC makes 'K' (U+004B, latin capital letter k)",
+        ),
+        (Normalizer(unicode="NFKD", case="lower", case_of={"\uff29": "\u0131"}), "case_of", "NFKD makes 'I'"),
+        (Normalizer(unicode="NFD", case="upper", case_of={"\u0958": "Q"}), "case_of", "makes '\u0915'"),
     ],
 )
 def test_what_no_text_can_hold_is_found(normalizer: Normalizer, setting: str, reason: str) -> None:
@@ -99,6 +106,30 @@ def test_keys_that_can_match_are_left_alone() -> None:
     assert not list(Normalizer(case="lower", replace=signs, remove=".m").impossible())
     assert not list(Normalizer(unicode=None, replace={"e\u0301": "e"}).impossible())
     assert not list(Normalizer(case="lower", case_of={"I": "\u0131"}, replace={"\u0131": "i"}).impossible())
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD", "NFKC", "NFKD", None])
+def test_letters_with_a_case_of_their_own_match_in_every_form(form: UnicodeForm | None) -> None:
+    turkish = Normalizer(unicode=form, case="lower", case_of={"I": "\u0131", "\u0130": "i", "\u00c9": "e"})
+    assert not list(turkish.impossible())
+    assert not list(turkish.undone())
+    assert turkish("I\u0130\u00c9") == "\u0131ie"
+
+
+@pytest.mark.parametrize(
+    ("case", "pairs", "undone"),
+    [
+        ("lower", {"I": "I"}, ("I", "I", "i")),
+        ("upper", {"I": "\u0131"}, ("I", "\u0131", "I")),
+        ("lower", {"i": "\u0130"}, ("i", "\u0130", "i\u0307")),
+    ],
+)
+def test_what_case_changes_again_is_found(
+    case: Case, pairs: dict[str, str], undone: tuple[str, str, str]
+) -> None:
+    normalizer = Normalizer(case=case, case_of=pairs)
+    assert list(normalizer.undone()) == [undone]
+    assert normalizer(undone[0]) == undone[2]
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n"])
