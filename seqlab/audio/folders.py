@@ -8,11 +8,9 @@ from pathlib import Path
 from seqlab.audio.containers import OTHER_SUFFIXES, conversion
 from seqlab.audio.settings import SUFFIXES
 from seqlab.errors import Place
+from seqlab.suggest import shortened
 
 __all__ = ["is_named_like_sound", "sounds_below"]
-
-SHOWN = 5
-"""Names of files that are left out which a line holds at most."""
 
 
 def is_named_like_sound(path: Path) -> bool:
@@ -50,8 +48,7 @@ def _reason(path: Path) -> str | None:
 
 
 def _told(folder: Path, left_out: dict[Path, str]) -> str:
-    names = [f"{Place(str(path.relative_to(folder)))} ({reason})" for path, reason in left_out.items()]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    line = f"{folder}: left out are {', '.join(names[:SHOWN])}{more}"
+    names = (f"{Place(str(path.relative_to(folder)))} ({reason})" for path, reason in left_out.items())
+    line = f"{folder}: left out are {shortened(names)}"
     foreign = next((path for path, reason in left_out.items() if reason == "not read"), None)
     return f"{line}; {conversion(str(foreign))}" if foreign else line

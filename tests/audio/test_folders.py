@@ -19,7 +19,7 @@ def test_sound_is_found_at_any_depth_and_sorted(tmp_path: Path, caplog: pytest.L
 
 def test_what_is_left_out_is_told_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path / "good.wav", tone(0.1))
-    for name in ("a b.m4a", "b.webm", "c.wma", "d.mp4", "._good.wav"):
+    for name in ("a b.m4a", "b.webm", "c.wma", "d.mp4", "d.aac", "d.mid", "d.ra", "._good.wav"):
         (tmp_path / name).write_bytes(b"any")
     (tmp_path / "e.wav").symlink_to("nowhere")
     os.mkfifo(tmp_path / "f.wav")
@@ -28,7 +28,7 @@ def test_what_is_left_out_is_told_in_one_line(tmp_path: Path, caplog: pytest.Log
     (line,) = caplog.messages
     assert line == (
         f"{tmp_path}: left out are ._good.wav (a note of macOS), a b.m4a (not read), b.webm (not read),"
-        " c.wma (not read), d.mp4 (not read) and 3 more;"
+        " c.wma (not read), d.aac (not read), d.mid (not read), d.mp4 (not read), d.ra (not read) and 3 more;"
         f" convert it: ffmpeg -i '{tmp_path}/a b.m4a' '{tmp_path}/a b.flac'"
     )
 

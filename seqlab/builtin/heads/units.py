@@ -18,14 +18,12 @@ from typing import Any, Protocol
 
 from seqlab.api import DataError, FilePath, Place, SeqlabError
 from seqlab.builtin.learned import distinct_strings, strings_by_string
+from seqlab.suggest import shortened
 
 __all__ = ["UNSEEN", "BytePairs", "Characters", "Phones", "Units", "import_sentencepiece", "read_lexicon"]
 
 UNSEEN = -1
 """Id of a unit that the training split does not hold."""
-
-WORDS_IN_MESSAGE = 10
-"""Words that a message lists."""
 
 
 class Units(Protocol):
@@ -253,11 +251,9 @@ class Phones:
         if not words:
             raise SeqlabError("head ctc: the texts of the training split hold no word")
         if missing := sorted(word for word in words if word.casefold() not in lexicon):
-            shown = ", ".join(map(repr, missing[:WORDS_IN_MESSAGE]))
-            more = f" and {len(missing) - WORDS_IN_MESSAGE} more" if len(missing) > WORDS_IN_MESSAGE else ""
             raise SeqlabError(
                 f"head ctc: lexicon {self.path} lacks {len(missing)} of the {len(words)} words of the"
-                f" training split: {shown}{more}"
+                f" training split: {shortened(map(repr, missing))}"
             )
 
 

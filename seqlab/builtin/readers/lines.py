@@ -15,7 +15,7 @@ from seqlab.api import DataError, Place
 from seqlab.audio.containers import NOTICED, sound_format
 from seqlab.openfile import open_regular
 
-__all__ = ["BOM", "byte_lines", "decode", "file_name", "is_standard_input"]
+__all__ = ["BOM", "CR_TO_LF", "byte_lines", "decode", "file_name", "is_standard_input"]
 
 BOM = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
@@ -23,9 +23,10 @@ GZIP_MAGIC = b"\x1f\x8b"
 LONGEST_LINE = 1 << 24
 """Bytes of the longest line: gzip packs a line of gigabytes into a thousandth of them."""
 
+CR_TO_LF = "convert them, say with: tr '\\r' '\\n' < OLD > NEW"
+
 CR_ALONE = (
-    "no line ends in LF: the line ends are CR alone, as in files of old Macintosh computers; convert them,"
-    " say with: tr '\\r' '\\n' < OLD > NEW"
+    f"no line ends in LF: the line ends are CR alone, as in files of old Macintosh computers; {CR_TO_LF}"
 )
 
 SOUND = (

@@ -15,17 +15,15 @@ from seqlab.api import DataError, Place
 from seqlab.audio.containers import OTHER_SUFFIXES, conversion
 from seqlab.audio.folders import is_named_like_sound, sounds_below
 from seqlab.audio.settings import SUFFIXES
-from seqlab.builtin.readers.lines import BOM, byte_lines, decode
+from seqlab.builtin.readers.lines import BOM, CR_TO_LF, byte_lines, decode
 from seqlab.builtin.readers.manifests import Columns
 from seqlab.builtin.readers.utterances import AUDIO, TEXT, Entry, Utterance
+from seqlab.suggest import shortened
 
 __all__ = ["COMMON_VOICE", "FolderLayout", "KaldiLayout", "LibriSpeechLayout"]
 
 NO_TEXTS = ("._", "readme", "license", "licence", "copying", "notice", "changes", "changelog")
 """How the names of files begin that stand beside texts and are none of an utterance, in lower case."""
-
-SHOWN = 5
-"""Names of texts without sound which a warning holds at most."""
 
 COMMON_VOICE = Columns(audio="path", text="sentence", speaker="client_id")
 
@@ -57,40 +55,34 @@ class FolderLayout:
             else:
                 allowed = f"name the sound files only, as in folder/*.wav; known are {', '.join(SUFFIXES)}"
                 raise DataError(f"not the name of a sound file; {allowed}", place=Place(str(file)))
-        if labelled and path.is_dir():
-            yield from self._without_sound(path, _stems(path.rglob("*")))
-        elif labelled:
-            self._look_beside(path)
+        if labelled:
+            self._tell_texts_alone(path)
 
-    def _without_sound(self, folder: Path, stems: Set[Path]) -> Iterator[DataError]:
-        """Yield an error for each text below a folder that belongs to no sound."""
-        for text in self._texts(folder.rglob(f"*{self.text_suffix}")):
-            if (stem := self._stem(text)) not in stems:
-                yield DataError(
-                    f"no sound beside it; expected {stem.name}.wav, or with another ending of sound",
-                    place=Place(str(text)),
-                )
+    def _tell_texts_alone(self, path: Path) -> None:
+        """Warn, once of each folder, of the texts in it that belong to no sound: they may be notes, or lost.
 
-    def _look_beside(self, file: Path) -> None:
-        """Tell, once of each folder, which texts in it belong to no sound: the files are named one by one."""
-        if file.parent in self._looked:
+        It is the folder given with all below it, or the one around a file, as files are named one by one.
+        """
+        folder = path if path.is_dir() else path.parent
+        if folder in self._looked:
             return
-        self._looked.add(file.parent)
-        stems = _stems(file.parent.iterdir())
-        texts = self._texts(file.parent.glob(f"*{self.text_suffix}"))
-        alone = [text.name for text in texts if self._stem(text) not in stems]
+        self._looked.add(folder)
+        files = list(folder.rglob("*") if folder == path else folder.iterdir())
+        stems = _stems(files)
+        alone = [text.relative_to(folder) for text in self._texts(files) if self._stem(text) not in stems]
         if alone:
-            named = ", ".join(alone[:SHOWN]) + (
-                f" and {len(alone) - SHOWN} more" if len(alone) > SHOWN else ""
+            named = shortened(str(Place(str(text))) for text in alone)
+            logging.getLogger(__name__).warning(
+                "%s: left out are texts without sound beside them, %d in all: %s", folder, len(alone), named
             )
-            logging.getLogger(__name__).warning("%s: texts without sound beside them: %s", file.parent, named)
 
     def _stem(self, text: Path) -> Path:
         """Return the path without the ending of texts, which may have two parts: `a.normalized.txt`."""
         return text.parent / text.name.removesuffix(self.text_suffix)
 
     def _texts(self, files: Iterable[Path]) -> list[Path]:
-        return sorted(each for each in files if not each.name.lower().startswith(NO_TEXTS) and each.is_file())
+        named = (each for each in files if each.name.endswith(self.text_suffix))
+        return sorted(each for each in named if not each.name.lower().startswith(NO_TEXTS) and each.is_file())
 
     def _entry(self, file: Path, *, labelled: bool) -> Entry | DataError:
         place = Place(str(file))
@@ -249,9 +241,12 @@ class _Row:
 
 
 def _rows(file: Path) -> Iterator[_Row]:
+    """Yield the rows of a table; DataError where a line may be several, which would be read as one."""
     for number, raw in enumerate(byte_lines(file), 1):
         place = Place(str(file), number)
         line = decode(raw.removeprefix(BOM) if number == 1 else raw, place).strip()
+        if "\r" in line:
+            raise DataError(f"holds a CR, which may be the end of a line; {CR_TO_LF}", place=place)
         if line:
             key, _, value = line.replace("\t", " ").partition(" ")
             yield _Row(key, value.strip(), place)

@@ -87,27 +87,51 @@ def test_faults_of_a_folder(recordings: Path) -> None:
         list(reader("audio_folder").read(recordings / "ann" / "b.txt"))
 
 
-def test_a_folder_names_texts_without_sound_and_what_it_leaves_out(
-    recordings: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    for name in ("lost.txt", "README.txt", "._b.txt", "._b.wav", "talk.m4a"):
+def test_a_folder_names_what_it_leaves_out(recordings: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("._b.txt", "._b.wav", "talk.m4a"):
         (recordings / "ann" / name).write_text("no sound")
     (recordings / "ann" / "gone.wav").symlink_to("nowhere.wav")
-    refused: list[DataError] = []
-    examples = list(reader("audio_folder", refused).read(recordings))
+    examples = list(reader("audio_folder").read(recordings))
     assert [each.fields["text"] for each in examples] == ["one", "two", "three"]
-    wanted = "ann/lost.txt: no sound beside it; expected lost.wav, or with another ending of sound"
-    assert told(refused, recordings) == [wanted]
     assert caplog.messages == [
         f"{recordings}: left out are ann/._b.wav (a note of macOS), ann/gone.wav (a link to nothing),"
         f" ann/talk.m4a (not read);"
         f" convert it: ffmpeg -i {recordings}/ann/talk.m4a {recordings}/ann/talk.flac"
     ]
-    caplog.clear()
-    subject = reader("audio_folder", refused)
-    for name in ("a.flac", "b.wav"):
-        list(subject.read(recordings / "ann" / name))
-    assert caplog.messages == [f"{recordings}/ann: texts without sound beside them: lost.txt"]
+
+
+@pytest.mark.parametrize("one_by_one", [False, True], ids=["folder", "files"])
+def test_texts_without_sound_are_named_in_one_line_however_the_sound_is_given(
+    recordings: Path, caplog: pytest.LogCaptureFixture, *, one_by_one: bool
+) -> None:
+    folder = recordings / "ann"
+    for name in ("README.txt", "LICENSE.txt", "._b.txt", "c\nd.txt", *(f"{n}.txt" for n in range(9))):
+        (folder / name).write_text("no sound")
+    subject = reader("audio_folder")
+    paths = [folder / "a.flac", folder / "b.wav"] if one_by_one else [folder]
+    examples = [example for path in paths for example in subject.read(path)]
+    assert [each.fields["text"] for each in examples] == ["one", "two"]
+    named = ", ".join(f"{n}.txt" for n in range(8))
+    assert caplog.messages == [
+        f"{folder}: left out are texts without sound beside them, 10 in all: {named} and 2 more"
+    ]
+
+
+def test_the_texts_below_a_folder_are_named_from_it(
+    recordings: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (recordings / "ann" / "lost\n.txt").write_text("no sound")
+    assert len(list(reader("audio_folder").read(recordings))) == 3
+    assert caplog.messages == [
+        rf"{recordings}: left out are texts without sound beside them, 1 in all: ann/lost\n.txt"
+    ]
+
+
+def test_a_folder_of_texts_alone_holds_no_utterance(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    with pytest.raises(DataError, match="no utterances"):
+        list(reader("audio_folder").read(tmp_path))
+    assert caplog.messages[0].endswith("1 in all: a.txt")
 
 
 def test_a_file_of_a_format_that_is_not_read_can_be_skipped(recordings: Path) -> None:
@@ -286,6 +310,38 @@ def test_what_spoils_a_whole_folder_of_kaldi(tmp_path: Path, files: dict[str, st
     with pytest.raises(DataError) as caught:
         list(reader("kaldi", []).read(path))
     assert told([caught.value], tmp_path) == [message]
+
+
+CR_AT = "holds a CR, which may be the end of a line; convert them, say with: tr '\\r' '\\n' < OLD > NEW"
+
+
+@pytest.mark.parametrize("name", ["wav.scp", "text", "segments", "utt2spk"])
+@pytest.mark.parametrize("mixed", [False, True], ids=["CR", "CR and LF"])
+def test_a_table_with_cr_in_it_is_never_read_as_fewer_lines(
+    tmp_path: Path, name: str, *, mixed: bool
+) -> None:
+    write(tmp_path / "a.wav", tone(1.0))
+    lines = {"wav.scp": "{} a.wav", "text": "{} one", "segments": "{} u0 0 0.5", "utt2spk": "{} ann"}
+    for each, line in lines.items():
+        whole = "".join(line.format(f"u{number}") + "\r\n" for number in range(3))
+        (tmp_path / each).write_text(whole, newline="")
+    assert len(list(reader("kaldi", []).read(tmp_path))) == 3
+    crs = (tmp_path / name).read_bytes().replace(b"\r\n", b"\r")
+    (tmp_path / name).write_bytes(crs.replace(b"\ru2", b"\nu2") if mixed else crs)
+    with pytest.raises(DataError) as caught:
+        list(reader("kaldi", []).read(tmp_path))
+    (message,) = told([caught.value], tmp_path)
+    assert message == f"{name}:1: {CR_AT}" if mixed else message.startswith(f"{name}: no line ends in LF: ")
+
+
+@pytest.mark.parametrize("between", [b"\r", b"\n"])
+def test_transcripts_of_librispeech_with_cr_in_them_are_refused(tmp_path: Path, between: bytes) -> None:
+    for number in range(3):
+        write(tmp_path / f"1-2-{number}.flac", tone(1.0))
+    (tmp_path / "1-2.trans.txt").write_bytes(b"1-2-0 ONE\r1-2-1 TWO" + between + b"1-2-2 THREE\r\n")
+    with pytest.raises(DataError) as caught:
+        list(reader("librispeech", []).read(tmp_path))
+    assert told([caught.value], tmp_path) == [f"1-2.trans.txt:1: {CR_AT}"]
 
 
 def test_kaldi_is_named_by_its_wav_scp(tmp_path: Path) -> None:
