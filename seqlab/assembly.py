@@ -32,10 +32,10 @@ from seqlab.api import (
     RecipeError,
     SeqlabError,
 )
-from seqlab.calling import ModelParts, called
+from seqlab.calling import ModelParts, called, sized
 from seqlab.contract import ANSWERS, Values, attribute_fault
 from seqlab.engine import Column, Dataset, EncoderChain, Observer, SequenceModel
-from seqlab.plugin import Part, Registry, lacks_memory, raised
+from seqlab.plugin import Part, Registry, raised
 from seqlab.recipe import ComponentRef, Recipe
 from seqlab.suggest import one_of
 
@@ -63,14 +63,12 @@ def build_component(registry: Registry, ref: ComponentRef, context: object) -> A
     """
     part = registry.part(ref.kind, ref.name)
     try:
-        built = registry.get(ref.kind, ref.name).build(ref.config, context)
+        with sized(part, ref.place):
+            built = registry.get(ref.kind, ref.name).build(ref.config, context)
     except SeqlabError as error:
         raise placed(error, ref) from error
     except (Exception, SystemExit) as error:
-        if not lacks_memory(error, building=True):
-            raise part.refused(f"cannot be built: {raised(error, part.package)}") from error
-        problem = f"{part} needs more memory than there is; make it smaller"
-        raise RecipeError([Problem(ref.place, "", problem)]) from error
+        raise part.refused(f"cannot be built: {raised(error, part.package)}") from error
     with part.calling("build"):
         missing = [name for name in REQUIRED[ref.kind] if not hasattr(built, name)]
         fault = "" if missing else attribute_fault(ref.kind, built)
@@ -238,14 +236,20 @@ class Assembly:
 
     def model(self) -> SequenceModel:
         """Make the model for the fitted parts; sizes are inferred from part to part."""
-        featurizers = [featurizer.module() for featurizer in self.featurizers]
+        featurizers = []
+        for ref, featurizer in zip(self.recipe.features, self.featurizers, strict=True):
+            with sized(self._part(ref), ref.place):
+                featurizers.append(featurizer.module())
         input_size = sum(_output_size(featurizer) for featurizer in featurizers)
         encoders: list[nn.Module] = []
         for ref in self.recipe.encoders:
             encoders.append(self._build(ref, EncoderContext(input_size)))
             input_size = _output_size(encoders[-1])
         encoder = encoders[0] if len(encoders) == 1 else EncoderChain(encoders)
-        heads = {target: head.module(input_size) for target, head in self.heads.items()}
+        heads = {}
+        for ref, (target, head) in zip(self.recipe.heads, self.heads.items(), strict=True):
+            with sized(self._part(ref), ref.place):
+                heads[target] = head.module(input_size)
         return SequenceModel(featurizers, encoder, heads, self._model_parts())
 
     def _model_parts(self) -> ModelParts:
@@ -257,7 +261,7 @@ class Assembly:
             for number, ref in enumerate(recipe.encoders)
         }
         refs |= {f"heads.{number}": ref for number, ref in enumerate(recipe.heads)}
-        return ModelParts({path: self.registry.part(ref.kind, ref.name) for path, ref in refs.items()})
+        return ModelParts({path: self._part(ref) for path, ref in refs.items()})
 
     # --- names ---------------------------------------------------------------------------------------------
 
@@ -305,7 +309,7 @@ class Assembly:
                 continue
             index = int((column.lengths != features[0].lengths).nonzero()[0])
             refs = self.recipe.features[0], self.recipe.features[number]
-            one, other = (self.registry.part(ref.kind, ref.name) for ref in refs)
+            one, other = map(self._part, refs)
             message = (
                 f"{other} makes {column.lengths[index]} rows of {examples[index].place}, {one} makes"
                 f" {features[0].lengths[index]}: side by side they must make equally many"
@@ -334,10 +338,12 @@ class Assembly:
     def _all_metrics(self) -> list[Metric]:
         return [metric for metrics in self.metrics.values() for metric in metrics.values()]
 
+    def _part(self, ref: ComponentRef) -> Part:
+        return self.registry.part(ref.kind, ref.name)
+
     def _part_of(self, head: Head) -> Part:
         refs = zip(self.recipe.heads, self.heads.values(), strict=True)
-        ref = next(ref for ref, each in refs if each is head)
-        return self.registry.part(ref.kind, ref.name)
+        return self._part(next(ref for ref, each in refs if each is head))
 
     def _check_fields(self) -> None:
         for head in self.heads.values():

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqlab.api import Audio, Example, FieldKind, Place
 from seqlab.contract import CHECKS, Values, check_answer, check_example, check_normal, check_samples
-from seqlab.errors import ContractError, PluginError, SeqlabError
-from seqlab.plugin import Part, lacks_memory
+from seqlab.errors import ContractError, PluginError, Problem, RecipeError, SeqlabError
+from seqlab.plugin import Part, lacks_memory, memory_asked
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.suggest import shortened, shown
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
-__all__ = ["ModelParts", "called"]
+__all__ = ["ModelParts", "called", "sized"]
 
 
 def called(component: Any, part: Part, context: Any) -> Any:
@@ -246,6 +246,19 @@ class ModelParts:
             return found
         of_torch = "torch" in packages and {*packages[packages.index("torch") :]} == {"torch"}
         return plugins if of_torch or isinstance(error, ContractError) else []
+
+
+@contextmanager
+def sized(part: Part, place: Place) -> Iterator[None]:
+    """Make a component or its module; RecipeError where its settings ask for more memory than there is."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, TypeError) as error:
+        if not lacks_memory(error, building=True):
+            raise
+        asked = memory_asked(error)
+        message = f"{part} needs more memory than there is{asked and f' ({asked} for one tensor)'}"
+        raise RecipeError([Problem(place, "", f"{message}; make it smaller")]) from error
 
 
 def _of_no_plugin(who: str, method: str, error: BaseException, names: Iterable[str]) -> BaseException:

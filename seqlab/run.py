@@ -19,6 +19,7 @@ from seqlab.engine import CheckpointFolder, Evaluation, SequenceModel, Trainer, 
 from seqlab.engine.best import LOSS
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
+from seqlab.notices import warnings_kept
 from seqlab.overlap import Known
 from seqlab.package import check_room, save_package
 from seqlab.plugin import Plugins
@@ -129,7 +130,9 @@ class Run:
         assembly = Assembly(self.recipe, self.plugins.registry, self.device)
         check_augmenters(assembly)
         examples = assembly.read(self.recipe.paths["train"], "train")
-        assembly.fit(examples)
+        with warnings_kept() as warnings:
+            assembly.fit(examples)
+        self.notices += tuple(warnings)
         data = assembly.encode(examples, labelled=True)
         # Faults of any split are found now, not after hours of training; test is judged once, in the end.
         dev, test = self._scorer(assembly, "dev"), self._scorer(assembly, "test")

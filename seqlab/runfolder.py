@@ -13,7 +13,6 @@ report.json     written last: a run with a report is complete
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from seqlab.api import PackageError, SeqlabError
+from seqlab.datasets.checksums import file_sha256
 from seqlab.engine.checkpoint import CheckpointFolder, write_atomically
 from seqlab.filepath import data_as_written
 from seqlab.openfile import PARTIAL, read_regular
@@ -278,8 +278,7 @@ def _flat(versions: Mapping[str, Any]) -> dict[str, str]:
 
 def _sha256(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise SeqlabError(f"{path}: cannot be read: {error.strerror}") from error
 

@@ -47,6 +47,8 @@ def shown(value: Any) -> str:
     """
     if value is None or isinstance(value, bool):
         return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     if isinstance(value, str | int | float):
         text = repr(value)
         return f"{text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + '...'} ({type(value).__name__})"

@@ -68,6 +68,7 @@ def test_a_value_of_its_kind_passes(value: Any, kind: Any) -> None:
         (["a", None], "token_labels", "a list that holds None where strings are expected"),
         ([b"a"], "tokens", "a list that holds bytes where strings are expected"),
         (None, "text", "None where a string is expected"),
+        (str, "text", "the class str where a string is expected"),
         (["a"], "text", "list of 1 where a string is expected"),
         (
             "a.wav",

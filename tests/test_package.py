@@ -272,10 +272,10 @@ def labels(*names: object) -> Edit:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (labels(1), "do not fit together: 'labels' holds 1, which is no string"),
+        (labels(1), "do not fit together: 'labels' holds 1 (int), which is no string"),
         (labels(None), "do not fit together: 'labels' holds None, which is no string"),
-        (labels(["A"]), "do not fit together: 'labels' holds ['A'], which is no string"),
-        (labels("A", "A"), "do not fit together: 'labels' holds 'A' twice"),
+        (labels(["A"]), "do not fit together: 'labels' holds list of 1, which is no string"),
+        (labels("A", "A"), "do not fit together: 'labels' holds 'A' (str) twice"),
         (labels("\ud800"), "damaged: 'learned' holds a lone surrogate, U+D800"),
         (lambda m: m["recipe"]["head"].update(target="\udfff"), "damaged: 'recipe' holds a lone surrogate"),
         (
@@ -288,7 +288,7 @@ def labels(*names: object) -> Edit:
             lambda m: m["learned"]["heads"]["upos"].update(weights=[None] * 5),
             "where a list of numbers is",
         ),
-        (lambda m: m["learned"]["features"][0].update(words=[1, 2]), "'words' holds 1, which is no string"),
+        (lambda m: m["learned"]["features"][0].update(words=[1, 2]), "'words' holds 1 (int), which is no"),
         (lambda m: m["learned"].update(heads=[]), "do not fit together"),
         (lambda m: m["learned"].update(metrics={}), "do not fit together"),
         (lambda m: m["learned"].update(metrics=[{"known": 1}] * 4), "do not fit together"),

@@ -369,6 +369,26 @@ def test_settings_that_do_not_fit_the_model_are_mistakes_of_the_recipe(
         lab.run(toy, ["train.bptt=5"], options(tmp_path / "run"))
 
 
+MANY = r"[\d,]{17,} bytes"
+
+
+@pytest.mark.parametrize(
+    ("override", "place", "part", "asked"),
+    [
+        ("features.0.embedding_dim=100000000000000", "8:5", "featurizer 'embedding'", MANY),
+        (f"features.0.embedding_dim={2**63 - 1}", "8:5", "featurizer 'embedding'", "more bytes than .*"),
+        ("features.1.hidden_size=100000000000000", "9:5", "featurizer 'char_lstm'", MANY),
+        ("encoder.hidden_size=100000000000000", "10:10", "encoder 'bilstm'", MANY),
+    ],
+)
+def test_sizes_for_which_no_machine_has_memory_are_mistakes_of_the_recipe(
+    override: str, place: str, part: str, asked: str, lab: Lab, toy: Path, tmp_path: Path
+) -> None:
+    message = rf"{place}: {part} needs more memory than there is \({asked} for one tensor\); make it smaller"
+    with pytest.raises(RecipeError, match=message):
+        lab.run(toy, [override], options(tmp_path / "run"))
+
+
 def test_labels_that_training_never_saw_are_counted_and_cost_nothing(
     lab: Lab, toy: Path, tmp_path: Path
 ) -> None:

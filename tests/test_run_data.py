@@ -101,6 +101,12 @@ def test_without_a_known_label_there_is_no_loss_to_be_the_best(
     assert "best so far" not in told
 
 
+def test_a_count_that_leaves_no_word_is_in_the_report(lab: Lab, toy: Path, tmp_path: Path) -> None:
+    report = lab.run(toy, ["features.0.min_count=10000", "train.epochs=1"], options(tmp_path / "run"))
+    (notice,) = report["notices"]
+    assert notice.startswith("min_count 10000 leaves none of the training split's ")
+
+
 def test_text_in_another_normal_form_is_answered_alike(lab: Lab, toy: Path, tmp_path: Path) -> None:
     reports: dict[str, Any] = {}
     for form in ("NFC", "NFD"):

@@ -5,7 +5,7 @@ pluggy is imported here and nowhere else; importing this package loads neither t
 
 from __future__ import annotations
 
-from seqlab.plugin.calling import Part, blaming, lacks_memory, raised
+from seqlab.plugin.calling import Part, blaming, lacks_memory, memory_asked, raised
 from seqlab.plugin.component import KINDS, Component
 from seqlab.plugin.hookspecs import hookimpl
 from seqlab.plugin.manager import PluginInfo, Plugins, disabled_from
@@ -22,5 +22,6 @@ __all__ = [
     "disabled_from",
     "hookimpl",
     "lacks_memory",
+    "memory_asked",
     "raised",
 ]

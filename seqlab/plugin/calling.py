@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from seqlab.errors import ContractError, PluginError, SeqlabError
 from seqlab.plugin.hookspecs import PROJECT
 from seqlab.suggest import shortened
 
-__all__ = ["Part", "blaming", "lacks_memory", "raised"]
+__all__ = ["Part", "blaming", "lacks_memory", "memory_asked", "raised"]
 
 MANAGER = str(Path(__file__).with_name("manager.py"))
 MACHINERY = (__file__, MANAGER, importlib.__file__, importlib.metadata.__file__)
@@ -31,6 +32,9 @@ NO_MEMORY = ("allocate memory", "out of memory")
 
 TOO_LARGE = ("calculation overflowed", "Overflow when unpacking")
 """What it says of a tensor whose size is beyond 64 bits."""
+
+ASKED = re.compile(r"tried to allocate ([0-9.]+) ([a-z]+)", re.IGNORECASE)
+"""How much it says that it tried: `4000 bytes` on a CPU, `20.00 GiB` on a GPU."""
 
 
 @contextmanager
@@ -104,6 +108,16 @@ def lacks_memory(error: BaseException, *, building: bool = False) -> bool:
     signs = NO_MEMORY + (TOO_LARGE if building else ())
     kinds = (RuntimeError, TypeError) if building else RuntimeError
     return isinstance(error, kinds) and any(sign in str(error) for sign in signs)
+
+
+def memory_asked(error: BaseException) -> str:
+    """Return how much a failure to allocate was for, `4,000 bytes`; empty where it does not say."""
+    if any(sign in str(error) for sign in TOO_LARGE):
+        return "more bytes than 64 bits can count"
+    if not (found := ASKED.search(str(error))):
+        return ""
+    amount, unit = found.groups()
+    return f"{int(amount):,} {unit}" if amount.isdigit() else f"{amount} {unit}"
 
 
 def raised(error: BaseException, package: str = "") -> str:

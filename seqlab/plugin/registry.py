@@ -15,7 +15,7 @@ from seqlab.errors import SeqlabError
 from seqlab.plugin.calling import Part
 from seqlab.plugin.component import KINDS, Component
 from seqlab.settings import Config
-from seqlab.suggest import unknown
+from seqlab.suggest import shown, unknown
 
 __all__ = ["Registry"]
 
@@ -56,7 +56,7 @@ class Registry:
     def add_dataset(self, entry: object, owner: str) -> DatasetEntry:
         """Enter a data set that `owner` registered and return it; ValueError as `add` raises it."""
         if not isinstance(entry, DatasetEntry):
-            raise ValueError(f"returned {_shown(entry)} where a DatasetEntry is due")
+            raise ValueError(f"returned {shown(entry)} where a DatasetEntry is due")
         if entry.name in self._datasets:
             taken = self._datasets[entry.name][1]
             raise ValueError(f"data set {entry.name!r} is already registered by plugin {taken!r}")
@@ -138,25 +138,19 @@ class Registry:
 
 def _sound(kind: str, component: object) -> Component[Any]:
     if not isinstance(component, Component):
-        raise ValueError(f"returned {_shown(component)} where a Component is due")
+        raise ValueError(f"returned {shown(component)} where a Component is due")
     if not (isinstance(component.name, str) and NAME.fullmatch(component.name)):
         raise ValueError(
             f"{kind} name {component.name!r} is not allowed; it must match [a-z][a-z0-9_]* like 'bilstm'"
         )
     if not (isinstance(component.config, type) and issubclass(component.config, Config)):
         raise ValueError(
-            f"{kind} {component.name!r}: config is {_shown(component.config)}; "
+            f"{kind} {component.name!r}: config is {shown(component.config)}; "
             "it must be a class derived from seqlab.api.Config"
         )
     if not callable(component.build):
-        raise ValueError(
-            f"{kind} {component.name!r}: build is {_shown(component.build)}; it must be callable"
-        )
+        raise ValueError(f"{kind} {component.name!r}: build is {shown(component.build)}; it must be callable")
     return component
-
-
-def _shown(value: object) -> str:
-    return f"the class {value.__name__}" if isinstance(value, type) else f"{value!r} ({type(value).__name__})"
 
 
 def _function(build: Callable[..., Any]) -> Any:

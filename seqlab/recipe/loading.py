@@ -13,14 +13,13 @@ from pydantic import ValidationError
 from seqlab.errors import Problem, RecipeError
 from seqlab.filepath import VARIABLE
 from seqlab.recipe.datasets import DATASET, laid_over_each_other, locating, on_this_machine
+from seqlab.recipe.extending import layers_of
 from seqlab.recipe.overrides import apply_overrides, long_form, long_forms
 from seqlab.recipe.paths import (
     DataString,
     anchor,
     anchored_settings,
     find_files,
-    path_beside,
-    strerror,
 )
 from seqlab.recipe.problems import follow, key_problems, settings_problems, show, unlike
 from seqlab.recipe.reader import read_file, read_mapping
@@ -35,7 +34,7 @@ from seqlab.recipe.schema import (
     Recipe,
     Surroundings,
 )
-from seqlab.recipe.tree import COMMAND_LINE, KeyPath, Node, Tree, dotted, plain
+from seqlab.recipe.tree import COMMAND_LINE, KeyPath, Node, dotted, plain, without_consequences
 from seqlab.recipe.variables import paths_as_written, variables_of
 from seqlab.settings import Config, PlateauSchedule, TrainSettings, built
 from seqlab.suggest import one_of, unknown
@@ -70,7 +69,7 @@ def load_recipe(
         tree = read_mapping(source) if isinstance(source, Mapping) else read_file(source)
         variables |= variables_of(tree.root)
         problems = list(tree.problems)
-        layers = _layers(long_forms(tree.root), problems, tree.unread)
+        layers = layers_of(long_forms(tree.root), problems, tree.unread)
         variables.update(*map(variables_of, layers))
         # A data set chosen on the command line takes the place of the data; then single keys are set.
         chosen = [override for override in overrides if override.startswith(f"data.{DATASET}=")]
@@ -83,59 +82,8 @@ def load_recipe(
         check = _Check(root, surroundings, problems, check_files=check_files)
         recipe = check.recipe(path, check_data=check_data)
         if recipe is None or problems:
-            raise RecipeError(_without_consequences(problems, tree.unread))
+            raise RecipeError(without_consequences(problems, tree.unread))
         return recipe
-
-
-def _without_consequences(problems: Iterable[Problem], unread: Collection[Problem]) -> list[Problem]:
-    """Return each mistake once, and of values that could not be read nothing more than `unread` tells."""
-    values = {(each.place, each.path) for each in unread}
-    each_once = dict.fromkeys(problems)
-    return [each for each in each_once if each in unread or (each.place, each.path) not in values]
-
-
-def _layers(root: Node, problems: list[Problem], unread: Collection[Problem]) -> list[Node]:
-    """Return the recipe, and below it the one that it extends, if any.
-
-    Where that one is not whole, this one is not either: nothing more is said of it.
-    """
-    assert isinstance(root.content, dict)
-    own = {key: node for key, node in root.content.items() if key != "extends"}
-    extends = root.content.get("extends")
-    if extends is None or extends.content is None:
-        return [replace(root, content=own)]
-    try:
-        base = _base(extends)
-    except RecipeError as error:
-        raise RecipeError(_without_consequences([*problems, *error.problems], unread)) from None
-    problems += base.problems
-    below = long_forms(base.root)
-    assert isinstance(below.content, dict)
-    further = below.content.get("extends")
-    if further is not None and further.content is not None:
-        message = f"{show(extends.content)} extends another recipe itself; only one level is allowed"
-        raise RecipeError([*problems, Problem(extends.place, "extends", message)])
-    kept = {key: node for key, node in below.content.items() if key != "extends"}
-    return [replace(below, content=kept), replace(root, content=own)]
-
-
-def _base(extends: Node) -> Tree:
-    if not isinstance(extends.content, str) or not extends.content:
-        raise _at(extends, unlike("the path of a recipe", plain(extends)))
-    try:
-        path = path_beside(extends.content, extends.place)
-        directory, missing = path.is_dir(), not path.exists()
-    except ValueError as error:
-        raise _at(extends, str(error)) from None
-    except OSError as error:
-        raise _at(extends, f"cannot look at {show(extends.content)}: {strerror(error)}") from None
-    if directory or missing:
-        raise _at(extends, f"{path} is a directory" if directory else f"no such file: {path}")
-    return read_file(path)
-
-
-def _at(extends: Node, message: str) -> RecipeError:
-    return RecipeError([Problem(extends.place, "extends", message)])
 
 
 class _Check:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from seqlab.errors import Place, RecipeError
+from seqlab.errors import Place, Problem, RecipeError
 from seqlab.openfile import open_regular
 from seqlab.recipe.composing import MAX_SIZE, Composer, Mark, fatal
 from seqlab.recipe.tree import COMMAND_LINE, MAPPING_SOURCE, Tree, plain
@@ -22,10 +22,13 @@ UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """How a file in UTF-16 begins, by the order of its bytes."""
 
 
-def read_file(path: Path) -> Tree:
-    """Read a recipe file; RecipeError where there is no tree to go on with (syntax, encoding, no file)."""
+def read_file(path: Path, named: Place | None = None) -> Tree:
+    """Read a recipe file; RecipeError where there is no tree to go on with (syntax, encoding, no file).
+
+    `named` is where the recipe that extends it names it: there it is told that it cannot be read.
+    """
     file = str(path)
-    text = _decode(_bytes_of(path), file)
+    text = _decode(_bytes_of(path, named), file)
     tree = _read(text, lambda mark: Place(file, mark.line + 1, mark.column + 1))
     if tree.root.content is None:
         raise fatal(Place(file), "the recipe is empty", tree.problems)
@@ -48,7 +51,7 @@ def read_mapping(data: Mapping[str, Any]) -> Tree:
     return composer.tree(composer.adopt(data, ()))
 
 
-def _bytes_of(path: Path) -> bytes:
+def _bytes_of(path: Path, named: Place | None) -> bytes:
     try:
         with open_regular(path) as file:
             data = file.read(MAX_SIZE + 1)
@@ -59,6 +62,8 @@ def _bytes_of(path: Path) -> bytes:
         reason = "no such file"
     except (OSError, ValueError) as error:
         reason = f"cannot be read: {(getattr(error, 'strerror', None) or str(error)).lower()}"
+    if named:
+        raise RecipeError([Problem(named, "extends", f"{path} {reason}")])
     raise fatal(Place(str(path)), reason)
 
 

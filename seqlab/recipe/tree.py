@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from seqlab.errors import Place, Problem
 
-__all__ = ["COMMAND_LINE", "MAPPING_SOURCE", "KeyPath", "Node", "Scalar", "Tree", "cut", "dotted", "plain"]
+__all__ = [
+    "COMMAND_LINE",
+    "MAPPING_SOURCE",
+    "KeyPath",
+    "Node",
+    "Scalar",
+    "Tree",
+    "cut",
+    "dotted",
+    "plain",
+    "without_consequences",
+]
 
 COMMAND_LINE = Place("command line")
 """Where everything stands that an override brought in."""
@@ -60,3 +72,10 @@ def plain(node: Node) -> Any:  # what YAML can say has no tighter type
     if isinstance(node.content, tuple):
         return [plain(child) for child in node.content]
     return node.content
+
+
+def without_consequences(problems: Iterable[Problem], unread: Collection[Problem]) -> list[Problem]:
+    """Return each mistake once, and of values that could not be read nothing more than `unread` tells."""
+    values = {(each.place, each.path) for each in unread}
+    each_once = dict.fromkeys(problems)
+    return [each for each in each_once if each in unread or (each.place, each.path) not in values]

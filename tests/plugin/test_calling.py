@@ -10,7 +10,7 @@ import torch
 
 from seqlab.errors import ContractError, DataError, Place, PluginError, SeqlabError
 from seqlab.plugin import Part, blaming
-from seqlab.plugin.calling import lacks_memory, raised
+from seqlab.plugin.calling import lacks_memory, memory_asked, raised
 
 STRANGE = Part("encoder", "mine", "stranger")
 OWN = Part("encoder", "bilstm", "seqlab")
@@ -71,6 +71,18 @@ def test_sizes_beyond_64_bits_are_the_plugins_but_for_those_of_its_settings(shap
         torch.empty(shape)
     assert lacks_memory(caught.value, building=True)
     assert not lacks_memory(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("message", "asked"),
+    [
+        ("DefaultCPUAllocator: can't allocate memory: you tried to allocate 67840 bytes.", "67,840 bytes"),
+        ("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has", "20.00 GiB"),
+        ("CUDA error: out of memory", ""),
+    ],
+)
+def test_what_torch_tried_to_allocate_is_read_from_its_message(message: str, asked: str) -> None:
+    assert memory_asked(RuntimeError(message)) == asked
 
 
 def test_a_mistake_of_seqlab_keeps_its_traceback_and_gets_a_note() -> None:

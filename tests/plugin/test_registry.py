@@ -86,7 +86,7 @@ def test_a_taken_name_is_refused_with_its_owner_and_the_first_stays() -> None:
             component("x", config=dict),
             "encoder 'x': config is the class dict; it must be a class derived from seqlab.api.Config",
         ),
-        (component("x", build=None), "encoder 'x': build is None (NoneType); it must be callable"),
+        (component("x", build=None), "encoder 'x': build is None; it must be callable"),
     ],
 )
 def test_unsound_components_are_refused(unsound: object, message: str) -> None:

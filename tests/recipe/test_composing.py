@@ -91,8 +91,11 @@ TEXTS: dict[str, tuple[str | bytes, str]] = {
     "a merge": (f"a: &x {{y: 1}}\n<<: *x\n{LEAST}", ":2:1: merge keys (<<) are not allowed; use 'extends'"),
     "a tag": (f"{LEAST}name: !!python/object/apply:os.system [ls]", "is not allowed; a recipe is plain data"),
     "control characters": (f'{LEAST}"\\e[31m": 1', r"unknown key '\x1b[31m'"),
-    "a FIFO": ("extends: fifo", "fifo: cannot be read: it is a fifo, and only regular files are read"),
-    "a device": ("extends: /dev/zero", "/dev/zero: cannot be read: it is a device, and only regular files"),
+    "a FIFO": ("extends: fifo", "fifo cannot be read: it is a fifo, and only regular files are read"),
+    "a device": (
+        "extends: /dev/zero",
+        "extends: /dev/zero cannot be read: it is a device, and only regular files",
+    ),
     "a folder": ("extends: .", "is a directory"),
     "a file without end": (
         "extends: huge.yaml",

@@ -82,24 +82,6 @@ def test_problems_of_both_files_name_their_file(lines: Lines, whole: str) -> Non
 
 
 @pytest.mark.parametrize(
-    ("extends", "line"),
-    [
-        ("none.yaml", "no such file: recipes/none.yaml"),
-        ("../recipes", "recipes/../recipes is a directory"),
-        ("[a]", "expected the path of a recipe, got a list"),
-        ("''", "expected the path of a recipe, got ''"),
-        (
-            "${SEQLAB_NONE}/a.yaml",
-            "environment variable SEQLAB_NONE is not set; set it to the path meant,"
-            " e.g. export SEQLAB_NONE=/path/to/folder",
-        ),
-    ],
-)
-def test_bases_that_are_not_there(lines: Lines, extends: str, line: str) -> None:
-    assert lines(f"extends: {extends}\n") == [f"recipes/pos.yaml:1:10: extends: {line}"]
-
-
-@pytest.mark.parametrize(
     ("override", "line"),
     [
         (".".join("a" * 101) + "=1", "the key has 101 parts, at most 100: 'a.a.a"),
@@ -119,22 +101,6 @@ def test_overrides_made_to_do_harm_are_refused_in_words(
     (found,) = lines(whole + "train: {epochs: 3}\n", override)
     assert line in found
     assert len(found) < 300
-
-
-@pytest.mark.parametrize("rest", ["", "whole"])
-def test_a_base_must_not_extend_and_is_then_not_missed_besides(lines: Lines, whole: str, rest: str) -> None:
-    Path("recipes/base.yaml").write_text("extends: other.yaml\n" + (whole if rest else ""))
-    assert lines("extends: base.yaml\n") == [
-        "recipes/pos.yaml:1:10: extends: 'base.yaml' extends another recipe itself; only one level is allowed"
-    ]
-
-
-def test_a_base_with_broken_syntax_comes_with_the_recipes_own_problems(lines: Lines) -> None:
-    Path("recipes/base.yaml").write_text("a: b: c\n")
-    assert lines("extends: base.yaml\nname: x\nname: y\n") == [
-        "recipes/base.yaml:1:5: not valid YAML: mapping values are not allowed here",
-        "recipes/pos.yaml:3:1: duplicate key 'name'; first given in line 2",
-    ]
 
 
 def test_overrides_follow_the_rules_of_recipe_files(load: Load, whole: str) -> None:
