@@ -34,6 +34,8 @@ from seqlab.engine.precision import computes_bf16
 CELLS: dict[str, CellKind] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh"}
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 GROWTH_STEPS = (400, 1600)
+PASSES = ("forward", "train")
+"""Forward passes without gradients, and training steps."""
 
 
 class Shape(NamedTuple):
@@ -104,7 +106,7 @@ def main() -> int:
     args = parse_args()
     torch.set_num_threads(args.threads)
     if args.memory:
-        print(peak_memory(*args.memory, shape=SHAPES[args.shapes]))
+        print(peak_memory(*args.memory, SHAPES[args.shapes]))
         return 0
     print(f"{machine(args.threads)}\n\n{header()}")
     rows = [measure(cell, name, precision, args.rounds)
@@ -112,10 +114,12 @@ def main() -> int:
     result: dict[str, Any] = {"machine": machine(args.threads), "rows": rows}
     if args.extras:
         result["growth"] = {cell: growth(cell, args.rounds) for cell in args.cells}
-        result["memory_mb"] = {name: memory(name, args.threads) for name in args.shapes}
-        print(
-            f"\n1,600 steps cost, in units of 400: {result['growth']}\npeak memory, MB: {result['memory_mb']}"
-        )
+        result["memory_mb"] = {
+            mode: {name: memory(name, mode, args.threads) for name in args.shapes} for mode in PASSES
+        }
+        print(f"\n1,600 steps cost, in units of 400: {result['growth']}")
+        for mode, peaks in result["memory_mb"].items():
+            print(f"peak memory, {mode}, MB: {peaks}")
     verdicts = list(judge(rows, result))
     print("\n" + "\n".join(verdicts))
     if args.json:
@@ -139,7 +143,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--no-extras", dest="extras", action="store_false", help="no growth and memory")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
-    parser.add_argument("--memory", nargs=2, metavar=("CELL", "CANDIDATE"), help=argparse.SUPPRESS)
+    parser.add_argument("--memory", nargs=3, metavar=("CELL", "CANDIDATE", "PASS"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -172,7 +176,7 @@ def measure(cell: str, name: str, precision: str, rounds: int) -> dict[str, Any]
             if number:
                 times[each].append(measured)
     row: dict[str, Any] = {"cell": cell, "shape": name, "precision": precision}
-    for place, mode in enumerate(("forward", "train")):
+    for place, mode in enumerate(PASSES):
         row[mode] = {each: statistics.median(pair[place] for pair in pairs) for each, pairs in times.items()}
         row[f"{mode}_ratios"] = {
             each: statistics.median(
@@ -320,7 +324,7 @@ def header() -> str:
 def line(row: Mapping[str, Any]) -> str:
     """Return the two lines of a case."""
     lines = []
-    for mode in ("forward", "train"):
+    for mode in PASSES:
         times = " | ".join(f"{row[mode][each]:,.1f}" for each in ("ours", "packed", "padded", "floor"))
         ratios = " | ".join(f"{row[f'{mode}_ratios'][each]:.2f}" for each in ("packed", "padded", "floor"))
         lines.append(f"| {row['cell']} | {row['shape']} | {row['precision']} | {mode} | {times} | {ratios} |")
@@ -340,23 +344,27 @@ def growth(cell: str, rounds: int) -> float:
     return round(statistics.median(after / before for before, after in pairs), 2)
 
 
-def memory(name: str, threads: int) -> dict[str, int]:
-    """Return the peak memory of a process that takes LSTM training steps of a shape, above its start."""
-    script = [sys.executable, __file__, "--shapes", name, "--threads", str(threads), "--memory", "lstm"]
+def memory(name: str, mode: str, threads: int) -> dict[str, int]:
+    """Return the peak memory of a process that takes such passes over a shape, above its start.
+
+    Training is an LSTM's, prediction a GRU's: an LSTM's is often oneDNN's, by the table of `kernels`.
+    """
+    cell = {"forward": "gru", "train": "lstm"}[mode]
+    script = [sys.executable, __file__, "--shapes", name, "--threads", str(threads), "--memory", cell]
     return {
-        each: int(subprocess.run([*script, each], check=True, capture_output=True, text=True).stdout)
+        each: int(subprocess.run([*script, each, mode], check=True, capture_output=True, text=True).stdout)
         for each in ("ours", "packed")
     }
 
 
-def peak_memory(cell: str, which: str, *, shape: Shape) -> int:
-    """Take two training steps in this process; return by how many MB they raised its peak."""
+def peak_memory(cell: str, which: str, mode: str, shape: Shape) -> int:
+    """Take two passes in this process; return by how many MB they raised its peak."""
     candidates = {"ours": ours, "packed": packed}
-    _, train = candidates[which](make_case(cell, shape, "fp32"))
+    work = candidates[which](make_case(cell, shape, "fp32"))[PASSES.index(mode)]
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is that of the imports: begin anew
     before = peak()
-    train()
-    train()
+    work()
+    work()
     return (peak() - before) // 1024
 
 
@@ -381,7 +389,7 @@ def judge(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> Itera
         facts = asdict(target)
         what = "{cell} {shape} {precision}: {other}/ours".format(**facts)
         yield f"{what} {seen:.2f} (at least {target.least}, goal {target.goal}): {word}"
-    for name, peaks in result.get("memory_mb", {}).items():
+    for name, peaks in result.get("memory_mb", {}).get("train", {}).items():
         word = "met" if peaks["ours"] <= peaks["packed"] else "MISSED"
         yield f"lstm {name}: {peaks['ours']} MB, packed {peaks['packed']} MB (at most as much): {word}"
     for cell, factor in result.get("growth", {}).items():

@@ -139,10 +139,58 @@ def run_packed(
     RuntimeError.
     """
     tensors = (*chain.from_iterable(weights), *state)
-    output, *final = PackedLayer.apply(  # type: ignore[no-untyped-call,unused-ignore]
-        how, inputs, mask, *tensors
-    )
+    if torch.is_grad_enabled():
+        output, *final = PackedLayer.apply(  # type: ignore[no-untyped-call,unused-ignore]
+            how, inputs, mask, *tensors
+        )
+    else:
+        output, *final = _forward(how, inputs, mask, tensors).results
     return output, tuple(final)
+
+
+class Passed(NamedTuple):
+    """What a forward pass has made."""
+
+    how: PackedPass
+    output: Tensor | None
+    """Each direction's outputs in its own order, (directions, rows, output_size), or (rows, output_size)."""
+    final: Parts
+    kept: list[Parts]
+    """What the backward pass needs of each block."""
+
+    @property
+    def results(self) -> tuple[Tensor | None, ...]:
+        """The output in natural order, where it is asked for, and the parts of the final state."""
+        if self.output is None or not self.how.outputs:
+            return None, *self.final
+        return self.output if self.how.reverse is None else self.how.natural(self.output), *self.final
+
+
+def _forward(
+    how: PackedPass, inputs: Tensor, mask: Tensor | None, tensors: Sequence[Any], *, keep: bool = False
+) -> Passed:
+    """Run all blocks; keep what a backward pass needs only where there will be one."""
+    weights, state = _parted(how, tensors)
+    sweep = ForwardSweep(how.cell, weights, mask, how.products)
+    sweep.begin(state)
+    all_kept = list[Parts]()
+    rows, size = sum(how.steps), state[0].shape[-1]
+    whole = None
+    if keep or how.outputs:
+        # No view either, for one direction: it is what is returned.
+        whole = state[0].new_empty((rows, size) if how.reverse is None else (2, rows, size))
+    gates_of = how.projection(sweep, inputs)
+    for span in how.spans():
+        start = tuple(part.clone() for part in state[1:]) if keep else ()
+        gates = gates_of(span.rows)
+        if whole is None:
+            output = gates.new_empty(*gates.shape[:2], size)
+        else:
+            output = whole.view(-1, rows, size)[:, span.rows]
+        kept, state = sweep.walk(gates, state, output, span.sizes)
+        if keep:
+            all_kept.append(start if how.checkpoint_every else start + kept)
+    return Passed(how, whole, sweep.finish(state), all_kept)
 
 
 class PackedLayer(torch.autograd.Function):
@@ -152,34 +200,12 @@ class PackedLayer(torch.autograd.Function):
     def forward(
         ctx: Any, how: PackedPass, inputs: Tensor, mask: Tensor | None, *tensors: Any
     ) -> tuple[Tensor | None, ...]:
-        """Run all blocks; keep what the backward pass needs, where there will be one."""
-        weights, state = _parted(how, tensors)
-        sweep = ForwardSweep(how.cell, weights, mask, how.products)
-        sweep.begin(state)
-        training, saved = any(ctx.needs_input_grad), list[Parts]()
-        rows, size = sum(how.steps), state[0].shape[-1]
-        whole = None
-        if training or how.outputs:
-            # No view either, for one direction: it is what is returned.
-            whole = state[0].new_empty((rows, size) if how.reverse is None else (2, rows, size))
-        gates_of = how.projection(sweep, inputs)
-        for span in how.spans():
-            start = tuple(part.clone() for part in state[1:]) if training else ()
-            gates = gates_of(span.rows)
-            if whole is None:
-                output = gates.new_empty(*gates.shape[:2], size)
-            else:
-                output = whole.view(-1, rows, size)[:, span.rows]
-            kept, state = sweep.walk(gates, state, output, span.sizes)
-            if training:
-                saved.append(start if how.checkpoint_every else start + kept)
-        ctx.how, ctx.counts = how, [len(parts) for parts in saved]
-        ctx.save_for_backward(inputs, mask, whole, *tensors, *chain.from_iterable(saved))
+        """Run all blocks; keep what the backward pass needs, where anything takes a gradient."""
+        passed = _forward(how, inputs, mask, tensors, keep=any(ctx.needs_input_grad))
+        ctx.how, ctx.counts = how, [len(parts) for parts in passed.kept]
+        ctx.save_for_backward(inputs, mask, passed.output, *tensors, *chain.from_iterable(passed.kept))
         ctx.set_materialize_grads(False)
-        final = sweep.finish(state)
-        if whole is None or not how.outputs:
-            return None, *final
-        return whole if how.reverse is None else how.natural(whole), *final
+        return passed.results
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor | None, *grad_final: Tensor | None) -> tuple[Any, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from seqlab.engine.recurrent import bptt
 from seqlab.engine.recurrent.bptt import PackedPass, run_packed
-from seqlab.engine.recurrent.cells import Weights
+from seqlab.engine.recurrent.cells import Cell, Parts, Weights
 from seqlab.engine.recurrent.kernels import CELLS as CELLS_BY_KIND
 
 EXACT = 1e-12
@@ -250,3 +251,44 @@ def test_a_table_of_distinct_rows_has_no_gradient() -> None:
     assert output is not None
     with pytest.raises(RuntimeError, match="a table of distinct rows is for prediction: it has no gradient"):
         output.sum().backward()
+
+
+class Watched:
+    """A cell that notes of how many blocks, at most, anything was alive when another block began."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.blocks: list[weakref.ref[Tensor]] = []
+        self.most_alive = 0
+
+    def begin(self, gates: Tensor, hidden_bias: Tensor | None) -> tuple[Parts, Parts]:
+        self.most_alive = max(self.most_alive, sum(block() is not None for block in self.blocks))
+        kept, views = self.cell.begin(gates, hidden_bias)
+        self.blocks.append(weakref.ref(kept[0]))
+        return kept, views
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.cell, name)
+
+
+@pytest.mark.parametrize("layer", [each for each in LAYERS if not each.cell.startswith("rnn")], ids=str)
+@pytest.mark.parametrize("quiet", [torch.no_grad, torch.inference_mode], ids=lambda each: each.__name__)
+def test_without_gradients_no_block_outlives_the_next_and_the_answer_is_the_same(
+    layer: Layer, quiet: type[AbstractContextManager[None]]
+) -> None:
+    layer = replace(layer, lengths=(9, 9, 5, 2))
+    leaves = layer.leaves()
+    state = tuple(leaves[f"state {number}"] for number in range(len(layer.state)))
+    found = []
+    for mode in (torch.enable_grad, quiet):
+        cell = Watched(CELLS_BY_KIND[layer.cell])
+        how = replace(layer.how(), cell=cell)
+        with blocks_of(4), mode():
+            output, final = run_packed(how, leaves["inputs"], layer.weights(leaves), state)
+        assert output is not None
+        found.append((cell, [output, *final]))
+    (keeping, expected), (forgetting, answers) = found
+    assert keeping.most_alive == len(keeping.blocks) - 1 > 4
+    assert forgetting.most_alive <= 1
+    assert all(torch.equal(*pair) for pair in zip(answers, expected, strict=True))
+    assert not any(each.requires_grad for each in answers)
