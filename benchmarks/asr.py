@@ -32,7 +32,7 @@ from typing import Any
 
 import torch
 
-from seqlab.builtin.metrics.alignment import Edits, align
+from seqlab.builtin.core.metrics.alignment import Edits, align
 from seqlab.engine import Budget
 from seqlab.engine.batching import plan_batches
 from seqlab.engine.precision import computes_bf16

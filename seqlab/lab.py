@@ -35,23 +35,12 @@ __all__ = ["BUILT_IN", "Lab"]
 Many = TypeVar("Many", bound=Iterable[object])
 
 BUILT_IN = (
-    "seqlab.builtin.readers.plugin",
-    "seqlab.builtin.readers.speech_plugin",
-    "seqlab.builtin.readers.made_speech_plugin",
-    "seqlab.builtin.featurizers.plugin",
-    "seqlab.builtin.featurizers.speech_plugin",
-    "seqlab.builtin.augmenters.plugin",
-    "seqlab.builtin.encoders.plugin",
-    "seqlab.builtin.encoders.subsampling_plugin",
-    "seqlab.builtin.heads.plugin",
-    "seqlab.builtin.heads.ctc_plugin",
-    "seqlab.builtin.metrics.plugin",
-    "seqlab.builtin.metrics.speech_plugin",
-    "seqlab.builtin.observers.plugin",
-    "seqlab.builtin.samples.plugin",
-    "seqlab.builtin.datasets.plugin",
+    "seqlab.builtin.core.plugin",
+    "seqlab.builtin.text.plugin",
+    "seqlab.builtin.speech.plugin",
+    "seqlab.builtin.synthetic.plugin",
 )
-"""The modules that register the built-in components, through the same hooks as anybody's."""
+"""The domains that seqlab ships, each registered as anybody's plugin is, through the same hooks."""
 
 
 class Lab:

@@ -12,7 +12,7 @@ import torch
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.api import Example, FeaturizerContext, HeadContext, Place, ReaderContext
 from seqlab.assembly import Assembly
-from seqlab.builtin.heads.tagging import TaggingHead
+from seqlab.builtin.text.heads.tagging import TaggingHead
 from seqlab.predict.scoring import overall
 from seqlab.run import RunOptions
 from seqlab.settings import Config

@@ -18,7 +18,7 @@ from spoken_words import RATE, Stranger, component, frames, options, originals, 
 from seqlab import Component, Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.api import Column, Sound
 from seqlab.augmentation import Augmentation
-from seqlab.builtin.featurizers.audio import AudioFeaturizer
+from seqlab.builtin.speech.featurizers.audio import AudioFeaturizer
 
 Vary = Callable[..., Augmentation]
 

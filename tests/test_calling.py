@@ -185,9 +185,9 @@ def failing(error: BaseException) -> Callable[..., Any]:
 @pytest.mark.parametrize(
     ("target", "note"),
     [
-        ("heads.tagging.Tagger.loss", "head 'tagging': loss; at "),
-        ("encoders.recurrent.RecurrentEncoder.forward", "encoder 'bilstm': forward; at "),
-        ("heads.tagging.TaggingHead.encode", ""),
+        ("text.heads.tagging.Tagger.loss", "head 'tagging': loss; at "),
+        ("core.encoders.recurrent.RecurrentEncoder.forward", "encoder 'bilstm': forward; at "),
+        ("text.heads.tagging.TaggingHead.encode", ""),
     ],
 )
 def test_a_mistake_of_seqlab_keeps_its_traceback(
@@ -207,7 +207,7 @@ def test_what_is_nobodys_mistake_passes_through_parts_of_plugins(
     error: BaseException, method: str, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = "Tagger" if method == "loss" else "TaggingHead"
-    monkeypatch.setattr(f"seqlab.builtin.heads.tagging.{owner}.{method}", failing(error))
+    monkeypatch.setattr(f"seqlab.builtin.text.heads.tagging.{owner}.{method}", failing(error))
     lab = Lab([Borrowed()], entry_points=False)
     with pytest.raises(type(error)) as caught:
         lab.run(toy, ["head=borrowed"], RunOptions(out=tmp_path / "run", device="cpu", threads=1))

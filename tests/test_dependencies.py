@@ -23,9 +23,9 @@ EXTRAS = PROJECT["optional-dependencies"]
 
 SPEECH = (
     "audio",
-    "builtin/augmenters",
-    "builtin/featurizers",
-    "builtin/heads",
+    "builtin/speech/augmenters",
+    "builtin/speech/featurizers",
+    "builtin/speech/heads",
     "cli/test_predict_sound.py",
     "predict/test_recognizer.py",
     "predict/test_sounds.py",

@@ -21,7 +21,7 @@ import torch
 import seqlab
 from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabError, hookimpl
 from seqlab.api import Example, Observer, StepRecord, Trainer
-from seqlab.builtin.metrics.learns_nothing import LearnsNothing
+from seqlab.builtin.core.metrics.learns_nothing import LearnsNothing
 from seqlab.manifest import sealed
 from seqlab.run import RunOptions
 from seqlab.settings import Config

@@ -402,7 +402,7 @@ class Doubling:
     @hookimpl
     def seqlab_register_encoders(self) -> list[Component[Any]]:
         def build(config: Config, context: Any) -> Any:
-            from seqlab.builtin.encoders.recurrent import RecurrentEncoder
+            from seqlab.builtin.core.encoders.recurrent import RecurrentEncoder
             from seqlab.engine import RecurrentSpec
 
             spec = RecurrentSpec(cell="gru", input_size=context.input_size, hidden_size=4)

@@ -99,7 +99,7 @@ def cache(*, clear: bool) -> None:
 
     Features of sound are kept there, so that later runs with the same settings need not compute them.
     """
-    from seqlab.builtin.featurizers.feature_cache import cache_info, clear_cache
+    from seqlab.builtin.speech.featurizers.feature_cache import cache_info, clear_cache
 
     info = clear_cache() if clear else cache_info()
     removed = "removed " if clear else ""

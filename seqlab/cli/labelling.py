@@ -29,7 +29,7 @@ def check_files(reader: Reader, files: Sequence[Path], source: str) -> None:
 
 def label(predictor: Predictor, files: Sequence[Path], source: str, target: str, stream: BinaryIO) -> None:
     """Write the labels of all files to a stream, those of standard input as it arrives."""
-    from seqlab.builtin.readers.lines import is_standard_input
+    from seqlab.builtin.core.lines import is_standard_input
     from seqlab.predict.predictor import WINDOW_TOKENS, tokens_of
 
     reader = predictor.assembly.reader
@@ -48,7 +48,7 @@ def label(predictor: Predictor, files: Sequence[Path], source: str, target: str,
 
 def read(reader: Reader, file: Path, source: str) -> Iterator[Example]:
     """Yield the examples of one file in the format asked for."""
-    from seqlab.builtin.readers.lines import byte_lines, file_name
+    from seqlab.builtin.core.lines import byte_lines, file_name
     from seqlab.predict.formats import read_text
 
     if source == "data" or (source == "auto" and _belongs_to(reader, file)):
@@ -67,6 +67,6 @@ def writer_for(example: Example, target: str, reader: Reader) -> Writer:
 
 
 def _belongs_to(reader: Reader, file: Path) -> bool:
-    from seqlab.builtin.readers.lines import is_standard_input
+    from seqlab.builtin.core.lines import is_standard_input
 
     return not is_standard_input(file) and file.name.endswith(tuple(reader.suffixes))

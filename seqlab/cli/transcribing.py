@@ -38,7 +38,7 @@ class Transcribing:
 
     def __call__(self, recognizer: Recognizer, paths: Sequence[Path], stream: BinaryIO) -> int:
         """Write the transcripts of all paths, of standard input as it arrives; return the exit code."""
-        from seqlab.builtin.readers.lines import is_standard_input
+        from seqlab.builtin.core.lines import is_standard_input
         from seqlab.predict.sounds import SoundFinder
         from seqlab.predict.transcript_formats import transcript_writer
 

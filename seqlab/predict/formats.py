@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from seqlab.builtin.readers.conllu_columns import COLUMNS, NO_VALUE, Source
-from seqlab.builtin.readers.lines import BOM, decode
+from seqlab.builtin.core.lines import BOM, decode
+from seqlab.builtin.text.readers.conllu_columns import COLUMNS, NO_VALUE, Source
 from seqlab.errors import DataError, Place
 from seqlab.plugin.kinds import Example
 

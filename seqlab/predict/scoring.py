@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from seqlab.api import Example, Metric, RecipeError
 from seqlab.assembly import Assembly
-from seqlab.builtin.metrics.speech import SPEAKER
+from seqlab.builtin.speech.metrics.error_rate import SPEAKER
 from seqlab.contract import Values
 from seqlab.engine import Budget, Dataset, SequenceModel, answer
 from seqlab.engine.best import LOSS

@@ -11,9 +11,9 @@ from seqlab.assembly import build_component
 from seqlab.audio import AudioFile
 from seqlab.audio.folders import is_named_like_sound, sounds_below
 from seqlab.audio.settings import SUFFIXES
-from seqlab.builtin.readers.lines import file_name, is_standard_input
-from seqlab.builtin.readers.manifests import Columns, ManifestLayout
-from seqlab.builtin.readers.utterances import Entry
+from seqlab.builtin.core.lines import file_name, is_standard_input
+from seqlab.builtin.speech.readers.manifests import Columns, ManifestLayout
+from seqlab.builtin.speech.readers.utterances import Entry
 from seqlab.predict.recognizer import Recognizer, Refuse
 
 __all__ = ["SoundFinder", "is_sound"]

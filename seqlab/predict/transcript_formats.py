@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from seqlab.audio import AudioFile
-from seqlab.builtin.readers.manifests import stretch
-from seqlab.builtin.readers.utterances import AUDIO, Utterance
+from seqlab.builtin.speech.readers.manifests import stretch
+from seqlab.builtin.speech.readers.utterances import AUDIO, Utterance
 from seqlab.plugin.kinds import Example
 from seqlab.predict.formats import tsv_line
 from seqlab.predict.transcript import Segment, Transcript

@@ -10,7 +10,7 @@ import pytest
 from data_server import DataServer, serving
 from fake_distributions import write_module
 
-from seqlab.builtin.featurizers import feature_cache
+from seqlab.builtin.speech.featurizers import feature_cache
 from seqlab.cli.main import main
 
 PLUGIN = """

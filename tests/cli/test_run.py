@@ -116,7 +116,7 @@ def test_what_to_try_fits_a_model_that_reads_sound(
 
 OWN_READER = """\
 from seqlab.api import Component, hookimpl
-from seqlab.builtin.readers.made_speech_plugin import JoinedSpeechConfig, build_joined_speech
+from seqlab.builtin.speech.readers.components import JoinedSpeechConfig, build_joined_speech
 
 @hookimpl
 def seqlab_register_readers():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqlab.builtin.datasets.speech_entries import SPEECH_SETS
+from seqlab.builtin.speech.datasets.entries import SPEECH_SETS
 from seqlab.datasets import DatasetEntry
 from seqlab.datasets.checksums import check_dataset, file_sha256, find_faults, tree_sha256
 from seqlab.errors import DataError

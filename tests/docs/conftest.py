@@ -16,7 +16,7 @@ from seqlab import Lab
 
 PACKAGE = Path(seqlab.__file__).parent
 ROOT = PACKAGE.parent
-SAMPLES = PACKAGE / "builtin" / "samples" / "english"
+SAMPLES = PACKAGE / "builtin" / "text" / "samples" / "english"
 
 TINY = ("train.epochs=1", "train.batch_tokens=1000")
 """Overrides with which a page's recipe trains in seconds."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqlab.api import DataError, Example, Place
-from seqlab.builtin.readers.conllu import ConlluReader
+from seqlab.builtin.text.readers.conllu import ConlluReader
 from seqlab.predict.formats import WRITERS, read_text, write_conllu, write_jsonl, write_tsv
 
 

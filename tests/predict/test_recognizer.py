@@ -31,8 +31,8 @@ import seqlab
 from seqlab import Component, DataError, Lab, SeqlabError, hookimpl
 from seqlab.api import Example, FieldKind, Place, ReaderContext
 from seqlab.audio import AudioFile, Piece, pieces, resample
-from seqlab.builtin.readers.speech_plugin import SpeechManifestConfig, build_speech
-from seqlab.builtin.readers.utterances import SpeechReader
+from seqlab.builtin.speech.readers.components import SpeechManifestConfig, build_speech
+from seqlab.builtin.speech.readers.utterances import SpeechReader
 from seqlab.engine import answer
 from seqlab.predict.predictor import Predictor
 from seqlab.predict.recognizer import Recognizer

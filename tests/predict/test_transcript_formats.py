@@ -12,8 +12,8 @@ from sounds import tone, write
 
 from seqlab.api import DataError, Example, Place
 from seqlab.audio import AudioFile, AudioSamples
-from seqlab.builtin.readers.manifests import Columns, ManifestLayout
-from seqlab.builtin.readers.utterances import Entry, Utterance
+from seqlab.builtin.speech.readers.manifests import Columns, ManifestLayout
+from seqlab.builtin.speech.readers.utterances import Entry, Utterance
 from seqlab.predict.agreement import Said
 from seqlab.predict.transcript import Heard, Transcript, joined
 from seqlab.predict.transcript_formats import sound_name, transcript_writer, write_transcript_tsv

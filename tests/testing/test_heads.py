@@ -10,8 +10,8 @@ from contract import Configs, registered, rows
 from torch import Tensor, nn
 
 from seqlab.api import Column, Component, Config, HeadContext, Sequences
-from seqlab.builtin.heads.ctc import CTC, CTCHead
-from seqlab.builtin.heads.units import Characters
+from seqlab.builtin.speech.heads.ctc import CTC, CTCHead
+from seqlab.builtin.speech.heads.units import Characters
 from seqlab.testing import check_head
 
 TABLE: Configs = {

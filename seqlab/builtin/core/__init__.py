@@ -1,0 +1,1 @@
+"""What several domains share, and what belongs to none."""

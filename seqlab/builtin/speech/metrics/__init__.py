@@ -1,0 +1,1 @@
+"""Metrics: gold and predicted answers to figures."""

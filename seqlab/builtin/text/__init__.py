@@ -1,0 +1,1 @@
+"""Text: words, their labels, and treebanks."""

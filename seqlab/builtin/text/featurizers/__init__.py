@@ -1,0 +1,1 @@
+"""Featurizers: fields to features."""

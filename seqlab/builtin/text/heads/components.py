@@ -1,0 +1,47 @@
+"""The built-in heads: one label per token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, PositiveFloat
+
+from seqlab.api import Component, Config, HeadContext
+from seqlab.builtin.core.targets import target_field
+
+if TYPE_CHECKING:
+    from seqlab.api import Head
+
+__all__ = [
+    "COMPONENTS",
+    "TaggingConfig",
+]
+
+
+class TaggingConfig(Config):
+    """One label per token, chosen by a softmax over the training split's labels."""
+
+    target: str | None = None
+    """Label field to learn; the reader's only one when null."""
+    loss_weight: float = Field(default=1.0, gt=0)
+    """Factor on this head's loss, in training and in the figures, to balance several heads."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the probability that is spread evenly over all labels (Szegedy et al. 2016)."""
+    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = None
+    """Weight of each label's errors: `balanced`, the inverse of its frequency, or by label (1 elsewhere)."""
+
+
+def _tagging(config: TaggingConfig, context: HeadContext) -> Head:
+    from seqlab.builtin.text.heads.tagging import TaggingHead
+
+    return TaggingHead(
+        target_field("tagging", config.target, "token_labels", context.fields),
+        class_weights=config.class_weights,
+        label_smoothing=config.label_smoothing,
+        loss_weight=config.loss_weight,
+    )
+
+
+COMPONENTS: tuple[Component[Any], ...] = (
+    Component(name="tagging", config=TaggingConfig, build=_tagging, summary="one label per token (softmax)"),
+)
