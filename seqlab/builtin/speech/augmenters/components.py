@@ -203,6 +203,8 @@ def _spec_augment(config: SpecAugmentConfig, context: AugmenterContext) -> Augme
 
 def problems(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     """Return which of these augmenters have no place among the built-in parts of a recipe."""
+    if not recipe.get("augment"):
+        return ()  # and nothing to import for it
     from seqlab.builtin.speech.augmenters.checks import misplaced
 
     return misplaced(recipe)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
@@ -267,25 +267,25 @@ TABLE: tuple[tuple[str, type[Any], Callable[..., Any], str], ...] = (
 )
 
 
-def skips_unchecked(recipe: Mapping[str, Any], readers: Container[str]) -> Iterable[tuple[str, str]]:
-    """Return where one of these readers would leave out damaged sound, but does not look for it in time."""
+def problems(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return what in a recipe these readers cannot do."""
     reader = recipe["data"]["reader"]
-    if reader["name"] in readers and not reader["check"] and recipe["data"]["on_error"] == "skip":
+    if reader["name"] not in {name for name, *_ in TABLE}:
+        return
+    # Damaged sound is to be left out, but is not looked for in time.
+    if not reader["check"] and recipe["data"]["on_error"] == "skip":
         yield (
             "data.reader.check",
             "without it damaged sound is found when it is used, and cannot be left out any more: on_error:"
             " skip needs check: true",
         )
+    yield from _impossible_keys(reader["normalize"])
 
 
-def impossible_keys(recipe: Mapping[str, Any], readers: Container[str]) -> Iterable[tuple[str, str]]:
-    """Return where one of these readers would look for characters that no text holds by then."""
+def _impossible_keys(settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return where characters are looked for that no text holds by then."""
     from seqlab.builtin.speech.readers.transcripts import Normalizer
 
-    reader = recipe["data"]["reader"]
-    if reader["name"] not in readers:
-        return
-    settings = reader["normalize"]
     normalizer = Normalizer(**settings)
     for setting, text, reason in normalizer.impossible():
         yield f"data.reader.normalize.{setting}", f"{text!r} can never match: it {reason}"
@@ -295,13 +295,6 @@ def impossible_keys(recipe: Mapping[str, Any], readers: Container[str]) -> Itera
         yield "data.reader.normalize.case_of", f"{message}; write letters in {case} case on the right"
     if settings["case_of"] and not settings["case"]:
         yield "data.reader.normalize.case_of", "changes nothing without `case`; set case: lower, or upper"
-
-
-def problems(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Return what in a recipe these readers cannot do."""
-    names = {name for name, *_ in TABLE}
-    yield from skips_unchecked(recipe, names)
-    yield from impossible_keys(recipe, names)
 
 
 COMPONENTS: tuple[Component[Any], ...] = tuple(
