@@ -3,8 +3,10 @@
     python benchmarks/startup.py [--runs 9] [--package runs/pos/model --input new.txt]
 
 Each command has a process of its own, with compiled modules in place, since the first run of each is not
-counted. `python` and `torch` are what no command can be below: the interpreter, and an import of torch in
-it. With a package, `predict` is measured to the end of its answer to one small file.
+counted. The commands take turns, so that other work on the machine slows all of them alike. `python`,
+`libraries` and `torch` are what no command can be below: the interpreter; in it, the imports of what reads
+recipes, with one class of settings made; and an import of torch. With a package, `predict` is measured to the
+end of its answer to one small file.
 """
 
 from __future__ import annotations
@@ -16,10 +18,17 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "pos.yaml"
+LIBRARIES = """
+import click, importlib.metadata, pluggy, yaml
+from pydantic import BaseModel
+
+class Settings(BaseModel):
+    size: int = 1
+"""
 SEQLAB = (sys.executable, "-m", "seqlab")
 
 
@@ -28,6 +37,7 @@ def main() -> None:
     args = parse_args()
     commands: dict[str, Sequence[str]] = {
         "python": (sys.executable, "-c", "pass"),
+        "libraries": (sys.executable, "-c", LIBRARIES),
         "seqlab --help": (*SEQLAB, "--help"),
         "seqlab check": (*SEQLAB, "check", str(RECIPE)),
         "torch": (sys.executable, "-c", "import torch"),
@@ -35,16 +45,22 @@ def main() -> None:
     if args.package:
         commands["seqlab predict"] = (*SEQLAB, "predict", args.package, args.input, "--threads", "1")
     print(f"{'':<16}{'CPU s':>8}{'wall s':>8}")
-    for name, command in commands.items():
-        cpu, wall = medians(command, args.runs)
-        print(f"{name:<16}{cpu:>8.3f}{wall:>8.3f}", flush=True)
+    for name, (cpu, wall) in medians(commands, args.runs).items():
+        print(f"{name:<16}{cpu:>8.3f}{wall:>8.3f}")
 
 
-def medians(command: Sequence[str], runs: int) -> tuple[float, float]:
-    """Return the median CPU and wall seconds of a command, its first run left out."""
-    spent(command)
-    both = [spent(command) for _ in range(runs)]
-    return statistics.median(cpu for cpu, _ in both), statistics.median(wall for _, wall in both)
+def medians(commands: Mapping[str, Sequence[str]], runs: int) -> dict[str, tuple[float, float]]:
+    """Return the median CPU and wall seconds of each command, first runs left out."""
+    for command in commands.values():
+        spent(command)
+    rounds = [{name: spent(command) for name, command in commands.items()} for _ in range(runs)]
+    return {
+        name: (
+            statistics.median(each[name][0] for each in rounds),
+            statistics.median(each[name][1] for each in rounds),
+        )
+        for name in commands
+    }
 
 
 def spent(command: Sequence[str]) -> tuple[float, float]:

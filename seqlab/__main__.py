@@ -45,7 +45,7 @@ if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 def command() -> None:
     """Run the command line and leave the process with its exit code."""
-    # What imports make stays: a search for garbage would find none. `Session.quiet_lab` turns it on again.
+    # What imports make stays: a search for garbage would find none. `seqlab.cli.garbage` turns it on again.
     gc.disable()
     from seqlab.cli.main import main
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from seqlab.cli.garbage import uncollected
 from seqlab.cli.newfile import STANDARD_OUTPUT, new_file, output_path
 from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 from seqlab.cli.output import say
@@ -62,7 +63,8 @@ def evaluate(
     """Measure MODEL on labelled DATA files, or on a split of the recipe that it was trained with."""
     if as_json and errors == STANDARD_OUTPUT:
         raise click.UsageError("--json and --errors - would both be on standard output; give --errors a file")
-    from seqlab.engine.device import threads as limited
+    with uncollected():
+        from seqlab.engine.device import threads as limited
 
     measure = partial(lab.evaluate, model, data, split=split, device=device, precision=precision)
     list_errors = partial(lab.list_errors, model, data, split=split, device=device, precision=precision)

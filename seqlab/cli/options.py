@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
+from seqlab.cli.garbage import uncollected
 from seqlab.distributions import declaring
 from seqlab.errors import PluginError
 from seqlab.printable import printable
@@ -69,11 +69,11 @@ class Session:
     def quiet_lab(self) -> Lab:
         """Return the Lab without a word about failures, for a command whose output lists them."""
         if self.made is None:
-            from seqlab.lab import Lab
+            with uncollected():
+                from seqlab.lab import Lab
 
-            self.made = Lab(plugin_files=self.plugin_files, strict=self.strict)
-            self._gather_commands(self.made)
-            collect_garbage()
+                self.made = Lab(plugin_files=self.plugin_files, strict=self.strict)
+                self._gather_commands(self.made)
         return self.made
 
     def add_files(self, files: Collection[Path]) -> None:
@@ -90,13 +90,6 @@ class Session:
             self.commands.update(checked_commands(offered, {*self.reserved, *self.commands}))
 
         lab.plugins.gather("seqlab_register_commands", accept)
-
-
-def collect_garbage() -> None:
-    """Let Python search for garbage again where `seqlab.__main__` put it off, but not among what is there."""
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
 
 
 def checked_commands(offered: Any, taken: Collection[str]) -> dict[str, click.Command]:

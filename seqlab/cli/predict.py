@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from seqlab.cli.garbage import uncollected
 from seqlab.cli.newfile import STANDARD_OUTPUT, new_file, output_path
 from seqlab.cli.options import device_option, pass_lab, plugin_option, precision_option, threads_option
 from seqlab.errors import SeqlabError
@@ -94,10 +95,11 @@ def predict(
     the key audio (a.jsonl, paths relative to it; `-`, relative to the current folder), or manifests of the
     kind that the model was trained on.
     """
-    from seqlab.cli.labelling import check_files, label
-    from seqlab.cli.transcribing import Transcribing
-    from seqlab.engine.device import threads as limited
-    from seqlab.predict.predictor import Predictor
+    with uncollected():
+        from seqlab.cli.labelling import check_files, label
+        from seqlab.cli.transcribing import Transcribing
+        from seqlab.engine.device import threads as limited
+        from seqlab.predict.predictor import Predictor
 
     trained = lab.open(model, device=device, precision=precision)
     if isinstance(trained, Predictor):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqlab.cli.garbage import uncollected
 from seqlab.cli.options import device_option, pass_lab, plugin_option, session_of, tell, threads_option
 from seqlab.cli.output import say
 from seqlab.errors import PackageError
@@ -53,11 +54,12 @@ def run(
     KEY=VALUE changes the recipe, for example train.epochs=3 or encoder.hidden_size=64.
     """
     checked = lab.check(recipe, overrides)
-    from seqlab.assembly import Assembly
-    from seqlab.engine import Cancelled
-    from seqlab.predict.trained import hears
-    from seqlab.run import RunOptions
-    from seqlab.runfolder import RunFolder, default_folder
+    with uncollected():
+        from seqlab.assembly import Assembly
+        from seqlab.engine import Cancelled
+        from seqlab.predict.trained import hears
+        from seqlab.run import RunOptions
+        from seqlab.runfolder import RunFolder, default_folder
 
     folder = out or default_folder(checked.name)
     saves = CHECKPOINTS in {observer.name for observer in checked.observers}
