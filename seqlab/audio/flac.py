@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import BinaryIO
 
 from seqlab.audio.links import Link, SoundError
@@ -31,8 +30,11 @@ SYNC = re.compile(rb"\xff[\xf8\xf9]")
 LEAST_FRAME = 9
 """Bytes of the shortest frame: its header and checksums."""
 
-READ = 1 << 20
-"""Bytes read at a time."""
+READ = 1 << 16
+"""Bytes searched at a time: few enough for a processor's cache."""
+
+OVERLAP = 7
+"""Bytes read on behind them, in which a mark may end that begins before."""
 
 TOTAL = (1 << 36) - 1
 """Mask of the number of samples in the last 8 bytes before the checksum of the facts."""
@@ -57,14 +59,11 @@ def flac_links(stream: BinaryIO, size: int) -> list[Link]:
 
 def _begins(stream: BinaryIO, position: int, size: int) -> Iterator[int]:
     """Yield where further streams begin; by chance no frame holds these 8 bytes."""
-    before = b""
     while position < size:
         stream.seek(position)
-        data = before + stream.read(READ)
-        for match in MARK.finditer(data):
-            yield position - len(before) + match.start()
-        position += len(data) - len(before)
-        before = data[-7:]
+        data = stream.read(READ + OVERLAP)
+        yield from (position + match.start() for match in MARK.finditer(data))
+        position += READ
 
 
 def _audio(stream: BinaryIO, begin: int, size: int) -> int:
@@ -124,9 +123,9 @@ def _through(frame: bytes, usual: int) -> int:
         block = int.from_bytes(frame[position : position + code - 5], "big") + 1
         position += code - 5
     position += {12: 1, 13: 2, 14: 2}.get(frame[2] & 0xF, 0)
-    if not block or position >= len(frame) or _remainder(frame[: position + 1], 0x07, 8):
+    if not block or position >= len(frame) or _header_remainder(frame[: position + 1]):
         return 0
-    if _remainder(frame, 0x8005, 16):
+    if _frame_remainder(frame):
         return 0
     return (number if frame[1] & 1 else number * usual) + block
 
@@ -140,21 +139,29 @@ def _number(frame: bytes) -> tuple[int, int]:
     return number, 5 + more
 
 
-def _remainder(data: bytes, polynomial: int, width: int) -> int:
-    """Return what a cyclic redundancy check of bytes leaves, 0 where they end with their own."""
-    table, mask, left = _table(polynomial, width), (1 << width) - 1, 0
-    for byte in data:
-        left = (left << 8 & mask) ^ table[left >> width - 8 ^ byte]
+def _header_remainder(header: bytes) -> int:
+    """Return what the check of a header leaves (CRC-8, polynomial 0x07), 0 where it is right."""
+    left = 0
+    for byte in header:
+        left ^= byte
+        for _ in range(8):
+            left = left << 1 ^ (0x107 if left & 0x80 else 0)
     return left
 
 
-@cache
-def _table(polynomial: int, width: int) -> list[int]:
-    """Return what a check leaves of each byte."""
-    top, mask, table = 1 << width - 1, (1 << width) - 1, []
-    for byte in range(256):
-        value = byte << width - 8
-        for _ in range(8):
-            value = (value << 1 ^ (polynomial if value & top else 0)) & mask
-        table.append(value)
-    return table
+def _frame_remainder(frame: bytes) -> int:
+    """Return what the check of a frame leaves (CRC-16, polynomial 0x8005), 0 where it is right.
+
+    The bits are a polynomial over two elements, and that of the check is (x + 1)(x^15 + x + 1). The first
+    factor divides it where an even number of bits is 1. By the second, x^15 = x + 1, and so, squared again
+    and again, x^(15 n) = x^n + 1 for each power n of two: a few shifts of one long number leave the rest.
+    """
+    rest = int.from_bytes(frame, "big")
+    if rest.bit_count() % 2:
+        return 1
+    power = 1 << rest.bit_length().bit_length()
+    while power:
+        while high := rest >> 15 * power:
+            rest ^= high << 15 * power ^ high << power ^ high
+        power >>= 1
+    return rest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["HEADER", "Frame", "Telling", "parse", "side_problem", "telling_frame", "told"]
+__all__ = ["HEADER", "MPEG_1", "VBRI", "Frame", "Telling", "parse", "telling_frame", "told"]
 
 HEADER = 4
 """Bytes of a frame's header."""
@@ -44,26 +44,17 @@ VBRI = 36
 DECODER_DELAY = 529
 """Samples that a decoder is late by, in layer III."""
 
-MOST_VALUES = 288
-"""Pairs of values that a granule may hold."""
-
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame's place in its file, in bytes, and what its header says; `rate` is Hz."""
+    """What the header of a frame says: its bytes, and the rate of its samples in Hz among others."""
 
-    begin: int
     length: int
     layer: int
     version: int
     rate: int
     mono: bool
     protected: bool
-
-    @property
-    def end(self) -> int:
-        """The byte after its last one."""
-        return self.begin + self.length
 
     @property
     def samples(self) -> int:
@@ -75,9 +66,24 @@ class Frame:
         """What all frames of a recording have in common."""
         return self.layer, self.version, self.rate, self.mono
 
+    @property
+    def shape(self) -> tuple[int, int, bool, bool]:
+        """What decides where in it things stand."""
+        return self.layer, self.version, self.mono, self.protected
 
-def parse(header: bytes, begin: int, free: int = 0) -> Frame | None:
-    """Return the frame whose header begins at a byte, None where it is none.
+    @property
+    def side_length(self) -> int:
+        """Bytes of the side information of layer III."""
+        return (17 if self.mono else 32) if self.version == MPEG_1 else (9 if self.mono else 17)
+
+    @property
+    def mark(self) -> int:
+        """Where the side information ends, and the mark stands of a frame that tells how many follow."""
+        return HEADER + 2 * self.protected + self.side_length
+
+
+def parse(header: bytes, free: int = 0) -> Frame | None:
+    """Return the frame that a header of 4 bytes begins, None where it is none.
 
     Its length is 0 where its bit rate is a free one, of which only `free` says how long frames are.
     """
@@ -99,42 +105,7 @@ def parse(header: bytes, begin: int, free: int = 0) -> Frame | None:
         length = (slots // 4 * 4 if layer == 1 else slots) + padding
     else:
         length = free + padding if free else 0
-    return Frame(begin, length, layer, version, hertz, header[3] >> 6 == 3, not header[1] & 1)
-
-
-def _side_length(frame: Frame) -> int:
-    return (17 if frame.mono else 32) if frame.version == MPEG_1 else (9 if frame.mono else 17)
-
-
-def side_problem(frame: Frame, data: bytes) -> str:
-    """Say what in the side information of a frame of layer III cannot be, an empty string for nothing."""
-    if frame.layer != 3:
-        return ""
-    begin = HEADER + 2 * frame.protected
-    side = data[begin : begin + _side_length(frame)]
-    if len(side) < _side_length(frame):
-        return "no room for the side information"
-    channels = 1 if frame.mono else 2
-    first = frame.version == MPEG_1
-    # Before the granules: where the main data begins, private bits, and what scale factors are shared.
-    skipped = (9 + (5 if frame.mono else 3) + 4 * channels) if first else (8 + (1 if frame.mono else 2))
-    width = 59 if first else 63
-    granules = 2 * channels if first else channels
-    number, left = int.from_bytes(side, "big"), 8 * len(side) - skipped
-    reservoir = number >> (8 * len(side) - (9 if first else 8))
-    used = 0
-    for _ in range(granules):
-        left -= width
-        granule = number >> left & ((1 << width) - 1)
-        used += granule >> width - 12
-        if granule >> width - 21 & 0x1FF > MOST_VALUES:
-            return "more values than a granule holds"
-        # After length, values, gain and the bits for scale factors: whether windows are switched, and how.
-        rest = width - 12 - 9 - 8 - (4 if first else 9)
-        if granule >> rest - 1 & 1 and not granule >> rest - 3 & 3:
-            return "windows that are switched to none"
-    room = 8 * (reservoir + len(data) - begin - len(side))
-    return "more data than there is room for" if used > room else ""
+    return Frame(length, layer, version, hertz, header[3] >> 6 == 3, not header[1] & 1)
 
 
 # --- the frame that tells how many follow ----------------------------------------------------------------
@@ -159,7 +130,7 @@ def told(frame: Frame, data: bytes) -> Telling | None:
     if data[VBRI : VBRI + 4] == b"VBRI":
         count = int.from_bytes(data[VBRI + 14 : VBRI + 18], "big")
         return Telling(count, count)
-    at = _mark(frame)
+    at = frame.mark
     if data[at : at + 4] not in (b"Xing", b"Info"):
         return None
     flags = int.from_bytes(data[at + 4 : at + 8], "big")
@@ -174,7 +145,7 @@ def telling_frame(first: Frame, data: bytes, frames: int, length: int) -> bytes:
 
     Without it the decoder guesses; with other numbers than the true ones it complains.
     """
-    at = _mark(first)
+    at = first.mark
     if data and int.from_bytes(data[at + 4 : at + 8], "big") & FRAMES:
         flags = int.from_bytes(data[at + 4 : at + 8], "big")
         facts = frames.to_bytes(4, "big")
@@ -184,14 +155,10 @@ def telling_frame(first: Frame, data: bytes, frames: int, length: int) -> bytes:
     delay = (first.samples - DECODER_DELAY) << 12
     facts = b"Xing" + FRAMES.to_bytes(4, "big") + (frames + 1).to_bytes(4, "big")
     facts += b"LAME3.100" + bytes(12) + delay.to_bytes(3, "big") + bytes(12)
-    bare = HEADER + _side_length(first)
+    bare = HEADER + first.side_length
     header = _roomy_header(first, bare + len(facts))
     telling = (header.ljust(bare, b"\0") + facts).ljust(_length(header), b"\0")
     return telling + header.ljust(_length(header), b"\0")
-
-
-def _mark(frame: Frame) -> int:
-    return HEADER + 2 * frame.protected + _side_length(frame)
 
 
 def _roomy_header(frame: Frame, length: int) -> bytes:
@@ -203,5 +170,5 @@ def _roomy_header(frame: Frame, length: int) -> bytes:
 
 
 def _length(header: bytes) -> int:
-    frame = parse(header, 0)
+    frame = parse(header)
     return frame.length if frame else 0

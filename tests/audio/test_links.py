@@ -130,6 +130,17 @@ def test_of_a_chain_no_part_is_lost(form: str, subtype: str, data: st.DataObject
         )
 
 
+@pytest.mark.parametrize("read", [8, 9, 1000, 1001])
+def test_flac_is_searched_whole_however_many_bytes_are_read_at_a_time(
+    read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [sound("FLAC", "PCM_16", length, number) for number, length in enumerate(LENGTHS)]
+    monkeypatch.setattr("seqlab.audio.flac.READ", read)
+    read_back = samples(b"".join(part for part, _ in parts))
+    assert read_back is not None
+    assert np.array_equal(read_back, np.concatenate([each for _, each in parts]))
+
+
 def halved(data: bytes, before: bytes, width: int, order: str, counted: int = 0) -> bytes:
     """The file with half of the size that stands behind some bytes."""
     at = data.index(before) + len(before)

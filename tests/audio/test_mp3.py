@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,9 @@ ID3_V2 = b"ID3\x04\0\0\0\0\x01\x48" + bytes(200)
 ID3_V1 = b"TAG" + b"a title".ljust(125)
 APE = b"APETAGEX" + (2000).to_bytes(4, "little") + (32).to_bytes(4, "little") + bytes(16)
 """Tags before, behind and between recordings."""
+
+
+CROWDED = "more values than a granule holds"
 
 
 def encoded(rate: int, mode: str, seconds: float = 3.0, seed: int = 1, channels: int = 1) -> bytes:
@@ -128,6 +132,42 @@ def test_what_stands_between_frames_is_told(rubbish: bytes) -> None:
     for joined in (data + rubbish + data, data + rubbish):
         with pytest.raises(SoundError, match=r"damaged: |truncated: "):
             mp3_links(io.BytesIO(joined), len(joined))
+
+
+def test_of_several_faults_the_first_in_the_file_is_told() -> None:
+    data = bytearray(encoded(16_000, "CONSTANT", 1.0))
+    ends = data[: len(data) // 2]
+    frame = len(data) // 4
+    side = data.index(data[:2], frame) + 4
+    data[side : side + 9] = b"\xff" * 9
+    with pytest.raises(SoundError) as caught:
+        mp3_links(io.BytesIO(data), len(data))
+    assert str(caught.value) == f"damaged: the frame that begins at byte {side - 4} has {CROWDED}"
+    for rest in (data + b"something else", data[:-7], data + ends[:-3]):
+        with pytest.raises(SoundError) as again:
+            mp3_links(io.BytesIO(rest), len(rest))
+        assert str(again.value) == str(caught.value)
+
+
+@pytest.mark.parametrize("read", [6_100, 6_101, 7_000, 9_999])
+def test_frames_are_found_however_many_bytes_are_read_at_a_time(
+    read: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = encoded(16_000, "VARIABLE"), encoded(44_100, "CONSTANT", channels=2)
+    joined = first + APE + ID3_V1 + second + ID3_V2 + untold(second) + bytes(300) + first
+    cases = [joined, joined[:-5], joined + b"rubbish", joined[:9_000] + b"\xff\xfb" + joined[9_000:]]
+
+    def told() -> Iterator[str]:
+        for data in cases:
+            try:
+                yield repr(mp3_links(io.BytesIO(data), len(data)))
+            except SoundError as error:
+                yield str(error)
+
+    whole = list(told())
+    assert whole[0].count("Link(") == 3  # the one without a length goes on with its like
+    monkeypatch.setattr("seqlab.audio.mp3.READ", read)
+    assert list(told()) == whole
 
 
 def test_nothing_of_the_decoder_reaches_standard_error(tmp_path: Path) -> None:
