@@ -245,12 +245,19 @@ class EarlyStopping(Config):
 class TrainSettings(Config):
     """How the engine trains: batches, optimizer, schedule, precision, seeds and when to stop."""
 
+    formerly: ClassVar[Mapping[str, Any]] = {"length_jitter": 0.0}
+
     epochs: int = Field(default=10, ge=1)
     """Passes over the training split."""
     batch_tokens: int = Field(default=1000, ge=1)
     """Most tokens (or frames) in one batch; an item longer than this makes a batch of its own."""
     batch_items: int | None = Field(default=None, ge=1)
     """Most sequences in one batch; no limit when null."""
+    length_jitter: float = Field(default=0.05, ge=0, lt=1)
+    """By up to which share of itself a length is changed, at random, before examples are sorted by length.
+
+    Batches hold examples of similar lengths; with 0, most would meet the same ones in every epoch.
+    """
     optimizer: OptimizerSettings = Adam()
     """The optimizer and its learning rate."""
     schedule: ScheduleSettings = ConstantSchedule()

@@ -88,17 +88,19 @@ def test_a_run_of_an_earlier_version_goes_on_as_it_began(lab: Lab, finished: Pat
     recipe = unfinished / "recipe.yaml"
     lines = recipe.read_text().splitlines(keepends=True)
     recipe.write_text("".join(line for line in lines if line.split(":")[0].strip() not in NEWER))
-    with pytest.raises(SeqlabError, match=r"resume with data.reader.missing=fail data.reader.unicode=null, "):
+    with pytest.raises(SeqlabError, match=AS_BEGAN):
         resume(lab, finished, unfinished)
     options = RunOptions(out=unfinished, resume=True, device="cpu", threads=1)
-    as_began = ["data.reader.missing=fail", "data.reader.unicode=null"]
+    as_began = ["data.reader.missing=fail", "data.reader.unicode=null", "train.length_jitter=0.0"]
     lab.run(finished.parent / "toy.yaml", as_began, options)
     reader = json.loads((unfinished / "model/package.json").read_text())["recipe"]["data"]["reader"]
     assert (reader["missing"], reader["unicode"]) == ("fail", None)
 
 
-NEWER = ("missing", "unicode")
-"""Keys of the reader that came later."""
+NEWER = ("missing", "unicode", "length_jitter")
+"""Keys of the reader and of the training that came later."""
+
+AS_BEGAN = r"resume with data.reader.missing=fail data.reader.unicode=null train.length_jitter=0.0, "
 
 
 @pytest.mark.parametrize("name", ["recipe.yaml.partial", "run.json.partial"])

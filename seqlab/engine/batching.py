@@ -1,7 +1,8 @@
 """Data encoded once into flat arrays, and batches cut from them under a budget of tokens.
 
 A batch is one gather per column; there is no per-token Python in the training loop. Batches hold sequences of
-similar length, in an order that depends on the seed and the epoch only, so a run can be resumed at any batch.
+similar length. Which ones, and in which order, depends on the seed and the epoch only, so a run can be
+resumed at any batch.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -231,29 +233,35 @@ class Budget:
     tokens: int
     items: int | None = None
 
-    def cut(self, order: Sequence[int], lengths: Sequence[int]) -> Iterator[list[int]]:
+    def cut(self, order: Tensor, lengths: Tensor) -> Iterator[Tensor]:
         """Cut examples, in this order, into batches that keep the budget."""
-        batch: list[int] = []
-        room = self.tokens
-        for index in order:
-            if batch and (lengths[index] > room or len(batch) == self.items):
-                yield batch
-                batch, room = [], self.tokens
-            batch.append(index)
-            room -= lengths[index]
-        if batch:
-            yield batch
+        ends = lengths[order].cumsum(0).numpy()
+        first, count = 0, len(order)
+        while first < count:
+            before = int(ends[first - 1]) if first else 0
+            most = before + min(self.tokens, int(ends[-1]))  # no budget is too large for 64 bits
+            stop = max(int(np.searchsorted(ends, most, side="right")), first + 1)
+            if self.items is not None:
+                stop = min(stop, first + self.items)
+            yield order[first:stop]
+            first = stop
 
 
-def plan_batches(lengths: Tensor, budget: Budget, *, seed: int, epoch: int) -> list[Tensor]:
+def plan_batches(
+    lengths: Tensor, budget: Budget, *, seed: int, epoch: int, jitter: float = 0.0
+) -> list[Tensor]:
     """Cut a training epoch into batches of similar lengths, in random order.
 
-    Examples are sorted by length, ties broken at random, cut under the budget, and the batches shuffled. The
-    number of batches is the same in every epoch. Returns one index tensor per batch; every example occurs
-    exactly once.
+    Examples are sorted by length, ties broken at random, cut under the budget, and the batches shuffled. With
+    a `jitter`, lengths are moved before they are sorted, by up to this share of themselves and at least by up
+    to one step, or most examples would meet the same ones in every epoch; the number of batches may then
+    change from epoch to epoch. Returns one index tensor per batch; every example occurs exactly once.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, "batches", epoch))
     shuffled = torch.randperm(len(lengths), generator=generator)
-    order = shuffled[torch.argsort(lengths[shuffled], stable=True)]
-    batches = [torch.tensor(batch) for batch in budget.cut(order.tolist(), lengths.tolist())]
+    sizes = lengths[shuffled]
+    if jitter:
+        moved = 2 * torch.rand(len(sizes), generator=generator, dtype=torch.float64) - 1
+        sizes = sizes + (jitter * sizes).clamp(min=1) * moved
+    batches = list(budget.cut(shuffled[torch.argsort(sizes, stable=True)], lengths))
     return [batches[place] for place in torch.randperm(len(batches), generator=generator).tolist()]

@@ -99,7 +99,7 @@ def _positions(read: Sequences, states: Sequences) -> list[float]:
 
 def _by_length(lengths: Tensor, budget: Budget) -> Iterator[Tensor]:
     order = torch.argsort(lengths, descending=True, stable=True)
-    yield from map(torch.tensor, budget.cut(order.tolist(), lengths.tolist()))
+    return budget.cut(order, lengths)
 
 
 def _collect(answers: Answers, batch: BatchAnswer) -> None:

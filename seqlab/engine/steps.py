@@ -1,4 +1,4 @@
-"""How many optimizer steps a training takes, known before it begins."""
+"""Which batches the epochs of a training take, and how many optimizer steps: known before it begins."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from torch import Tensor
 from seqlab.engine.batching import Budget, plan_batches
 from seqlab.settings import TrainSettings
 
-__all__ = ["steps_in_all", "steps_of_epoch"]
+__all__ = ["batches_of_epoch", "steps_in_all", "steps_of_epoch"]
+
+
+def batches_of_epoch(lengths: Tensor, settings: TrainSettings, *, epoch: int) -> list[Tensor]:
+    """Return the batches of one epoch over examples of these lengths, in order (see `plan_batches`)."""
+    budget = Budget(settings.batch_tokens, settings.batch_items)
+    jitter = settings.length_jitter
+    return plan_batches(lengths, budget, seed=settings.seed, epoch=epoch, jitter=jitter)
 
 
 def steps_of_epoch(lengths: Tensor, settings: TrainSettings, *, epoch: int) -> int:
     """Count the steps of one epoch over examples of these lengths: one per window, or per chunk of it."""
-    budget = Budget(settings.batch_tokens, settings.batch_items)
-    batches = plan_batches(lengths, budget, seed=settings.seed, epoch=epoch)
+    batches = batches_of_epoch(lengths, settings, epoch=epoch)
     if settings.bptt is None:
         return math.ceil(len(batches) / settings.accumulate)
     # A batch of empty sequences is one chunk, too.
@@ -27,9 +33,10 @@ def steps_of_epoch(lengths: Tensor, settings: TrainSettings, *, epoch: int) -> i
 
 
 def steps_in_all(lengths: Tensor, settings: TrainSettings) -> int:
-    """Count the steps of all epochs, one by one where which batches share a window matters."""
+    """Count the steps of all epochs, one by one where they may differ."""
     first = steps_of_epoch(lengths, settings, epoch=0)
-    if settings.bptt is None or settings.accumulate == 1:
+    alike = settings.bptt is None or settings.accumulate == 1
+    if alike and not settings.length_jitter:
         return first * settings.epochs
     later = range(1, settings.epochs)
     return first + sum(steps_of_epoch(lengths, settings, epoch=epoch) for epoch in later)

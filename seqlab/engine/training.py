@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from seqlab.engine.batching import Batch, Budget, Dataset, plan_batches
+from seqlab.engine.batching import Batch, Budget, Dataset
 from seqlab.engine.best import LOSS, beats, is_best
 from seqlab.engine.calls import Calls, backward
 from seqlab.engine.checkpoint import matching, weights
@@ -27,7 +27,7 @@ from seqlab.engine.precision import arithmetic, resolve
 from seqlab.engine.progress import Observer, Progress, StepRecord
 from seqlab.engine.seeding import checked_rng, derived_seed, restore_rng, rng_state, seeded
 from seqlab.engine.state import State, detached
-from seqlab.engine.steps import steps_in_all, steps_of_epoch
+from seqlab.engine.steps import batches_of_epoch, steps_in_all, steps_of_epoch
 from seqlab.engine.unreached import unreached
 from seqlab.errors import PackageError, SeqlabError
 from seqlab.settings import TrainSettings
@@ -79,7 +79,7 @@ class Trainer:
     """Trains a SequenceModel on a Dataset.
 
     `fit` runs to the end; afterwards the model holds the best weights of the monitored metric (the last ones
-    without an evaluation), averaged where the settings say so. `state` and `restore` carry everything that a
+    without an evaluation), averaged where the settings say so. `state` and `restore` carry all that a
     bit-identical continuation needs. Raises ValueError where the settings do not fit model or data.
     """
 
@@ -94,6 +94,7 @@ class Trainer:
         self.best: dict[str, Tensor] | None = None
         self.metrics: Mapping[str, float] = {}
         self.notices: list[str] = []
+        self.batches: list[Tensor] = []  # of the current epoch
         self._stepped = False
         _check(model, job)
         self.optimizer = make_optimizer(model.parameters(), settings.optimizer)
@@ -136,13 +137,12 @@ class Trainer:
 
     def _epoch(self) -> None:
         progress, settings = self.progress, self.settings
-        batches = plan_batches(self.job.data.lengths, self.budget, seed=settings.seed, epoch=progress.epoch)
+        batches = self.batches = batches_of_epoch(self.job.data.lengths, settings, epoch=progress.epoch)
         self.model.train()
         self.metrics = {}
         self._tell("epoch_started")
         for first in range(progress.batch, len(batches), settings.accumulate):
-            window = batches[first : first + settings.accumulate]
-            self._window(window)
+            self._window(window := batches[first : first + settings.accumulate])
             progress.batch += len(window)
             self._tell("savepoint", "window")
             self._heed_cancellation()

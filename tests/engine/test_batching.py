@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
+from itertools import pairwise, permutations
 
 import pytest
 import torch
@@ -187,10 +189,9 @@ def test_examples_are_called_by_their_place() -> None:
 def test_batches_hold_every_example_once_and_keep_the_budget(
     lengths: list[int], tokens: int, items: int | None
 ) -> None:
-    batches = [
-        batch.tolist()
-        for batch in plan_batches(torch.tensor(lengths), Budget(tokens, items), seed=1, epoch=0)
-    ]
+    budget, jitter = Budget(tokens, items), tokens % 3 / 10
+    plan = plan_batches(torch.tensor(lengths), budget, seed=1, epoch=0, jitter=jitter)
+    batches = [batch.tolist() for batch in plan]
     assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
     for batch in batches:
         assert sum(lengths[index] for index in batch) <= tokens or len(batch) == 1
@@ -200,19 +201,23 @@ def test_batches_hold_every_example_once_and_keep_the_budget(
 
 @QUICK
 @given(LENGTHS, st.integers(1, 15), st.integers(0, 2**63 - 1))
-def test_every_epoch_has_the_same_number_of_batches(lengths: list[int], tokens: int, seed: int) -> None:
+def test_without_jitter_every_epoch_has_the_same_number_of_batches(
+    lengths: list[int], tokens: int, seed: int
+) -> None:
     plans = [
         plan_batches(torch.tensor(lengths), Budget(tokens), seed=seed, epoch=epoch) for epoch in range(4)
     ]
     assert len({len(plan) for plan in plans}) == 1
 
 
-def test_the_plan_follows_from_seed_and_epoch_alone() -> None:
+@pytest.mark.parametrize("jitter", [0.0, 0.1])
+def test_the_plan_follows_from_seed_and_epoch_alone(jitter: float) -> None:
     lengths = torch.randint(1, 9, (60,), generator=torch.Generator().manual_seed(0))
 
     def plan(seed: int, epoch: int) -> list[list[int]]:
         torch.rand(3)
-        return [batch.tolist() for batch in plan_batches(lengths, Budget(20), seed=seed, epoch=epoch)]
+        batches = plan_batches(lengths, Budget(20), seed=seed, epoch=epoch, jitter=jitter)
+        return [batch.tolist() for batch in batches]
 
     assert plan(1, 0) == plan(1, 0)
     assert len({str(plan(seed, epoch)) for seed in (1, 2) for epoch in (0, 1)}) == 4
@@ -225,10 +230,52 @@ def test_batches_hold_similar_lengths() -> None:
     for batch in plan_batches(lengths, Budget(10_000, 10), seed=1, epoch=0):
         chosen = lengths[batch]
         assert int(chosen.max() - chosen.min()) == 9
+    for batch in plan_batches(lengths, Budget(10_000, 10), seed=1, epoch=0, jitter=0.1):
+        chosen = lengths[batch]
+        assert int(chosen.max() - chosen.min()) <= 9 + 2 * 10, "two may have moved by a tenth of 100 each"
+
+
+def test_jitter_gives_an_example_other_batch_mates_in_the_next_epoch() -> None:
+    """Lengths that no two examples share, as those of sounds: sorted exactly, they always meet the same."""
+    lengths = torch.randperm(1000, generator=torch.Generator().manual_seed(0)) + 1
+
+    def mates(jitter: float, epoch: int) -> set[tuple[int, int]]:
+        batches = plan_batches(lengths, Budget(10_000, 10), seed=1, epoch=epoch, jitter=jitter)
+        return {pair for batch in batches for pair in permutations(batch.tolist(), 2)}
+
+    exact, moved = (
+        len(mates(jitter, 0) & mates(jitter, 1)) / len(mates(jitter, 0)) for jitter in (0.0, 0.05)
+    )
+    assert exact == 1
+    assert moved < 0.25
+
+
+def test_jitter_moves_short_lengths_by_up_to_a_step_at_least() -> None:
+    lengths = torch.tensor([1, 2, 3] * 100)
+    plan = plan_batches(lengths, Budget(100, 10), seed=1, epoch=0, jitter=0.01)
+    assert {int(lengths[batch].max() - lengths[batch].min()) for batch in plan} >= {0, 1}
+    exact = plan_batches(lengths, Budget(100, 10), seed=1, epoch=0)
+    assert {int(lengths[batch].max() - lengths[batch].min()) for batch in exact} == {0}
 
 
 def test_a_budget_fills_each_batch_before_it_begins_the_next() -> None:
     lengths = [3, 3, 4, 5, 20, 1, 1]
-    assert list(Budget(10).cut(range(7), lengths)) == [[0, 1, 2], [3], [4], [5, 6]]
-    assert list(Budget(10, 2).cut(range(7), lengths)) == [[0, 1], [2, 3], [4], [5, 6]]
-    assert list(Budget(10).cut([], lengths)) == []
+    assert cut(Budget(10), lengths) == [[0, 1, 2], [3], [4], [5, 6]]
+    assert cut(Budget(10, 2), lengths) == [[0, 1], [2, 3], [4], [5, 6]]
+    assert cut(Budget(sys.maxsize), lengths) == [list(range(7))]
+    assert cut(Budget(10), []) == []
+
+
+@QUICK
+@given(LENGTHS, st.integers(1, 15), st.one_of(st.none(), st.integers(1, 4)))
+def test_a_batch_ends_only_where_the_next_example_has_no_room(
+    lengths: list[int], tokens: int, items: int | None
+) -> None:
+    batches = cut(Budget(tokens, items), lengths)
+    for batch, (after, *_) in pairwise(batches):
+        assert sum(lengths[index] for index in (*batch, after)) > tokens or len(batch) == items
+
+
+def cut(budget: Budget, lengths: list[int]) -> list[list[int]]:
+    order = torch.arange(len(lengths))
+    return [batch.tolist() for batch in budget.cut(order, torch.tensor(lengths, dtype=torch.int64))]

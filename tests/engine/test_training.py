@@ -27,7 +27,6 @@ from toy_models import (
 
 from seqlab.engine import (
     Batch,
-    Budget,
     Column,
     Dataset,
     Observer,
@@ -35,9 +34,9 @@ from seqlab.engine import (
     RecurrentStack,
     SequenceModel,
     Trainer,
-    plan_batches,
 )
 from seqlab.engine.seeding import seeded
+from seqlab.engine.steps import batches_of_epoch, steps_of_epoch
 from seqlab.settings import SGD, Adam, EarlyStopping, LinearSchedule, OneCycleSchedule, PlateauSchedule
 
 EXACT = 1e-12
@@ -117,7 +116,7 @@ def test_batches_are_planned_by_the_data_and_made_by_vary() -> None:
     found = trained(train, data=data, vary=vary, observers={"r": recorder})
     assert [record.tokens for record in recorder.records] == [2 * record.tokens for record in plain.records]
     for epoch in (0, 1):
-        batches = plan_batches(data.lengths, Budget(9), seed=train.seed, epoch=epoch)
+        batches = batches_of_epoch(data.lengths, train, epoch=epoch)
         assert [indices for at, indices in asked if at == epoch] == [sorted(b.tolist()) for b in batches]
     assert distance(found, trained(train, data=data)) > 1e-6
 
@@ -167,7 +166,7 @@ def test_the_schedule_knows_how_many_steps_chunks_make() -> None:
     train = settings(epochs=3, bptt=2, batch_tokens=9)
     made = trainer(model(), dataset(), train, observers={"r": recorder})
     made.fit()
-    assert len(recorder.records) == 3 * made.steps_per_epoch
+    assert len(recorder.records) == made.total_steps
 
 
 @pytest.mark.parametrize("lengths", [LENGTHS, (*LENGTHS, 0, 0, 0)])
@@ -272,7 +271,9 @@ def test_the_best_weights_are_kept_and_training_stops_early(sign: int) -> None:
     assert len(script.seen) == made.progress.epoch == 5
     assert identical(subject.state_dict(), script.seen[1])
     assert (made.progress.best_epoch, made.progress.best_value) == (2, sign * 3)
-    assert made.progress.best_step == 2 * made.steps_per_epoch
+    assert made.progress.best_step == sum(
+        steps_of_epoch(made.job.data.lengths, made.settings, epoch=epoch) for epoch in (0, 1)
+    )
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -20,7 +20,7 @@ from seqlab.builtin.core.observers.gradient_probe import (
     update_ratios,
     weight_figures,
 )
-from seqlab.engine import Observer, StepRecord, Trainer, plan_batches
+from seqlab.engine import Observer, StepRecord, Trainer
 from seqlab.engine.checkpoint import write_atomically
 from seqlab.engine.seeding import derived_seed
 from seqlab.openfile import read_regular
@@ -72,9 +72,6 @@ class GradientFlow(Observer):
                 " measured; take the observer out of the recipe, or choose a recurrent encoder"
             )
         self.probe = Probe(trainer.job.data, self._choose(trainer), self.max_lag)
-        settings = trainer.settings
-        batches = plan_batches(trainer.job.data.lengths, trainer.budget, seed=settings.seed, epoch=0)
-        self.last_window = (len(batches) - 1) // settings.accumulate * settings.accumulate
         self.hook = trainer.optimizer.register_step_pre_hook(lambda *_: self._remember(trainer))
         if trainer.progress.step:
             self.probes = self._read()
@@ -82,6 +79,11 @@ class GradientFlow(Observer):
         else:
             self.probes = []
             self._probe(trainer)
+
+    def epoch_started(self, trainer: Trainer) -> None:
+        """Find where the last window begins."""
+        accumulate = trainer.settings.accumulate
+        self.last_window = (len(trainer.batches) - 1) // accumulate * accumulate
 
     def step_finished(self, trainer: Trainer, record: StepRecord) -> None:
         """Measure a step that may be the last one before a probe."""
@@ -105,8 +107,8 @@ class GradientFlow(Observer):
         present = lengths.nonzero()[:, 0]
         seed = derived_seed(trainer.settings.seed, "gradient_flow")
         order = torch.randperm(len(present), generator=torch.Generator().manual_seed(seed))
-        chosen = present[order[: self.items].sort().values].tolist()
-        return [torch.tensor(batch) for batch in trainer.budget.cut(chosen, lengths.tolist())]
+        chosen = present[order[: self.items].sort().values]
+        return list(trainer.budget.cut(chosen, lengths))
 
     def _remember(self, trainer: Trainer) -> None:
         """Keep the weights before a step that may be the last one before a probe."""
