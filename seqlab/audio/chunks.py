@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 from seqlab.audio.links import WHOLE, Link, SoundError, patched
 from seqlab.audio.mp3 import mp3_links
-from seqlab.audio.tags import PADDING, after_tags
+from seqlab.audio.tags import after_tags
 
 __all__ = [
     "AIFF",
@@ -92,12 +92,6 @@ FILES = (b"RIFF", b"RIFX", b"RF64", b"riff", b"FORM", b"caff")
 MPEG = (0x50, 0x55)
 """Codings in WAV that are MPEG audio: layers I and II, and layer III."""
 
-ALIGNED = 8
-"""Samples may be filled with zeros to a multiple of so many bytes."""
-
-SECTOR = 512
-"""Bytes of a disk's block: files are filled with zeros to a multiple of it."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Chunk:
@@ -138,7 +132,7 @@ def chunk_links(stream: BinaryIO, size: int, layout: Layout) -> list[Link]:
         position = _behind(stream, size, chunk, layout)
     if not samples:
         raise SoundError(_headless(size))
-    if not _may_follow(stream, position, layout):
+    if not _begins_known(stream, after_tags(stream, position, size)):
         check_end(stream, size, position, samples.length)
     return mp3_links(stream, samples.begin + samples.length, samples.begin) if coding in MPEG else [WHOLE]
 
@@ -152,16 +146,13 @@ def check_samples(size: int, begin: int, length: int, what: str = "samples") -> 
 
 
 def check_end(stream: BinaryIO, size: int, end: int, length: int) -> None:
-    """SoundError where more than tags and padding follows `length` bytes of samples that end at `end`."""
-    stream.seek(end)
-    rest = stream.read(PADDING + 1)
-    if not rest.strip(b"\0"):
-        if len(rest) <= -end % ALIGNED or (len(rest) <= PADDING and size % SECTOR == 0):
-            return
-    elif after_tags(stream, end, size) == size:
-        return
-    more = f"{size - end} bytes more follow that are neither a chunk nor a tag"
-    raise SoundError(f"its header states too little: {length} bytes of samples, but {more}")
+    """SoundError where more than tags and padding follows `length` bytes of samples that end at `end`.
+
+    Zeros behind the samples are padding, at most `PADDING` of them in a row, as in every format.
+    """
+    if after_tags(stream, end, size) < size:
+        more = f"{size - end} bytes more follow that are neither a chunk nor a tag"
+        raise SoundError(f"its header states too little: {length} bytes of samples, but {more}")
 
 
 def _headless(size: int) -> str:
@@ -221,11 +212,8 @@ def _behind(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> int:
     return min(aligned, max(end, size))
 
 
-def _may_follow(stream: BinaryIO, position: int, layout: Layout) -> bool:
-    """Return whether a chunk that is cut off, padding, or nothing begins at a byte behind the samples."""
+def _begins_known(stream: BinaryIO, position: int) -> bool:
+    """Return whether a chunk that is known to stand behind samples begins at a byte, be it cut off."""
     stream.seek(position)
-    rest = stream.read(ALIGNED + 3)
-    name = rest.lstrip(b"\0")[:4]
-    if not name:
-        return len(rest) < layout.align
+    name = stream.read(4)
     return any(BEHIND.startswith(name, place) for place in range(0, len(BEHIND), 5))

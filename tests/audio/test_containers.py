@@ -15,6 +15,7 @@ from seqlab.audio import Source
 from seqlab.audio.containers import NOTICED, explain, file_links, sound_format
 from seqlab.audio.links import SoundError
 from seqlab.audio.settings import SUFFIXES
+from seqlab.audio.tags import PADDING
 
 CONTAINERS = ("WAV", "WAVEX", "RF64", "W64", "AIFF", "AU", "CAF", "NIST", "OGG")
 """libsndfile's names of the formats whose header or last page says how much there must be."""
@@ -169,6 +170,20 @@ def test_a_stream_of_unknown_size_lacks_nothing(
     at = data.index(before) + len(before)
     assert told(data[:at] + size.to_bytes(width, order) + data[at + width :]) == ""
     assert told(data[:at] + (1000).to_bytes(width, order) + data[at + width :]).startswith("truncated: ")
+
+
+@pytest.mark.parametrize("form", ["WAV", "RF64", "AIFF", "CAF", "W64", "AU", "NIST"])
+@pytest.mark.parametrize("frames", [60, 61])
+def test_zeros_behind_samples_are_padding_up_to_a_sector_of_them(form: str, frames: int) -> None:
+    data = encoded(form, "PCM_16", frames)
+    for zeros in (1, 2, 3, 7, 8, 9, 24, 512, PADDING - 8):
+        assert told(data + bytes(zeros)) == "", zeros
+        assert told(data + bytes(zeros) + b"TAG" + bytes(125)) == "", zeros
+        assert told(data + bytes(zeros) + b"\1more than zeros").startswith(
+            "its header states too little: "
+        ), zeros
+    for zeros in (PADDING + 8, 2 * PADDING, 100_000):
+        assert told(data + bytes(zeros)).startswith("its header states too little: "), zeros
 
 
 def test_zeros_in_place_of_chunks_are_not_walked_through() -> None:
