@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import logging
 import os
 import re
 import stat
@@ -14,6 +15,9 @@ __all__ = ["MAGIC", "Search"]
 
 MAX_ENTRIES = 1_000_000
 """Most files and folders that the globs of one recipe look at."""
+
+TOLD_AT = 100_000
+"""After so many of them a line tells what is looked at: the search may take a while."""
 
 MAX_PARTS = 200
 """Most folders that a glob names one below the other."""
@@ -37,6 +41,8 @@ class Search:
     """Looks for the files of globs, and counts what it has looked at for all of them."""
 
     entries: int = 0
+    pattern: str = ""
+    """The last glob."""
     closed: dict[str, OSError] = field(default_factory=dict)
     """What the last glob could not look at, with the reason."""
 
@@ -49,7 +55,7 @@ class Search:
         """
         if len(pattern.parts) > MAX_PARTS:
             raise ValueError(f"the path has {len(pattern.parts):,} parts, at most {MAX_PARTS}")
-        self.closed = {}
+        self.closed, self.pattern = {}, str(pattern)
         found = sorted({Path(path) for path in self._below(pattern.anchor, pattern.parts[1:])})
         for error in self.closed.values() if not found else ():
             raise error
@@ -123,6 +129,14 @@ class Search:
 
     def _count(self, folder: str) -> None:
         self.entries += 1
+        if self.entries % TOLD_AT == 0:
+            logging.getLogger(__name__).warning(
+                "%d files and folders have been looked at for %r, %s was the last; at most %d are looked at",
+                self.entries,
+                self.pattern,
+                folder,
+                MAX_ENTRIES,
+            )
         if self.entries > MAX_ENTRIES:
             message = f"more than {MAX_ENTRIES:,} files and folders would be looked at, {folder} was the last"
             raise ValueError(f"{message}; begin the path in a folder nearer to the files")

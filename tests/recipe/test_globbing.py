@@ -66,6 +66,19 @@ def test_globs_of_one_recipe_look_at_no_more_than_a_bounded_number_of_files(
     assert line.endswith("begin the path in a folder nearer to the files")
 
 
+def test_a_search_that_takes_a_while_tells_what_it_looks_at(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(globbing, "TOLD_AT", 50)
+    Search().files(tree / "**/*.txt")
+    assert not caplog.messages
+    for number in range(120):
+        (tree / f"in/deep/{number}.txt").touch()
+    assert len(Search().files(tree / "**/*.txt")) == 125
+    assert [line.partition(" ")[0] for line in caplog.messages] == ["50", "100"]
+    assert f"looked at for '{tree}/**/*.txt', {tree}/in/deep was the last" in caplog.messages[-1]
+
+
 def test_a_glob_over_the_whole_disk_ends(lines: Lines, whole: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(globbing, "MAX_ENTRIES", 20_000)
     (line,) = lines(whole.replace("train.conllu", "'/**/*/**/*/**/*'"))
