@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Protocol, cast
 
 from torch import Tensor, nn
@@ -18,7 +19,10 @@ PLAIN = Calls(BareParts())
 
 
 class EncoderModule(Protocol):
-    """What a chain uses of an encoder, a torch module."""
+    """What a chain uses of an encoder, a torch module.
+
+    One that carries a state may have `state_parts`, the number of tensors in it.
+    """
 
     output_size: int
     carries_state: bool
@@ -35,7 +39,9 @@ class EncoderModule(Protocol):
 class EncoderChain(nn.Module):
     """Each encoder reads the states of the one before; at least one.
 
-    A state is carried where every encoder carries one: the parts of all, one after the other.
+    A state is carried where every encoder carries one: the parts of all, one after the other. A chain takes a
+    state that another chain of the same encoders has made where each has `state_parts`; ValueError where one
+    has not, and the chain itself has made none yet.
     """
 
     def __init__(self, encoders: Sequence[nn.Module]) -> None:
@@ -44,7 +50,7 @@ class EncoderChain(nn.Module):
         *_, last = self._each()
         self.output_size = last.output_size
         self.carries_state = all(encoder.carries_state for encoder in self._each())
-        self._counts: list[int] | None = None
+        self._counts: list[int | None] = [getattr(each, "state_parts", None) for each in self._each()]
 
     def forward(
         self, inputs: Sequences, state: State | None = None, calls: Calls = PLAIN
@@ -52,13 +58,11 @@ class EncoderChain(nn.Module):
         """Map (rows, input_size of the first) to (rows, output_size of the last)."""
         if state is not None and not self.carries_state:
             raise ValueError("a chain in which an encoder carries no state cannot take one")
-        if state is not None and self._counts is None:
-            # How many parts each encoder's state has is known once one has been seen: that of no rows.
-            self(Sequences.from_flat(inputs.data[:0], [0]), None, calls)
+        before = [None] * len(self.encoders) if state is None else self._parted(state)
         finals: list[State | None] = []
-        for number, encoder in enumerate(self._each()):
+        for number, (encoder, part) in enumerate(zip(self._each(), before, strict=True)):
             with calls(f"encoder.encoders.{number}", "forward"):
-                inputs, final = encoded(encoder, inputs, None if state is None else self._part(state, number))
+                inputs, final = encoded(encoder, inputs, part)
             finals.append(final)
         if not self.carries_state:
             return inputs, None
@@ -73,10 +77,19 @@ class EncoderChain(nn.Module):
                 lengths = lengths_of(encoder, lengths)
         return lengths
 
-    def _part(self, state: State, number: int) -> State:
-        assert self._counts is not None, "forward has seen to it"
-        first = sum(self._counts[:number])
-        return state[first : first + self._counts[number]]
+    def _parted(self, state: State) -> Sequence[State]:
+        """Give each encoder its parts of the state."""
+        counts = [count for count in self._counts if count is not None]
+        if len(counts) < len(self._counts):
+            unknown = self._counts.index(None)
+            raise ValueError(
+                f"encoder {unknown} of the chain does not say how many parts its state has (state_parts): the"
+                " chain takes a state only once it has made one"
+            )
+        if sum(counts) != len(state):
+            raise ValueError(f"the chain's state has {sum(counts)} parts, got {len(state)}")
+        parts = iter(state)
+        return [tuple(islice(parts, count)) for count in counts]
 
     def _each(self) -> Iterator[EncoderModule]:
         return cast("Iterator[EncoderModule]", iter(self.encoders))  # nn.ModuleList knows nn.Module only

@@ -56,8 +56,10 @@ class Layout:
         return cls(lengths, torch.argsort(lengths, descending=True, stable=True))
 
     def to(self, device: torch.device) -> Layout:
-        """Return this layout with its index tensors on `device`."""
-        return self if device == self.device else Layout(self.lengths, self.order, device)
+        """Return the layout with its index tensors on `device`, one for all columns that share this one."""
+        if device == self.device:
+            return self
+        return self._derived.setdefault(device, Layout(self.lengths, self.order, device))
 
     def __len__(self) -> int:
         return self.lengths.numel()
@@ -148,8 +150,19 @@ class Layout:
         return self.total > 0 and self.steps[0] == self.steps[-1]
 
     def chunk(self, start: int, stop: int) -> Layout:
-        """Return the layout of time steps `start` to `stop`; sequences that ended before keep length 0."""
-        return Layout((self.lengths.clamp(max=stop) - start).clamp(min=0), self.order, self.device)
+        """Return the layout of time steps `start` to `stop`; sequences that ended before keep length 0.
+
+        It is one for all columns that share this one.
+        """
+        if (known := self._derived.get((start, stop))) is not None:
+            return known
+        lengths = (self.lengths.clamp(max=stop) - start).clamp(min=0)
+        return self._derived.setdefault((start, stop), Layout(lengths, self.order, self.device))
+
+    @cached_property
+    def _derived(self) -> dict[torch.device | tuple[int, int], Layout]:
+        """The same layout on other devices, and the chunks of this one."""
+        return {}
 
 
 def _repeated(values: Tensor, counts: Tensor) -> Tensor:

@@ -273,7 +273,11 @@ class EncoderContext:
 
 
 class Encoder(Protocol):
-    """A torch module from sequences to sequences."""
+    """A torch module from sequences to sequences.
+
+    One that carries a state may have `state_parts`, the number of tensors in it: in a list of encoders it can
+    then be given a state before it has made one.
+    """
 
     output_size: int
     carries_state: bool

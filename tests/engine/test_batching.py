@@ -158,6 +158,19 @@ def test_a_selection_gathers_what_the_whole_gathers_there(
     ]
 
 
+def test_columns_of_a_batch_share_one_layout_on_a_device_and_in_each_chunk() -> None:
+    """Each layout makes index tensors of its own, and moves them to the device."""
+    words, chars = Column.of([[0, 1, 0], [1]]), Column.of([[1], [2, 3]])
+    columns = (words, Column(words.values, words.lengths, chars), Column(torch.zeros(4, 2), words.lengths))
+    batch = Dataset(columns, {"a": words, "b": words}).gather(torch.tensor([1, 0]))
+    moved = batch.to(torch.device("meta"))
+    for each in (batch, moved, *batch.chunks(2), *moved.chunks(2)):
+        layouts = {id(column.layout) for column in (*each.features, *each.targets.values())}
+        assert len(layouts) == 1
+    assert moved.features[0].layout is not batch.features[0].layout
+    assert moved.features[0].layout.device.type == "meta"
+
+
 def test_a_batch_without_targets_is_cut_like_any_other() -> None:
     batch = Dataset((Column.of([[1, 2, 3]]),)).gather(torch.tensor([0]))
     assert [chunk.rows for chunk in batch.chunks(2)] == [2, 1]

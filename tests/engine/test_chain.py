@@ -25,8 +25,11 @@ class Recurrent(nn.Module):
         self.stack = RecurrentStack(spec)
         self.output_size = spec.output_size
         self.carries_state = self.stack.carries_state
+        self.state_parts = self.stack.state_parts
+        self.passes = 0
 
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
+        self.passes += 1
         states: tuple[Sequences, State] = self.stack(inputs, state)
         return states
 
@@ -43,6 +46,7 @@ class Every(nn.Module):
         self.output_size = size
         self.carries_state = step == 1
         self.nothing = nothing
+        self.state_parts = 0
 
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State | None]:
         return Sequences.from_list([each[:: self.step] for each in inputs.to_list()]), self.nothing
@@ -128,6 +132,24 @@ def test_a_state_continues_in_a_chain_that_has_seen_none(forwards: EncoderChain)
     fresh.load_state_dict(forwards.state_dict())
     state = forwards(batch())[1]
     assert torch.equal(fresh(batch(), state)[0].data, forwards(batch(), state)[0].data)
+    first = fresh.encoders[0]
+    assert isinstance(first, Recurrent)
+    assert first.passes == 1, "its parts are counted without a pass"
+
+
+def test_a_chain_that_cannot_part_a_state_says_so() -> None:
+    made, fresh = (chain(Recurrent("gru", (3, 4)), Recurrent("lstm", (4, 5))) for _ in range(2))
+    second = fresh.encoders[1]
+    assert isinstance(second, Recurrent)
+    state = made(batch())[1]
+    with pytest.raises(ValueError, match=r"^the chain's state has 3 parts, got 1$"):
+        made(batch(), state[:1])
+    del second.state_parts
+    fresh = chain(*fresh.encoders)
+    with pytest.raises(ValueError, match=r"^encoder 1 of the chain does not say how many parts"):
+        fresh(batch(), state)
+    fresh(batch())
+    assert fresh(batch(), state)[0].data.isfinite().all()
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ class RecurrentStack(nn.Module):
         self.spec = spec
         self.output_size = spec.output_size
         self.carries_state = not spec.bidirectional
+        self.state_parts = len(spec.state_sizes)
         self.tap: Callable[[int, Sequences], None] | None = None
         sizes = chain([spec.input_size], repeat(spec.output_size, spec.num_layers - 1))
         self.layers = nn.ModuleList(_torch_layer(spec, size) for size in sizes)

@@ -18,6 +18,7 @@ class RecurrentEncoder(nn.Module):
         self.before = SequenceDropout(input_dropout, locked=spec.locked)
         self.stack = RecurrentStack(spec)
         self.carries_state = self.stack.carries_state
+        self.state_parts = self.stack.state_parts
         self.after = SequenceDropout(output_dropout, locked=spec.locked)
 
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:

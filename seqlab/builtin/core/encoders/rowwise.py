@@ -14,6 +14,7 @@ class RowEncoder(nn.Module):
     """A module that maps Sequences row by row, as an encoder; lengths stay, and there is nothing to carry."""
 
     carries_state = True
+    state_parts = 0
 
     def __init__(self, rowwise: nn.Module, output_size: int) -> None:
         super().__init__()

@@ -127,6 +127,7 @@ class VectorCache:
         self._lock = threading.Lock()
         self._rows: dict[bytes, int] = {}
         self._vectors = torch.empty(0)
+        self._cleared = 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return type(self)(self.size)
@@ -136,31 +137,45 @@ class VectorCache:
         with self._lock:
             self._rows.clear()
             self._vectors = torch.empty(0)
+            self._cleared += 1
 
     def vectors(self, module: CharLSTM, items: Sequences) -> Tensor:
         """Return the vectors of these words, shape (words, output_size), encoding only those not held."""
         if not 0 < len(items) <= self.size:
             return module.encode(items)
+        # By key, not by word: words of unknown characters may be spelt with the same ids.
         keys = _keys(items)
+        places = {key: place for place, key in enumerate(keys)}
         with self._lock:
-            # By key, not by word: words of unknown characters may be spelt with the same ids.
-            missing = {key: place for place, key in enumerate(keys) if key not in self._rows}
-            if len(self._rows) + len(missing) > self.size:
-                self._rows.clear()
-                missing = {key: place for place, key in enumerate(keys)}
-            if missing:
-                self._add(module, items, missing)
-            return self._vectors[torch.tensor([self._rows[key] for key in keys], dtype=torch.int64)]
+            cleared = self._cleared
+            held = {key: row for key in places if (row := self._rows.get(key)) is not None}
+            known = self._vectors[torch.tensor(list(held.values()), dtype=torch.int64)] if held else None
+        missing = [key for key in places if key not in held]
+        # No lock is held meanwhile: other threads go on, and may encode the same words.
+        new = module.encode(items.select(torch.tensor([places[key] for key in missing]))) if missing else None
+        if new is not None:
+            self._add(missing, new, cleared)
+        rows = {key: row for row, key in enumerate((*held, *missing))}
+        both = torch.cat([part for part in (known, new) if part is not None])
+        return both[torch.tensor([rows[key] for key in keys], dtype=torch.int64)]
 
-    def _add(self, module: CharLSTM, items: Sequences, missing: dict[bytes, int]) -> None:
-        if not len(self._vectors):
-            # Allocated as an ordinary tensor: one made in inference mode could not be filled outside of it.
-            with torch.inference_mode(mode=False):
-                self._vectors = module.table.weight.new_empty(self.size, module.output_size)
-        some = items.select(torch.tensor(list(missing.values())))
-        first = len(self._rows)
-        self._vectors[first : first + len(missing)] = module.encode(some)
-        self._rows |= {key: first + number for number, key in enumerate(missing)}
+    def _add(self, keys: Sequence[bytes], vectors: Tensor, cleared: int) -> None:
+        """Take in vectors, unless they are of weights from before the last time that it was cleared."""
+        with self._lock:
+            if self._cleared != cleared:
+                return
+            if not len(self._vectors):
+                # An ordinary tensor: one made in inference mode could not be filled outside of it.
+                with torch.inference_mode(mode=False):
+                    self._vectors = vectors.new_empty(self.size, vectors.shape[1])
+            # Another thread may have added some of them.
+            fresh = [place for place, key in enumerate(keys) if key not in self._rows]
+            if len(self._rows) + len(fresh) > self.size:
+                self._rows.clear()
+                fresh = list(range(len(keys)))
+            first = len(self._rows)
+            self._vectors[first : first + len(fresh)] = vectors[torch.tensor(fresh, dtype=torch.int64)]
+            self._rows |= {keys[place]: first + number for number, place in enumerate(fresh)}
 
 
 def _keys(items: Sequences) -> list[bytes]:

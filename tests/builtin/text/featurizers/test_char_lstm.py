@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,6 +17,9 @@ from seqlab.builtin.text.plugin import seqlab_register_featurizers
 from seqlab.engine.optim import make_optimizer
 from seqlab.engine.seeding import seeded
 from seqlab.settings import SGD, Adam, AdamW, OptimizerSettings
+
+PATIENCE = 60
+"""Seconds after which a thread that never comes is given up."""
 
 WORDS = ["the", "dog", "dogs", "god", "", "a", "Äpfel", "barks", "☃", "unknown!"]
 SENTENCES = [WORDS[:4], [], WORDS[2:7], ["the"], WORDS[5:], ["dog", "dog", "a"]]
@@ -189,6 +193,41 @@ def test_many_threads_share_a_module() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert max(pool.map(work, range(8))) < 1e-6
+
+
+def test_a_thread_that_encodes_keeps_no_other_from_the_vectors_that_are_held() -> None:
+    featurizer, module = made(cache_words=6)
+    held, new = batch(featurizer, [["dog"]]), batch(featurizer, [["dogs", "dog"]])
+    expected = predicted(module, held)
+    encode, encoding, answered = module.encode, threading.Event(), threading.Event()
+
+    def waiting(items: Sequences) -> Tensor:
+        encoding.set()
+        assert answered.wait(PATIENCE), "the other thread has no answer while this one encodes"
+        return encode(items)
+
+    module.encode = waiting  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(predicted, module, new)
+        assert encoding.wait(PATIENCE)
+        assert torch.equal(pool.submit(predicted, module, held).result(), expected)
+        answered.set()
+        assert torch.allclose(slow.result(), exact(module, new), atol=1e-6)
+
+
+def test_vectors_of_weights_that_are_gone_are_not_kept() -> None:
+    """Another thread clears the cache while this one encodes: what it has then belongs to no weights."""
+    featurizer, module = made(cache_words=6)
+    encode = module.encode
+
+    def cleared_meanwhile(items: Sequences) -> Tensor:
+        found = encode(items)
+        module.cache.clear()
+        return found
+
+    module.encode = cleared_meanwhile  # type: ignore[method-assign]
+    predicted(module, batch(featurizer, [["dog"]]))
+    assert not module.cache._rows
 
 
 def test_character_dropout_reads_characters_as_unknown_in_training_only() -> None:
