@@ -106,7 +106,7 @@ def main() -> int:
     args = parse_args()
     torch.set_num_threads(args.threads)
     if args.memory:
-        print(peak_memory(*args.memory, SHAPES[args.shapes]))
+        print(peak_memory(*args.memory, shape=SHAPES[args.shapes]))
         return 0
     print(f"{machine(args.threads)}\n\n{header()}")
     rows = [measure(cell, name, precision, args.rounds)
@@ -357,7 +357,7 @@ def memory(name: str, mode: str, threads: int) -> dict[str, int]:
     }
 
 
-def peak_memory(cell: str, which: str, mode: str, shape: Shape) -> int:
+def peak_memory(cell: str, which: str, mode: str, *, shape: Shape) -> int:
     """Take two passes in this process; return by how many MB they raised its peak."""
     candidates = {"ours": ours, "packed": packed}
     work = candidates[which](make_case(cell, shape, "fp32"))[PASSES.index(mode)]

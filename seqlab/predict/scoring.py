@@ -19,7 +19,10 @@ from seqlab.errors import ContractError
 __all__ = ["BATCH", "ErrorListing", "Scorer", "by_speaker", "of_speakers", "overall"]
 
 BATCH = Budget(tokens=16_384)
-"""The batches of prediction and evaluation; the longer they are, the better the matrix products."""
+"""The batches of prediction and evaluation; the longer they are, the better the matrix products.
+
+Above the start, a bidirectional LSTM layer of 128 units takes 64 MB for one, three GRU layers of 512 263 MB.
+"""
 
 ANY_LABEL = "_"
 """Stands for answers where the examples have no label at all."""
