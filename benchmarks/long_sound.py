@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from seqlab import Lab
-from seqlab.api import Example, MetricContext, Place
+from seqlab.api import Answer, Example, MetricContext, Place
 from seqlab.predict.lengths import LENGTHS
-from seqlab.predict.recognizer import Recognizer
+from seqlab.predict.predictor import Predictor
 from seqlab.run import RunOptions
 
 RECIPE = Path(__file__).parents[1] / "recipes" / "asr_fsdd_strings.yaml"
@@ -48,16 +48,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         model = args.model or trained(lab, Path(folder), args.overrides)
         recognizer = lab.open(model, device="cpu")
-    if not isinstance(recognizer, Recognizer):
-        raise SystemExit(f"{model}: the model reads text, not sound")
+    if recognizer.max_segment is None:
+        raise SystemExit(f"{model}: the model does not cut what it reads, so it is no recogniser of sound")
     recipe = lab.check(recognizer.info["recipe"])
     examples = [example for path in recipe.paths["test"] for example in recognizer.assembly.reader.read(path)]
     print(f"training saw: {recognizer.info.get(LENGTHS)}")
-    heard = [transcript.text for _, transcript in recognizer.transcribe(examples, max_segment=1e6)]
+    heard = [found.text for found in recognizer.answer(examples, max_segment=1e6)]
     show(lab, "clips, whole", [example.fields["text"] for example in examples], heard)
     sounds = list(joined(examples, args.pause))
     print(f"joined: {', '.join(f'{len(each.samples) / each.rate:.0f}' for each in sounds)} s")
-    older = Recognizer(
+    older = Predictor(
         recognizer.assembly,
         recognizer.model,
         {key: value for key, value in recognizer.info.items() if key != LENGTHS},
@@ -103,7 +103,7 @@ def joined(examples: Sequence[Example], pause: tuple[float, float]) -> Iterator[
 
 
 def show_cut(
-    lab: Lab, label: str, recognizer: Recognizer, sounds: Sequence[Long], longest: float | None
+    lab: Lab, label: str, recognizer: Predictor, sounds: Sequence[Long], longest: float | None
 ) -> None:
     """Print how many words are wrong in sounds cut so, and how long their pieces are."""
     found = recognizer.predict([(each.samples, each.rate) for each in sounds], max_segment=longest)
@@ -119,7 +119,7 @@ def show(lab: Lab, label: str, gold: Sequence[str], heard: Sequence[str], note: 
     metric.fit([])
     metric.reset()
     for right, answer in zip(gold, heard, strict=True):
-        metric.update(Example({"text": right}, Place("joined")), right, answer)
+        metric.update(Example({"text": right}, Place("joined")), right, Answer(answer))
     figures = metric.compute()
     wrong = sum(figures[f"wer_{kind}"] for kind in ("substitutions", "deletions", "insertions"))
     print(

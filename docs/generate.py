@@ -19,8 +19,8 @@ from typing import Any
 import click
 
 from seqlab import Lab
-from seqlab.cli.components import describe, keys_of
-from seqlab.cli.main import COMMANDS, seqlab
+from seqlab.cli.components import describe, keys_of, names_of
+from seqlab.cli.main import seqlab
 from seqlab.cli.options import Session
 from seqlab.plugin import KINDS
 from seqlab.settings import (
@@ -64,14 +64,17 @@ WITHOUT_DOCSTRING = {"hookimpl": "Marks a function or a method as the implementa
 DETAILED = (
     "seqlab.lab.Lab",
     "seqlab.run.RunOptions",
-    "seqlab.predict.trained.TrainedModel",
     "seqlab.predict.predictor.Predictor",
-    "seqlab.predict.recognizer.Recognizer",
-    "seqlab.predict.transcript.Transcript",
+    "seqlab.plugin.answers.Prediction",
+    "seqlab.plugin.answers.Answer",
+    "seqlab.plugin.fields.FieldKind",
+    "seqlab.plugin.writers.Writer",
+    "seqlab.plugin.declarations.Declaration",
     *(
         f"seqlab.plugin.kinds.{name}"
-        for name in ("Reader", "Featurizer", "Augmenter", "Encoder", "Head", "Metric", "Audio")
+        for name in ("Reader", "Featurizer", "Augmenter", "Encoder", "Head", "Metric")
     ),
+    "seqlab.audio.sound.Audio",
     "seqlab.engine.progress.Observer",
     "seqlab.engine.model.FeaturizerModule",
     "seqlab.engine.model.HeadModule",
@@ -96,13 +99,14 @@ def pages() -> dict[str, str]:
 def cli_page(lab: Lab) -> str:
     """Return the help of `seqlab` and of each of its commands."""
     session = Session(made=lab)
+    session.gather_commands(lab)
     root = click.Context(
         seqlab, info_name="seqlab", terminal_width=HELP_WIDTH, obj=session, **seqlab.context_settings
     )
     parts = [page_head("Command line"), fenced(seqlab.get_help(root))]
-    for name in COMMANDS:
+    for name in seqlab.list_commands(root):
         command = seqlab.get_command(root, name)
-        assert command, "the table of commands names only what exists"
+        assert command, "only what exists is listed"
         parts += command_parts(command, name, root)
     return joined(parts)
 
@@ -134,6 +138,9 @@ def components_page(lab: Lab) -> str:
         parts.append(f"## {kind.capitalize()}s")
         for name in lab.registry.names(kind):
             parts += component_parts(lab, kind, name)
+    for heading, kind in (("Kinds of fields", "field_kind"), ("Writers", "writer")):
+        found = (describe(lab.registry, kind, name) for name in names_of(lab.registry, kind))
+        parts += [f"## {heading}", "\n".join(f"- `{one['name']}`: {one['summary']}" for one in found)]
     return joined(parts)
 
 

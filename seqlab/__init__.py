@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from seqlab.lab import Lab
     from seqlab.plugin import Component, hookimpl
     from seqlab.predict.predictor import Predictor
-    from seqlab.predict.recognizer import Recognizer
     from seqlab.recipe import Recipe
     from seqlab.settings import Precision
 
@@ -52,7 +51,7 @@ HOMES = {
 """Where a name is defined; those that are not here are errors."""
 
 
-def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor | Recognizer:
+def open(path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
     """Open a model package with the installed plugins; see `Lab.open`."""
     from seqlab.lab import Lab
 

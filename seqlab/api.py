@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from seqlab.audio.sound import Audio, Sound
 from seqlab.datasets import DatasetEntry, Download, unpack
 from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, RecipeError, SeqlabError
 from seqlab.filepath import FilePath
+from seqlab.plugin.answers import Answer, Prediction
 from seqlab.plugin.component import Component
+from seqlab.plugin.declarations import Declaration, chosen_field
+from seqlab.plugin.fields import Calling, Example, FieldKind, Guarded, Hold, Piece, Refuse, Take
 from seqlab.plugin.hookspecs import hookimpl
 from seqlab.plugin.kinds import (
-    Audio,
+    ALIGNMENTS,
+    Alignment,
     Augmenter,
     AugmenterContext,
     Encoder,
     EncoderContext,
-    Example,
     Featurizer,
     FeaturizerContext,
-    FieldKind,
     Head,
     HeadContext,
     Located,
@@ -32,23 +35,38 @@ from seqlab.plugin.kinds import (
     Reader,
     ReaderContext,
     RunInfo,
-    Sound,
 )
+from seqlab.plugin.writers import Writer, WriterContext
 from seqlab.settings import Config
 from seqlab.suggest import did_you_mean, one_of
 
 if TYPE_CHECKING:
-    from seqlab.engine import Column, Indexed, Observer, Sequences, State, StepRecord, Trainer
+    from seqlab.engine import (
+        Column,
+        Indexed,
+        Observer,
+        Sequences,
+        State,
+        States,
+        StepRecord,
+        Trainer,
+        both_ends,
+    )
 
 __all__ = [
+    "ALIGNMENTS",
+    "Alignment",
+    "Answer",
     "Audio",
     "Augmenter",
     "AugmenterContext",
+    "Calling",
     "Column",
     "Component",
     "Config",
     "DataError",
     "DatasetEntry",
+    "Declaration",
     "Download",
     "Encoder",
     "EncoderContext",
@@ -57,8 +75,10 @@ __all__ = [
     "FeaturizerContext",
     "FieldKind",
     "FilePath",
+    "Guarded",
     "Head",
     "HeadContext",
+    "Hold",
     "Indexed",
     "Located",
     "Metric",
@@ -66,26 +86,37 @@ __all__ = [
     "Observer",
     "ObserverContext",
     "PackageError",
+    "Piece",
     "Place",
     "PluginError",
+    "Prediction",
     "Problem",
     "Reader",
     "ReaderContext",
     "RecipeError",
+    "Refuse",
     "RunInfo",
     "SeqlabError",
     "Sequences",
     "Sound",
     "State",
+    "States",
     "StepRecord",
+    "Take",
     "Trainer",
+    "Writer",
+    "WriterContext",
+    "both_ends",
+    "chosen_field",
     "did_you_mean",
     "hookimpl",
     "one_of",
     "unpack",
 ]
 
-ENGINE_NAMES = frozenset({"Column", "Indexed", "Observer", "Sequences", "State", "StepRecord", "Trainer"})
+ENGINE_NAMES = frozenset(
+    {"Column", "Indexed", "Observer", "Sequences", "State", "States", "StepRecord", "Trainer", "both_ends"}
+)
 """Names that live in seqlab.engine and would load torch."""
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from seqlab.api import (
+    Answer,
     Augmenter,
     AugmenterContext,
     DataError,
@@ -21,68 +23,28 @@ from seqlab.api import (
     Example,
     Featurizer,
     FeaturizerContext,
+    FieldKind,
     Head,
     HeadContext,
     Metric,
     MetricContext,
     PluginError,
-    Problem,
     Reader,
     ReaderContext,
     RecipeError,
     SeqlabError,
 )
-from seqlab.calling import ModelParts, called, sized
-from seqlab.contract import ANSWERS, Values, attribute_fault
-from seqlab.engine import Column, Dataset, EncoderChain, Observer, SequenceModel
-from seqlab.plugin import Part, Registry, raised
+from seqlab.building import build_component, placed
+from seqlab.calling import ModelParts, sized
+from seqlab.contract import Values, check_answer
+from seqlab.engine import Column, Dataset, Decode, EncoderChain, SequenceModel
+from seqlab.errors import ContractError
+from seqlab.measuring import Metrics
+from seqlab.plugin import Part, Registry
 from seqlab.recipe import ComponentRef, Recipe
-from seqlab.suggest import one_of
+from seqlab.suggest import one_of, shown
 
-__all__ = ["Assembly", "build_component", "placed", "values_of"]
-
-LEARNS = ("fit", "state", "restore")
-
-REQUIRED: Mapping[str, Sequence[str]] = {
-    "reader": ("suffixes", "fields", "read"),
-    "featurizer": ("field", *LEARNS, "encode", "module"),
-    "augmenter": ("stage", "keeps_length", "__call__"),
-    "encoder": ("output_size", "carries_state", "forward", "output_lengths", "state_dict"),
-    "head": ("target", "default_metrics", *LEARNS, "encode", "module", "decode"),
-    "metric": ("higher_is_better", *LEARNS, "reset", "update", "compute"),
-    "observer": tuple(name for name in vars(Observer) if not name.startswith("_")),
-}
-"""What the host uses of every component of a kind, so that what is missing is known before it is needed."""
-
-
-def build_component(registry: Registry, ref: ComponentRef, context: object) -> Any:
-    """Build a component of a recipe, to be called as `called` has it.
-
-    A fault of plugin code becomes a PluginError with the plugin's name, an error without a place gets that of
-    the component in the recipe.
-    """
-    part = registry.part(ref.kind, ref.name)
-    try:
-        with sized(part, ref.place):
-            built = registry.get(ref.kind, ref.name).build(ref.config, context)
-    except SeqlabError as error:
-        raise placed(error, ref) from error
-    except (Exception, SystemExit) as error:
-        raise part.refused(f"cannot be built: {raised(error, part.package)}") from error
-    with part.calling("build"):
-        missing = [name for name in REQUIRED[ref.kind] if not hasattr(built, name)]
-        fault = "" if missing else attribute_fault(ref.kind, built)
-    wanted = f"; see seqlab.api.{ref.kind.capitalize()}"
-    if missing:
-        raise part.refused(f"was built as {built!r}, which lacks {', '.join(missing)}{wanted}")
-    if fault:
-        raise part.refused(f"{fault}{wanted}")
-    return called(built, part, context)
-
-
-def placed(error: SeqlabError, ref: ComponentRef) -> SeqlabError:
-    """Give an error without a place of its own the one where the recipe names the component."""
-    return RecipeError([Problem(ref.place, "", str(error))]) if type(error) is SeqlabError else error
+__all__ = ["Assembly", "values_of"]
 
 
 class Assembly:
@@ -99,15 +61,17 @@ class Assembly:
         self.registry = registry
         self.refused: dict[str, list[DataError]] = {}
         self._refusing: list[DataError] | None = None
-        self.reader: Reader = self._build(recipe.reader, ReaderContext(self._refuse))
+        self.reader: Reader = self._build(recipe.reader, ReaderContext(self._refuse, registry.field_kinds()))
         fields = self.reader.fields
+        known = registry.field_kinds()
+        self.kinds: dict[str, FieldKind[Any]] = {name: known[kind] for name, kind in fields.items()}
         self.featurizers: list[Featurizer] = [
             self._build(ref, FeaturizerContext(fields, str(device))) for ref in recipe.features
         ]
         self.augmenters: list[Augmenter] = [
             self._build(ref, AugmenterContext(fields)) for ref in recipe.augmenters
         ]
-        heads: list[Head] = [self._build(ref, HeadContext(fields)) for ref in recipe.heads]
+        heads: list[Head] = [self._build(ref, HeadContext(fields, self.kinds)) for ref in recipe.heads]
         self.heads: dict[str, Head] = {head.target: head for head in heads}
         if len(self.heads) != len(heads):
             targets = ", ".join(head.target for head in heads)
@@ -115,23 +79,31 @@ class Assembly:
                 [recipe.problem("head", f"every head needs a target of its own, got: {targets}")]
             )
         self._check_fields()
-        self.metrics: dict[str, dict[str, Metric]] = {
-            target: self._build_metrics(head) for target, head in self.heads.items()
-        }
+        self._metrics = Metrics(recipe, registry, self.heads, self._built_metric)
+
+    @property
+    def metrics(self) -> dict[str, dict[str, Metric]]:
+        """What judges each head's answers, by target and name; built when it is asked for."""
+        return self._metrics.by_target
 
     # --- learning and remembering --------------------------------------------------------------------------
 
     def fit(self, examples: Sequence[Example]) -> None:
         """Learn vocabularies, labels and what metrics need from the training examples and nothing else."""
-        for featurizer in self.featurizers:
-            featurizer.fit(values_of(examples, featurizer.field))
+        for ref, featurizer in zip(self.recipe.features, self.featurizers, strict=True):
+            try:
+                if fit_examples := getattr(featurizer, "fit_examples", None):
+                    fit_examples(Values(examples, examples))
+                else:
+                    featurizer.fit(values_of(examples, featurizer.field))
+            except SeqlabError as error:
+                raise placed(error, ref) from error
         for ref, head in zip(self.recipe.heads, self.heads.values(), strict=True):
             try:
                 head.fit(values_of(examples, head.target))
             except SeqlabError as error:
                 raise placed(error, ref) from error
-        for metric in self._all_metrics():
-            metric.fit(Values(examples, examples))
+        self._metrics.fit(Values(examples, examples))
         self.state()  # what no package can keep is told now, not after the training
 
     def state(self) -> dict[str, Any]:
@@ -139,7 +111,7 @@ class Assembly:
         return {
             "features": [featurizer.state() for featurizer in self.featurizers],
             "heads": {target: head.state() for target, head in self.heads.items()},
-            "metrics": [metric.state() for metric in self._all_metrics()],
+            "metrics": self._metrics.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -148,8 +120,14 @@ class Assembly:
             featurizer.restore(saved)
         for target, head in self.heads.items():
             head.restore(state["heads"][target])
-        for metric, saved in zip(self._all_metrics(), state["metrics"], strict=True):
-            metric.restore(saved)
+        self._metrics.restore(state["metrics"])
+
+    def keepers(self) -> Iterator[tuple[str, Any]]:
+        """Yield the parts that keep files of their own in a package, each with its folder's name there."""
+        for kind, parts in (("features", self.featurizers), ("heads", self.heads.values())):
+            for number, part in enumerate(parts):
+                if hasattr(part, "save") and hasattr(part, "load"):
+                    yield f"{kind}.{number}", part
 
     # --- examples to tensors -------------------------------------------------------------------------------
 
@@ -172,20 +150,16 @@ class Assembly:
         return list(map(normalize, examples) if normalize else examples)
 
     def missing(self, examples: Iterable[Example]) -> dict[str, int]:
-        """Return, by head, how many labels the examples lack; heads that lack none are left out."""
+        """Return, by head, how many parts of targets the examples lack; heads that lack none are left out."""
         counts: Counter[str] = Counter()
-        labelled = [target for target in self.heads if self.has_labels(target)]
         for example in examples:
-            for target in labelled:
-                counts[target] += example.fields[target].count(None)
+            for target in self.heads:
+                counts[target] += self.kinds[target].missing(example.fields[target])
         return dict(+counts)
-
-    def has_labels(self, target: str) -> bool:
-        """Tell whether the field holds a label for each token, of which some may be missing."""
-        return self.reader.fields[target] == "token_labels"
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
         """Encode examples, with their targets where they are labelled."""
+        self._check_read(examples)
         features = tuple(each.encode(values_of(examples, each.field)) for each in self.featurizers)
         self._check_side_by_side(features, examples)
         heads = self.heads.items() if labelled else ()
@@ -200,7 +174,7 @@ class Assembly:
         They are refused by name: DataError, unless the recipe says `on_error: skip`. RecipeError where a head
         needs one state per label and the encoder changes the lengths.
         """
-        self._check_aligned(data, model.output_lengths(data.lengths))
+        self._check_aligned(model, data)
         lacking = self.short_of_states(model, examples, data)
         if not lacking:
             return examples, data
@@ -229,10 +203,24 @@ class Assembly:
 
     def states_needed(self, examples: Sequence[Example]) -> dict[str, Tensor]:
         """Return how many states each example needs, by the target of each head that needs a least number."""
-        needs = {target: shortest for target, head in self.heads.items() if (shortest := _shortest(head))}
         return {
-            target: torch.tensor(shortest(values_of(examples, target))) for target, shortest in needs.items()
+            target: torch.tensor(head.states_needed(values_of(examples, target)))
+            for target, head in self.heads.items()
+            if hasattr(head, "states_needed")
         }
+
+    def decoders(self, examples: Sequence[Example]) -> dict[str, Decode]:
+        """Return, by head, what makes answers to these examples of what its module answers to a batch."""
+        return {target: partial(self._answers, target, examples) for target in self.heads}
+
+    def _answers(
+        self, target: str, examples: Sequence[Example], outputs: Any, indices: Sequence[int]
+    ) -> list[Answer]:
+        found, kind = self.heads[target].answers(outputs), self.kinds[target]
+        if not isinstance(found, Sequence) or len(found) != len(indices):
+            raise ContractError(f"returned {shown(found)} where {len(indices)} Answers are expected")
+        answered = zip(found, indices, strict=True)
+        return [check_answer(each, kind, examples[index], self.kinds) for each, index in answered]
 
     def model(self) -> SequenceModel:
         """Make the model for the fitted parts; sizes are inferred from part to part."""
@@ -263,6 +251,11 @@ class Assembly:
         refs |= {f"heads.{number}": ref for number, ref in enumerate(recipe.heads)}
         return ModelParts({path: self._part(ref) for path, ref in refs.items()})
 
+    @property
+    def inputs(self) -> dict[str, FieldKind[Any]]:
+        """The fields that featurizers read, with their kinds, each once."""
+        return {featurizer.field: self.kinds[featurizer.field] for featurizer in self.featurizers}
+
     # --- names ---------------------------------------------------------------------------------------------
 
     def prefix(self, target: str) -> str:
@@ -289,16 +282,25 @@ class Assembly:
             raise error
         self._refusing.append(error)
 
-    def _check_aligned(self, data: Dataset, lengths: Tensor) -> None:
+    def _check_aligned(self, model: SequenceModel, data: Dataset) -> None:
+        lengths = model.output_lengths(data.lengths)
         for ref, (target, head) in zip(self.recipe.heads, self.heads.items(), strict=True):
-            labels = data.targets[target].lengths
-            if not getattr(head, "one_state_per_label", False) or torch.equal(lengths, labels):
+            parts = data.targets[target].lengths
+            if head.alignment not in ("per_state", "shifted"):
+                if self.recipe.train.bptt is not None:
+                    message = f"head {ref.name} has targets that cannot be cut along with the states"
+                    raise RecipeError([self.recipe.problem("train.bptt", message)])
                 continue
-            index = int((lengths != labels).nonzero()[0])
+            if torch.equal(lengths, parts):
+                continue
+            index = int((lengths != parts).nonzero()[0])
+            batch = data.gather(torch.tensor([index])).to(next(model.parameters()).device)
+            with torch.no_grad():  # an encoder that makes others than it says is at fault, not the recipe
+                model.encode(batch.features, names=batch.names)
             message = (
                 f"makes {lengths[index]} states of {data.lengths[index]} rows of features"
-                f" ({data.name(index)}), but head {ref.name} needs one for each of {labels[index]} labels of"
-                f" {target!r}: take encoders that keep the lengths"
+                f" ({data.name(index)}), but head {ref.name} needs one for each of {parts[index]}"
+                f" {self.kinds[target].parts} of {target!r}: take encoders that keep the lengths"
             )
             raise RecipeError([self.recipe.problem("encoder", message)])
 
@@ -321,22 +323,9 @@ class Assembly:
     def _build(self, ref: ComponentRef, context: object) -> Any:
         return build_component(self.registry, ref, context)
 
-    def _build_metrics(self, head: Head) -> dict[str, Metric]:
-        refs = self.recipe.metrics
-        if refs is None:
-            refs = tuple(self._default(name, head) for name in head.default_metrics)
-        context = MetricContext(head.target, self.reader.fields)
-        return {ref.name: self._build(ref, context) for ref in refs}
-
-    def _default(self, name: str, head: Head) -> ComponentRef:
-        try:
-            config = self.registry.get("metric", name).config()
-        except (SeqlabError, ValueError) as error:  # there is none of this name, or it needs settings
-            raise self._part_of(head).refused(f"names {name!r} in default_metrics: {error}") from error
-        return ComponentRef("metric", name, config, self.recipe.place("head"))
-
-    def _all_metrics(self) -> list[Metric]:
-        return [metric for metrics in self.metrics.values() for metric in metrics.values()]
+    def _built_metric(self, ref: ComponentRef, target: str) -> Metric:
+        metric: Metric = self._build(ref, MetricContext(target, self.reader.fields))
+        return metric
 
     def _part(self, ref: ComponentRef) -> Part:
         return self.registry.part(ref.kind, ref.name)
@@ -344,6 +333,22 @@ class Assembly:
     def _part_of(self, head: Head) -> Part:
         refs = zip(self.recipe.heads, self.heads.values(), strict=True)
         return self._part(next(ref for ref, each in refs if each is head))
+
+    def _check_read(self, examples: Sequence[Example]) -> None:
+        """Refuse examples without a field that a featurizer reads."""
+        for field in self.inputs:
+            for example in examples:
+                if field not in example.fields:
+                    raise self._unread(field, example)
+
+    def _unread(self, field: str, example: Example) -> BaseException:
+        """Return the error of an example without a field that is read: a plugin's, if its reader made it."""
+        part, there = self._part(self.recipe.reader), ", ".join(example.fields) or "none"
+        if part.built_in:
+            message = f"there is no {field!r}, which the model reads; the fields are: {there}"
+            return DataError(message, place=example.place)
+        message = f"yielded an Example without the field {field!r}; its fields are: {there}"
+        return part.fault("read", ContractError(message, at=str(example.place)))
 
     def _check_fields(self) -> None:
         for head in self.heads.values():
@@ -354,9 +359,7 @@ class Assembly:
             if featurizer.field not in self.reader.fields:
                 delivered = one_of(self.reader.fields)
                 message = f"reads field {featurizer.field!r}, which the reader does not deliver; {delivered}"
-            elif featurizer.field in self.heads:
-                message = f"reads field {featurizer.field!r}, which a head is to predict"
-            elif self.reader.fields[featurizer.field] in ANSWERS:
+            elif self.kinds[featurizer.field].annotation:
                 message = f"reads field {featurizer.field!r}, which is not there in prediction"
             else:
                 continue
@@ -379,10 +382,6 @@ class Places(Sequence[str]):
 def values_of(examples: Sequence[Example], field: str) -> Values:
     """Return the examples' values of a field."""
     return Values([example.fields[field] for example in examples], examples)
-
-
-def _shortest(head: Head) -> Callable[[Sequence[Any]], Sequence[int]] | None:
-    return getattr(head, "shortest", None)
 
 
 def _output_size(module: nn.Module) -> int:

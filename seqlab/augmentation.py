@@ -7,7 +7,7 @@ is planned by length (batches, feasibility, the number of steps) goes by the exa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,8 +20,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from seqlab.api import Audio, Augmenter, Example, RecipeError, SeqlabError, Sound
-from seqlab.assembly import Assembly, placed
+from seqlab.api import Augmenter, Example, FieldKind, RecipeError, SeqlabError, did_you_mean, one_of
+from seqlab.assembly import Assembly
+from seqlab.building import placed
 from seqlab.contract import Values
 from seqlab.engine import Batch, Column, Dataset, SequenceModel
 from seqlab.engine.seeding import derived_seed
@@ -30,18 +31,19 @@ from seqlab.plugin import Part
 from seqlab.recipe.placement import Neighbours, misplacement
 from seqlab.suggest import shown
 
-__all__ = ["KEPT_BYTES", "Augmentation", "KeptSamples", "check_augmenters"]
+__all__ = ["KEPT_BYTES", "Augmentation", "Kept", "check_augmenters"]
 
 KEPT_BYTES = 1 << 30
-"""Decoded samples of the training split that are kept in memory: 4.6 hours at 16 kHz."""
+"""What of the training split's values is kept in memory once it is read: 4.6 hours of sound at 16 kHz."""
 
-STAGES = ("audio", "features")
+FEATURES = "features"
+"""The stage of augmenters that change frames; any other is the kind of field that they change."""
 
 
 class Augmentation:
-    """Makes batches of a recipe's training examples, augmented: the `vary` of a `TrainingJob`.
+    """Makes batches of a recipe's training examples, augmented: the `augment` of a `TrainingJob`.
 
-    Sounds are changed and encoded anew, then frames are changed. An example that would be left with fewer
+    Values are changed and encoded anew, then frames are changed. An example that would be left with fewer
     states than its target needs, or with columns of unequal lengths, stays in that epoch as it is.
 
     RecipeError where an augmenter cannot change the frames that the featurizers make: each is tried on those
@@ -57,12 +59,15 @@ class Augmentation:
         self.featurizers = assembly.featurizers
         self.model = model
         self.needed = _most(len(examples), assembly.states_needed(examples).values())
-        self.kept = KeptSamples(KEPT_BYTES)
+        self.kinds = assembly.inputs
+        self.kept = Kept(KEPT_BYTES)
         steps = _steps(assembly)
-        self.sound_steps = [step for step in steps if step.augmenter.stage == "audio"]
-        self.frame_steps = [step for step in steps if step.augmenter.stage == "features"]
-        fields = {each.field for each in self.featurizers if assembly.reader.fields[each.field] == "audio"}
-        self.sound_fields = sorted(fields) if self.sound_steps else []
+        self.frame_steps = [step for step in steps if step.augmenter.stage == FEATURES]
+        self.value_steps = {
+            field: own
+            for field, kind in sorted(self.kinds.items())
+            if (own := [step for step in steps if step.augmenter.stage == kind.name])
+        }
         among = _neighbours(assembly, data)
         for step in steps:
             _check_place(step, assembly, among)
@@ -75,8 +80,8 @@ class Augmentation:
         numbers = indices.tolist()
         before = [column.select(indices) for column in self.data.features]
         after = [_pieces(column) for column in before]
-        for field in self.sound_fields:
-            self._change_sounds(field, after, numbers, epoch)
+        for field in self.value_steps:
+            self._change_values(field, after, numbers, epoch)
         if self.frame_steps:
             self._change_frames(after, numbers, epoch)
         self._give_room(after, before, indices)
@@ -85,25 +90,25 @@ class Augmentation:
         batch = Dataset(features, targets).gather(torch.arange(len(numbers)))
         return replace(batch, indices=indices, places=self.data.places)
 
-    def _change_sounds(self, field: str, after: list[list[Tensor]], numbers: list[int], epoch: int) -> None:
-        """Put the frames of changed sounds in the place of those that the data holds."""
-        sounds = ((place, self._sound(field, number, epoch)) for place, number in enumerate(numbers))
-        changed = {place: sound for place, sound in sounds if sound is not None}
+    def _change_values(self, field: str, after: list[list[Tensor]], numbers: list[int], epoch: int) -> None:
+        """Put the encoding of changed values in the place of what the data holds."""
+        values = ((place, self._value(field, number, epoch)) for place, number in enumerate(numbers))
+        changed = {place: value for place, value in values if value is not None}
         for column, featurizer in zip(after, self.featurizers, strict=True):
             if changed and featurizer.field == field:
                 examples = [self.examples[numbers[place]] for place in changed]
                 encoded = _pieces(featurizer.encode(Values(list(changed.values()), examples)))
-                for place, frames in zip(changed, encoded, strict=True):
-                    column[place] = frames
+                for place, rows in zip(changed, encoded, strict=True):
+                    column[place] = rows
 
-    def _sound(self, field: str, number: int, epoch: int) -> Audio | None:
-        """Return an example's sound after all augmenters, None where each of them left it as it is."""
-        example = self.examples[number]
-        original: Audio = _KeptAudio(example.fields[field], (number, field), self.kept)
-        audio = original
-        for step in self.sound_steps:
-            audio = step.changed_sound(audio, self._generator(step, number, epoch), example)
-        return None if audio is original else audio
+    def _value(self, field: str, number: int, epoch: int) -> Any:
+        """Return an example's value after all augmenters, None where each of them left it as it is."""
+        example, kind = self.examples[number], self.kinds[field]
+        original = kind.held(example.fields[field], partial(self.kept, (number, field)))
+        value = original
+        for step in self.value_steps[field]:
+            value = step.changed_value(value, self._generator(step, number, epoch), example, kind)
+        return None if value is original else value
 
     def _change_frames(self, after: list[list[Tensor]], numbers: list[int], epoch: int) -> None:
         for column in (column for column in after if _are_frames(column[0])):
@@ -139,52 +144,28 @@ class Augmentation:
         return np.random.default_rng(derived_seed(self.seed, "augment", epoch, number, step.number))
 
 
-class KeptSamples:
-    """Decoded samples, kept until `limit` bytes are full, so that not every epoch decodes every file.
+class Kept:
+    """Arrays, kept until `limit` bytes are full, so that not every epoch reads every file.
 
-    Once full it stays as it is: an epoch reads each sound once, so to make room for one sound by another
-    would save nothing.
+    Once full it stays as it is: an epoch reads each value once, so to make room for one by another would save
+    nothing.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.size = 0
-        self._samples: dict[tuple[int, str], NDArray[float32]] = {}
+        self._arrays: dict[tuple[int, str], NDArray[Any]] = {}
 
-    def samples(self, key: tuple[int, str], audio: Audio) -> NDArray[float32]:
-        """Return the sound's samples, read-only; those of the same key are read once where there is room."""
-        found = self._samples.get(key)
+    def __call__(self, key: tuple[int, str], read: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Return what is read, read-only; that of the same key is read once where there is room."""
+        found = self._arrays.get(key)
         if found is None:
-            found = audio.samples().view()
+            found = read().view()
             found.flags.writeable = False
             if self.size + found.nbytes <= self.limit:
-                self._samples[key] = found
+                self._arrays[key] = found
                 self.size += found.nbytes
         return found
-
-
-@dataclass(frozen=True, eq=False)
-class _KeptAudio:
-    """An `Audio` that is the same as another, but for where its samples come from."""
-
-    audio: Audio
-    key: tuple[int, str]
-    kept: KeptSamples
-
-    @property
-    def sample_rate(self) -> int:
-        return self.audio.sample_rate
-
-    @property
-    def duration(self) -> float:
-        return self.audio.duration
-
-    @property
-    def fingerprint(self) -> str | None:
-        return self.audio.fingerprint
-
-    def samples(self) -> NDArray[float32]:
-        return self.kept.samples(self.key, self.audio)
 
 
 # --- one augmenter ---------------------------------------------------------------------------------------
@@ -198,17 +179,12 @@ class _Step:
     part: Part
     augmenter: Augmenter
 
-    def changed_sound(self, audio: Audio, generator: Generator, example: Example) -> Audio:
+    def changed_value(self, value: Any, generator: Generator, example: Example, kind: FieldKind[Any]) -> Any:
         with self._calling(example):
-            result: Audio = self.augmenter(audio, generator)
-            if result is audio:
-                return audio
-            given, rate = audio.samples(), audio.sample_rate
-            if not hasattr(result, "samples") or getattr(result, "sample_rate", None) != rate:
-                raise ContractError(f"returned {shown(result)} where an Audio of {rate} Hz is expected")
-            samples = result.samples()
-            self._check(samples, given, ())
-        return Sound(samples, rate)
+            result = self.augmenter(value, generator)
+            if result is value:
+                return value
+            return kind.changed(value, result, keeps_length=self.augmenter.keeps_length)
 
     def changed_frames(
         self, frames: NDArray[float32], generator: Generator, example: Example
@@ -256,9 +232,10 @@ def check_augmenters(assembly: Assembly) -> None:
     """
     among = _neighbours(assembly)
     for step in _steps(assembly):
-        stage = step.augmenter.stage
-        if stage not in STAGES:
-            raise step.part.refused(f"has stage {stage!r}; allowed are {', '.join(STAGES)}")
+        stage, allowed = step.augmenter.stage, (FEATURES, *assembly.registry.field_kinds())
+        if stage not in allowed:
+            hint = f"{did_you_mean(str(stage), allowed)}; {one_of(allowed)}"
+            raise step.part.refused(f"has stage {stage!r}{hint}")
         _check_place(step, assembly, among)
 
 
@@ -268,7 +245,7 @@ def _neighbours(assembly: Assembly, data: Dataset | None = None) -> Neighbours:
     aligned = [
         f"{ref.name} of {target!r}"
         for ref, (target, head) in heads
-        if getattr(head, "one_state_per_label", False)
+        if head.alignment in ("per_state", "shifted")
     ]
     columns = [None] * len(assembly.featurizers) if data is None else data.features
     return Neighbours(
@@ -285,12 +262,12 @@ def _check_place(step: _Step, assembly: Assembly, among: Neighbours) -> None:
 
 
 def _check_columns(step: _Step, assembly: Assembly, data: Dataset) -> None:
-    """Refuse an augmenter of sound where a column points into a table, which would have to change with it."""
-    if step.augmenter.stage == "features":
-        return
+    """Refuse an augmenter of values that a column keeps a table of: it would have to change, too."""
     for number, (featurizer, column) in enumerate(zip(assembly.featurizers, data.features, strict=True)):
-        if assembly.reader.fields[featurizer.field] == "audio" and column.table is not None:
-            raise _misplaced(step, assembly, f"changes sound, but features.{number} keeps a table of it")
+        read = assembly.kinds[featurizer.field].name == step.augmenter.stage
+        if read and column.table is not None:
+            stage = step.augmenter.stage
+            raise _misplaced(step, assembly, f"changes {stage}, but features.{number} keeps a table of it")
 
 
 def _misplaced(step: _Step, assembly: Assembly, reason: str) -> RecipeError:

@@ -14,32 +14,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from seqlab.api import Audio, Example, FieldKind, Place
-from seqlab.contract import CHECKS, Values, check_answer, check_example, check_normal, check_samples
+from seqlab.api import Example, FieldKind, Guarded, Place
+from seqlab.contract import CHECKS, Values, check_example, check_normal
 from seqlab.errors import ContractError, PluginError, Problem, RecipeError, SeqlabError
-from seqlab.plugin import Part, lacks_memory, memory_asked
-from seqlab.plugin.hookspecs import PROJECT
-from seqlab.suggest import shortened, shown
-
-if TYPE_CHECKING:
-    from numpy import float32
-    from numpy.typing import NDArray
+from seqlab.plugin import Part, concerning, lacks_memory, memory_asked
+from seqlab.suggest import shown
 
 __all__ = ["ModelParts", "called", "sized"]
 
 
-def called(component: Any, part: Part, context: Any) -> Any:
-    """Return a component as the host is to call it; `context` is what it was built with."""
+def called(component: Any, part: Part, kinds: Mapping[str, FieldKind[Any]]) -> Any:
+    """Return a component as the host is to call it; `kinds` are those that fields may have."""
     # An encoder is a torch module, and what an augmenter must return depends on what it was given.
     if part.built_in or part.kind in ("encoder", "augmenter"):
         return component
     if part.kind == "reader":
-        return CalledReader(component, part)
-    if part.kind == "head":
-        return CalledHead(component, part, context.fields)
+        return CalledReader(component, part, kinds)
     return Called(component, part)
+
+
+OF_A_BATCH = {("head", "answers")}
+"""Methods that the engine calls for a batch: it knows the examples, and `ModelParts` whom to name."""
 
 
 class Called:
@@ -63,6 +60,8 @@ class Called:
         return method
 
     def _method(self, name: str, member: Callable[..., Any]) -> Callable[..., Any]:
+        if (self.part.kind, name) in OF_A_BATCH:
+            return member
         check = CHECKS.get((self.part.kind, name))
 
         def method(*facts: Any, **more: Any) -> Any:
@@ -75,6 +74,10 @@ class Called:
 
 class CalledReader(Called):
     """A reader whose examples are checked one by one, as they come."""
+
+    def __init__(self, component: Any, part: Part, kinds: Mapping[str, FieldKind[Any]]) -> None:
+        super().__init__(component, part)
+        self.kinds = {name: kinds[kind] for name, kind in component.fields.items()}
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield the examples of one file."""
@@ -93,7 +96,7 @@ class CalledReader(Called):
             yield example
 
     def _method(self, name: str, member: Callable[..., Any]) -> Callable[..., Any]:
-        makes_examples = name in ("normalize", "recording")
+        makes_examples = name in ("normalize", "take")
 
         def bare(*facts: Any, **more: Any) -> Any:
             found = member(*map(_bare, facts), **more)
@@ -105,89 +108,23 @@ class CalledReader(Called):
 
     def _checked(self, found: Any, *, labelled: bool) -> Example:
         """Return a sound example; sounds of the plugin's own are read through the seam, too."""
-        kinds: Mapping[str, FieldKind] = self.component.fields
-        example = check_example(found, kinds, labelled=labelled)
-        own = {
-            name: CalledAudio(value, self.part, example.place)
-            for name, value in example.fields.items()
-            if kinds.get(name) == "audio" and not _is_known(value)
-        }
-        return replace(example, fields={**example.fields, **own}) if own else example
+        example = check_example(found, self.kinds, labelled=labelled)
+        fields = {}
+        for name, value in example.fields.items():
+            guarded = self.kinds[name].guarded(value, self._calling(example)) if name in self.kinds else value
+            if guarded is not value:
+                fields[name] = guarded
+        return replace(example, fields={**example.fields, **fields}) if fields else example
 
-
-@dataclass(frozen=True, eq=False)
-class CalledAudio:
-    """A reader's own kind of `Audio`, with all that it has besides."""
-
-    audio: Audio
-    part: Part
-    place: Place
-
-    def __getattr__(self, name: str) -> Any:
-        if name in ("audio", "part", "place") or name.startswith("__"):  # a copy that is not filled yet asks
-            raise AttributeError(name)
-        with self._calling(name):
-            there = hasattr(self.audio, name)
-            member = getattr(self.audio, name) if there else None
-        if not there:
-            raise AttributeError(f"{type(self.audio).__name__} has no attribute {name!r}")
-        return member
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second, Hz."""
-        with self._calling("sample_rate"):
-            return self.audio.sample_rate
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        with self._calling("duration"):
-            return self.audio.duration
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What names the samples."""
-        with self._calling("fingerprint"):
-            return self.audio.fingerprint
-
-    def samples(self) -> NDArray[float32]:
-        """Return the samples, checked."""
-        with self._calling("samples"):
-            samples: NDArray[float32] = check_samples(self.audio.samples())
-            return samples
-
-    def _calling(self, name: str) -> AbstractContextManager[None]:
-        return self.part.calling(f"{type(self.audio).__name__}.{name}", lambda: [str(self.place)])
-
-
-class CalledHead(Called):
-    """A head whose answers are held against the field that it predicts."""
-
-    def __init__(self, component: Any, part: Part, kinds: Mapping[str, FieldKind]) -> None:
-        super().__init__(component, part)
-        self.kinds = kinds
-
-    def decode(self, ids: Any) -> Any:
-        """Turn the ids of one example, best given as Values of it, into what the target field holds."""
-        example = ids.examples[0] if isinstance(ids, Values) else None
-        with self.part.calling("decode", lambda: _places((example,))):
-            kind = self.kinds[self.component.target]
-            return check_answer(self.component.decode(ids), kind, example, self.kinds)
-
-
-def _is_known(audio: Any) -> bool:
-    """Tell whether a sound is of a class of seqlab's, or of one made of `AudioFile` or `AudioSamples`."""
-    # By names of modules: the libraries of sound, which an import would need, may not be installed.
-    own = type(audio).__module__.startswith(f"{PROJECT}.")
-    return own or any(base.__module__.startswith(f"{PROJECT}.audio.") for base in type(audio).__mro__)
+    def _calling(self, example: Example) -> Callable[[str], AbstractContextManager[None]]:
+        return lambda method: self.part.calling(method, lambda: [str(example.place)])
 
 
 def _bare(fact: Any) -> Any:
     """Return an example as its own reader made it; anything else as it is."""
     own = fact.fields if isinstance(fact, Example) else {}
-    wrapped = {name: value.audio for name, value in own.items() if isinstance(value, CalledAudio)}
-    return replace(fact, fields={**own, **wrapped}) if wrapped else fact
+    guarded = {name: value.bare for name, value in own.items() if isinstance(value, Guarded)}
+    return replace(fact, fields={**own, **guarded}) if guarded else fact
 
 
 def _iterated(found: Any) -> Iterator[Any]:
@@ -265,7 +202,7 @@ def _of_no_plugin(who: str, method: str, error: BaseException, names: Iterable[s
     """Return the error with a note of who and where; a wrong result as a SeqlabError that says both."""
     if isinstance(error, SeqlabError) or lacks_memory(error):
         return error
-    concerned = shortened(names)
+    concerned = concerning(error, names)
     where = f"; at {concerned}" if concerned else ""
     if isinstance(error, ContractError):
         return SeqlabError(f"{who}: {method} {error}{where}")

@@ -9,35 +9,32 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, TypeAlias, get_args
+from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from seqlab.api import Example, FieldKind, Place
+from seqlab.api import ALIGNMENTS, Answer, Example, FieldKind, Place
 from seqlab.engine import Column
 from seqlab.errors import ContractError
+from seqlab.plugin import at_example
 from seqlab.suggest import did_you_mean, one_of, shown
 
 __all__ = [
-    "ANSWERS",
     "CHECKS",
     "Values",
+    "answer_fault",
     "attribute_fault",
     "check_answer",
     "check_example",
     "check_normal",
-    "check_samples",
+    "parts_fault",
 ]
 
-Kinds: TypeAlias = Mapping[str, FieldKind]
+Kinds: TypeAlias = Mapping[str, FieldKind[Any]]
 """The fields of a reader's examples, each with its kind."""
 
-ANSWERS: tuple[FieldKind, ...] = ("token_labels", "text")
-"""Kinds of fields that heads predict; examples of unlabelled data may lack them."""
-
-HEAD_METHODS = ("count", "loss", "predict")
+HEAD_METHODS = ("count", "loss", "answer")
 
 
 class Values(list[Any]):
@@ -66,77 +63,60 @@ class Values(list[Any]):
 # --- examples --------------------------------------------------------------------------------------------
 
 
-def check_example(found: Any, fields: Kinds, *, labelled: bool) -> Example:
-    """Return an example with all fields of a reader, each of its kind; labels only where it is labelled."""
+def check_example(found: Any, kinds: Kinds, *, labelled: bool) -> Example:
+    """Return an example with all fields of a reader, each of its kind; without labels, some may be absent."""
     if not isinstance(found, Example):
         raise ContractError(f"yielded {shown(found)} where an Example is expected")
     if not isinstance(found.place, Place):
         raise ContractError(f"yielded an Example whose place is {shown(found.place)}, not a Place")
     if not isinstance(found.fields, Mapping):
         raise ContractError(f"yielded an Example whose fields are {shown(found.fields)}, not a mapping")
-    for name, kind in fields.items():
-        if name in found.fields:
-            check_value(name, kind, found.fields, fields)
-        elif labelled or kind not in ANSWERS:
+    for name, kind in kinds.items():
+        if name not in found.fields and labelled:
             there = ", ".join(map(str, found.fields)) or "none"
             raise ContractError(f"yielded an Example without the field {name!r}; its fields are: {there}")
+        if name not in found.fields:
+            continue
+        with at_example(found.place):
+            reason = kind.fault(found.fields[name])
+        if reason:
+            raise ContractError(f"yielded in the field {name!r} {reason}")
+        if reason := parts_fault(found.fields[name], kind, found.fields, kinds):
+            raise ContractError(f"yielded in the field {name!r} {reason}")
     return found
 
 
-def check_value(
-    name: str, kind: FieldKind, values: Mapping[str, Any], kinds: Mapping[str, FieldKind]
-) -> None:
-    """Refuse a field's value that is not of its kind."""
-    value = values[name]
-    if reason := value_fault(value, kind, unlabelled=True):
-        raise ContractError(f"yielded in the field {name!r} {reason}")
-    count = _tokens(values, kinds)
-    if kind == "token_labels" and count is not None and len(value) != count:
-        raise ContractError(f"yielded {len(value)} labels in the field {name!r} for {count} tokens")
-
-
-def check_answer(
-    answer: Any, kind: FieldKind, example: Example | None, kinds: Mapping[str, FieldKind]
-) -> Any:
-    """Return what a head decoded where it is of its field's kind, with a label for each token."""
-    if reason := value_fault(answer, kind):
-        raise ContractError(f"returned {reason}")
-    count = _tokens(example.fields, kinds) if example and kind == "token_labels" else None
-    if count is not None and len(answer) != count:
-        raise ContractError(f"returned {len(answer)} labels for {count} tokens")
+def check_answer(found: Any, kind: FieldKind[Any], example: Example, kinds: Kinds) -> Answer:
+    """Return what a head answered to an example, where it and its alternatives are of the target's kind."""
+    with at_example(example.place):
+        reason = answer_fault(found, kind, example, kinds)
+    if reason:
+        raise ContractError(f"returned {reason}", at=str(example.place))
+    answer: Answer = found
     return answer
 
 
-def value_fault(value: Any, kind: FieldKind, *, unlabelled: bool = False) -> str:
-    """Return what is wrong with a value of this kind, or nothing; `unlabelled`: labels may be None."""
-    if kind == "text":
-        return "" if isinstance(value, str) else f"{shown(value)} where a string is expected"
-    if kind == "audio":
-        wanted = ("sample_rate", "duration", "fingerprint", "samples")
-        absent = [name for name in wanted if not hasattr(value, name)]
-        return f"{shown(value)}, which is no Audio: it lacks {', '.join(absent)}" if absent else ""
-    if isinstance(value, str) or not isinstance(value, Sequence):
-        return f"{shown(value)} where a list of strings is expected"
-    if set(map(type, value)) <= {str}:
+def answer_fault(found: Any, kind: FieldKind[Any], example: Example, kinds: Kinds) -> str:
+    """Return what is wrong with what a head answered to an example, and with its alternatives."""
+    if not isinstance(found, Answer):
+        return f"{shown(found)} where an Answer is expected"
+    if reason := kind.answer_fault(found.value) or parts_fault(found.value, kind, example.fields, kinds):
+        return f"an Answer whose value is {reason}"
+    if not isinstance(found.details, Mapping):
+        return f"an Answer whose details are {shown(found.details)}, not a mapping"
+    if not isinstance(found.alternatives, list | tuple):
+        return f"an Answer whose alternatives are {shown(found.alternatives)}, not a tuple"
+    faults = (answer_fault(each, kind, example, kinds) for each in found.alternatives)
+    return next((f"an Answer with, among its alternatives, {fault}" for fault in faults if fault), "")
+
+
+def parts_fault(value: Any, kind: FieldKind[Any], fields: Mapping[str, Any], kinds: Kinds) -> str:
+    """Return what is wrong with the number of a value's parts, where the kind says what it stands along."""
+    others = [name for name, other in kinds.items() if other.name == kind.along]
+    if kind.along is None or len(others) != 1 or others[0] not in fields:
         return ""
-    allowed = (str, type(None)) if unlabelled and kind == "token_labels" else str
-    other = [each for each in value if not isinstance(each, allowed)]
-    return f"a list that holds {shown(other[0])} where strings are expected" if other else ""
-
-
-def _tokens(values: Mapping[str, Any], kinds: Kinds) -> int | None:
-    """Return how many tokens an example has, None where that is not clear."""
-    fields = [name for name, kind in kinds.items() if kind == "tokens"]
-    return len(values[fields[0]]) if len(fields) == 1 and fields[0] in values else None
-
-
-def check_samples(found: Any) -> Any:
-    """Return the samples of a sound where featurizers can read them."""
-    if not isinstance(found, np.ndarray) or found.dtype != np.float32 or found.ndim != 1:
-        raise ContractError(f"returned {shown(found)} where an array of float32 and shape (time) is expected")
-    if not np.isfinite(found).all():
-        raise ContractError("returned numbers that are not finite")
-    return found
+    count = len(fields[others[0]])
+    return "" if len(value) == count else f"{len(value)} {kind.name} for {count} {kind.along}"
 
 
 # --- what methods return ---------------------------------------------------------------------------------
@@ -216,7 +196,7 @@ def _featurizer_module(found: Any, *_: object) -> nn.Module:
 def _head_module(found: Any, *_: object) -> nn.Module:
     module = _module(found)
     if lacking := [name for name in HEAD_METHODS if not callable(getattr(module, name, None))]:
-        raise ContractError(f"returned {type(module).__name__}, which lacks {', '.join(lacking)}")
+        raise ContractError(f"returned {type(module).__name__} without {', '.join(lacking)}")
     return module
 
 
@@ -290,7 +270,7 @@ CHECKS: Mapping[tuple[str, str], Check] = {
     ("head", "state"): _plain,
     ("head", "encode"): _target,
     ("head", "module"): _head_module,
-    ("head", "shortest"): _numbers,
+    ("head", "states_needed"): _numbers,
     ("metric", "state"): _plain,
     ("metric", "compute"): _figures,
     ("metric", "listing"): _text,
@@ -308,7 +288,7 @@ def attribute_fault(kind: str, component: Any) -> str:
         if reason := fault(getattr(component, name)):
             return f"was built with {name} {reason}"
     if kind == "encoder" and not isinstance(component, nn.Module):
-        return f"was built as {shown(component)}, which is no torch module"
+        return f"has a builder that returned {shown(component)} where a torch module is expected"
     return ""
 
 
@@ -331,14 +311,16 @@ def _size_fault(value: Any) -> str:
 
 
 def _fields_fault(value: Any) -> str:
-    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-        return f"{shown(value)} where a mapping of names and kinds is expected"
-    known = get_args(FieldKind)
-    wrong = [(name, kind) for name, kind in value.items() if kind not in known]
-    return "".join(
-        f"{{{name!r}: {kind!r}}}: unknown kind{did_you_mean(str(kind), known)}; {one_of(known)}"
-        for name, kind in wrong[:1]
+    fits = isinstance(value, Mapping) and all(
+        isinstance(each, str) for pair in value.items() for each in pair
     )
+    return "" if fits else f"{shown(value)} where a mapping of names and kinds is expected"
+
+
+def _alignment_fault(value: Any) -> str:
+    if value in ALIGNMENTS:
+        return ""
+    return f"{shown(value)}{did_you_mean(str(value), ALIGNMENTS)}; {one_of(ALIGNMENTS)}"
 
 
 ATTRIBUTES: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
@@ -346,7 +328,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, Callable[[Any], str]]] = {
     "featurizer": {"field": _name_fault},
     "augmenter": {"keeps_length": _flag_fault},
     "encoder": {"output_size": _size_fault, "carries_state": _flag_fault},
-    "head": {"target": _name_fault, "default_metrics": _names_fault},
+    "head": {"target": _name_fault, "alignment": _alignment_fault, "default_metrics": _names_fault},
     "metric": {"higher_is_better": _flag_fault},
 }
 """What is wrong with an attribute of each kind, as a function of its value."""

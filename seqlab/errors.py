@@ -103,7 +103,12 @@ class ContractError(TypeError):
     """What a part was asked for breaks its contract: `returned list where a Tensor is expected`.
 
     A programming mistake, and no SeqlabError; of a part that a plugin registered, a PluginError says so.
+    `at` names the one example of a call that it concerns, where that is known.
     """
+
+    def __init__(self, message: str, *, at: str = "") -> None:
+        super().__init__(message)
+        self.at = at
 
 
 class PackageError(SeqlabError):

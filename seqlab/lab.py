@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from seqlab.chain import chain_problems
 from seqlab.datasets import get_dataset
 from seqlab.errors import PluginError, RecipeError
 from seqlab.plugin import Plugins, Registry, blaming, disabled_from
@@ -24,11 +25,10 @@ from seqlab.settings import Precision, schedule_fault
 
 if TYPE_CHECKING:
     from seqlab.datasets.fetching import Progress
+    from seqlab.figures import Figures
     from seqlab.predict.predictor import Predictor
-    from seqlab.predict.recognizer import Recognizer
-    from seqlab.predict.scoring import ErrorListing, Scorer
-    from seqlab.predict.trained import TrainedModel
     from seqlab.run import RunOptions
+    from seqlab.scoring import ErrorListing, Scorer
 
 __all__ = ["BUILT_IN", "Lab"]
 
@@ -103,27 +103,18 @@ class Lab:
         with paths_as_written(recipe.variables):
             return Run(recipe, self.plugins, options or RunOptions()).execute()
 
-    def open(
-        self, path: Path | str, *, device: str = "auto", precision: Precision = "fp32"
-    ) -> Predictor | Recognizer:
+    def open(self, path: Path | str, *, device: str = "auto", precision: Precision = "fp32") -> Predictor:
         """Open a model package for prediction; PackageError where it cannot be used.
 
-        A model that reads sound becomes a Recognizer, any other a Predictor. `precision` is that of the
-        matrix products: fp32, bf16, or auto, which is bf16 where the device computes it in hardware.
+        `precision` is that of the matrix products: fp32, bf16, or auto, which is bf16 where the device
+        computes it in hardware.
         """
         from seqlab.engine.device import pick_device
         from seqlab.package import open_package
-        from seqlab.predict.trained import hears
-
-        opened = open_package(Path(path), self.registry, pick_device(device))
-        parts = opened.assembly, opened.model, opened.manifest
-        if hears(opened.assembly):
-            from seqlab.predict.recognizer import Recognizer
-
-            return Recognizer(*parts, precision=precision)
         from seqlab.predict.predictor import Predictor
 
-        return Predictor(*parts, precision=precision)
+        opened = open_package(Path(path), self.registry, pick_device(device))
+        return Predictor(opened.assembly, opened.model, opened.manifest, precision=precision)
 
     def evaluate(
         self,
@@ -133,7 +124,7 @@ class Lab:
         split: str = "test",
         device: str = "auto",
         precision: Precision = "fp32",
-    ) -> dict[str, float]:
+    ) -> Figures:
         """Return a package's figures on labelled files, by default on a split of its own recipe.
 
         Files of the recipe that have changed since the training are named in a warning of the log.
@@ -154,7 +145,7 @@ class Lab:
 
         RecipeError, before any data is read, where no metric of the package lists them.
         """
-        from seqlab.predict.scoring import ErrorListing
+        from seqlab.scoring import ErrorListing
 
         predictor = self.open(path, device=device, precision=precision)
         assembly = predictor.assembly
@@ -181,8 +172,9 @@ class Lab:
         with nullcontext() if owner == PROJECT else blaming(fault):
             return get_dataset(entry, progress) if progress else get_dataset(entry)
 
-    def _scorer(self, predictor: TrainedModel, data: Sequence[Path | str], split: str) -> Scorer:
-        from seqlab.predict.scoring import BATCH, Scorer
+    def _scorer(self, predictor: Predictor, data: Sequence[Path | str], split: str) -> Scorer:
+        from seqlab.engine.answering import BATCH
+        from seqlab.scoring import Scorer
 
         assembly = predictor.assembly
         with paths_as_written(assembly.recipe.variables):
@@ -213,7 +205,7 @@ class Lab:
         trained = manifest.get("data", {}).get(split, found)
         if list(found.values()) != list(trained.values()):
             changed = [file for file in found if found[file] not in trained.values()] or found
-            message = "the %s data is not that of the training any more: %s"
+            message = "the %s data has changed since training: %s"
             logging.getLogger(__name__).warning(message, split, ", ".join(changed))
         return files
 
@@ -247,7 +239,8 @@ class Lab:
 
     def _let_plugins_check(self, recipe: Recipe) -> None:
         answers = self.plugins.call("seqlab_recipe_checked", recipe=recipe.resolved())
-        findings = [finding for _, found in answers for finding in found or ()]
+        findings = list(chain_problems(recipe, self.registry))
+        findings += [finding for _, found in answers for finding in found or ()]
         reader = recipe.reader.name
         if recipe.on_error == "skip" and not self.registry.get("reader", reader).skips:
             message = f"reader {reader!r} leaves out no single examples; say fail, or take another reader"

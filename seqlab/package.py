@@ -1,6 +1,7 @@
 """The trained model on disk: a folder that holds weights and a manifest, and never any code.
 
     model.safetensors   weights
+    components/         files of components' own, each in a folder by itself (where one has any)
     package.json        format, checksum, recipe, what was learned (vocabularies, labels), metrics, versions
 
 Opening a package unpickles nothing and imports nothing that the package could name: its components are looked
@@ -28,7 +29,8 @@ from seqlab.assembly import Assembly
 from seqlab.engine import SequenceModel
 from seqlab.engine.checkpoint import weights, write_atomically
 from seqlab.engine.measured import made_to_measure, read_header
-from seqlab.engine.seeding import seeded
+from seqlab.engine.seeding import DrawnApart
+from seqlab.keeping import load_files, save_files
 from seqlab.manifest import FORMAT, MANIFEST, manifest_bytes, read_manifest, sealed
 from seqlab.openfile import open_regular, partial_name
 from seqlab.plugin import Registry
@@ -74,10 +76,11 @@ def save_package(folder: Path, assembly: Assembly, model: SequenceModel, facts: 
     """
     tensors = save_tensors(weights(model))
     files = {WEIGHTS: {"sha256": hashlib.sha256(tensors).hexdigest(), "bytes": len(tensors)}}
-    content = _manifest(assembly, {**facts, "files": files}, len(tensors))
     partial = partial_name(folder)
     try:
         partial.mkdir(parents=True)
+        files |= save_files(partial, assembly)
+        content = _manifest(assembly, {**facts, "files": files}, len(tensors))
         write_atomically(partial / WEIGHTS, tensors)
         write_atomically(partial / MANIFEST, content)
         _swap(partial, folder)
@@ -137,6 +140,7 @@ def open_package(folder: Path, registry: Registry, device: torch.device) -> Open
     try:
         assembly = Assembly(recipe, registry, device)
         assembly.restore(manifest["learned"])
+        load_files(folder, assembly, manifest["files"])
         model = _model(folder / WEIGHTS, assembly, manifest)
     except PackageError:
         raise
@@ -154,7 +158,7 @@ def _model(path: Path, assembly: Assembly, manifest: Mapping[str, Any]) -> Seque
     try:
         with open_regular(path) as file:
             header = read_header(file, path)
-            with seeded(0):  # the first weights are drawn in vain; the host's generator must not notice
+            with DrawnApart():  # a training in another thread goes on, and repeats
                 model = made_to_measure(assembly.model, header)
             file.seek(0)
             content = file.read()

@@ -13,24 +13,30 @@ from typing import Any
 import torch
 
 from seqlab.api import Example, Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
-from seqlab.assembly import Assembly, build_component
+from seqlab.assembly import Assembly
 from seqlab.augmentation import Augmentation, check_augmenters
+from seqlab.building import build_component
 from seqlab.engine import CheckpointFolder, Evaluation, SequenceModel, Trainer, TrainingJob
+from seqlab.engine.answering import BATCH
 from seqlab.engine.best import LOSS
 from seqlab.engine.device import peak_memory_mb, pick_device, threads
 from seqlab.engine.seeding import derived_seed, seeded
+from seqlab.figures import overall
 from seqlab.notices import warnings_kept
 from seqlab.overlap import Known
 from seqlab.package import check_room, save_package
 from seqlab.plugin import Plugins
 from seqlab.predict.lengths import LENGTHS, lengths_seen
-from seqlab.predict.scoring import BATCH, Scorer, overall
 from seqlab.recipe import Recipe, Surroundings, load_resolved
 from seqlab.runfolder import RunFolder, default_folder
+from seqlab.scoring import Scorer
 from seqlab.settings import schedule_fault
 from seqlab.suggest import did_you_mean, one_of
 
 __all__ = ["Run", "RunOptions"]
+
+TRIALS = 50
+"""Examples among which one is looked for that a user may try the model on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +78,7 @@ class Run:
         self.missing: dict[str, dict[str, int]] = {}
         self.also_in_train: dict[str, int] = {}
         self.lengths: dict[str, dict[str, Any]] = {}
+        self.trial: Mapping[str, Any] = {}
 
     def execute(self) -> dict[str, Any]:
         """Run and report; plugins see the start and, whatever happens, the end."""
@@ -128,6 +135,7 @@ class Run:
 
     def _execute(self, info: RunInfo) -> dict[str, Any]:
         assembly = Assembly(self.recipe, self.plugins.registry, self.device)
+        _ = assembly.metrics  # what they lack is told before anything is read
         check_augmenters(assembly)
         examples = assembly.read(self.recipe.paths["train"], "train")
         with warnings_kept() as warnings:
@@ -140,14 +148,14 @@ class Run:
             model = assembly.model().to(self.device)
         check_room(assembly, model)
         examples, data = assembly.with_room(model, examples, data)
-        self.lengths = lengths_seen(examples, [featurizer.field for featurizer in assembly.featurizers])
+        self.lengths = lengths_seen(examples, assembly.inputs)
         scorers = {name: scorer for name, scorer in (("dev", dev), ("test", test)) if scorer}
         self._look_at(assembly, examples, scorers)
         self.short_of_states = {name: scorer.short_of_states(model) for name, scorer in scorers.items()}
-        vary = Augmentation(assembly, model, examples, data) if assembly.augmenters else None
+        augment = Augmentation(assembly, model, examples, data) if assembly.augmenters else None
         job = TrainingJob(
             data=data,
-            vary=vary,
+            augment=augment,
             settings=self.recipe.train,
             evaluation=self._evaluation(dev) if dev else None,
             observers=self._observers(info),
@@ -164,11 +172,23 @@ class Run:
     ) -> None:
         """Count the labels that the data lacks, and what stands in two splits."""
         self.missing = {"train": assembly.missing(examples)}
-        fields = list(dict.fromkeys(featurizer.field for featurizer in assembly.featurizers))
-        known = Known(examples if scorers else (), fields)
+        self.trial = self._trial(assembly, [each for scorer in scorers.values() for each in scorer.examples])
+        known = Known(examples if scorers else (), assembly.inputs)
         for name, scorer in scorers.items():
             self.missing[name] = scorer.missing_labels()
             self.also_in_train[name] = known.repeated(scorer.examples)
+
+    def _trial(self, assembly: Assembly, examples: Sequence[Example]) -> Mapping[str, Any]:
+        """Return how a user may try the model: on a short example of the data, or else on all of it."""
+        if len(assembly.inputs) == 1:
+            (field, kind), *_ = assembly.inputs.items()
+            values = sorted((example.fields[field] for example in examples[:TRIALS]), key=kind.size)
+            trials = (kind.trial(value) for value in values)
+            found = next((trial for trial in trials if trial is not None), None)
+            if found is not None:
+                return found
+        split = next(name for name in ("test", "dev", "train") if name in self.recipe.paths)
+        return {"arguments": ["--from", "data", str(self.recipe.paths[split][0])]}
 
     # --- training ------------------------------------------------------------------------------------------
 
@@ -202,10 +222,10 @@ class Run:
         default = next((name for name in figures if name != LOSS), LOSS)
         monitor = self.recipe.train.monitor or default
         if monitor not in figures:
-            # Figures of single labels may be watched, too, but would hide the others here.
-            allowed = one_of(overall(figures))
+            # Figures of parts may be watched, too, but would hide the others here.
+            allowed = one_of(overall(figures, dev.heads))
             message = f"no dev metric {monitor!r}{did_you_mean(monitor, figures)}; {allowed}"
-            lacking = "; the dev split lacks labels" if dev.missing_labels() else ""
+            lacking = "; in the dev split parts of the targets are missing" if dev.missing_labels() else ""
             raise RecipeError([self.recipe.problem("train.monitor", message + lacking)])
         if untold := dev.untold():
             self._warn_of_unknown(sorted(untold), monitor)
@@ -219,8 +239,8 @@ class Run:
         return Evaluation(judge=judge, monitor=watched, higher_is_better=figures[monitor])
 
     def _warn_of_unknown(self, untold: Sequence[str], monitor: str) -> None:
-        """Say that no label of the dev split is known to training, and what follows from it."""
-        notice = f"data.dev: training has seen none of its labels: there is no dev {', '.join(untold)}"
+        """Say that no target of the dev split is known to training, and what follows from it."""
+        notice = f"data.dev: training has seen no part of its targets: there is no dev {', '.join(untold)}"
         if monitor in untold:
             notice += (
                 " to watch: the last weights are kept as the best ones, and neither early stopping nor the"
@@ -246,10 +266,14 @@ class Run:
         metrics = {name: scorer(trainer.model) for name, scorer in scorers.items()}
         facts = self.folder.facts() | {"metrics": metrics, "components": self._components(assembly)}
         facts[LENGTHS] = self.lengths
+        kinds = {name: kind.name for name, kind in assembly.kinds.items()}
         save_package(self.folder.model, assembly, trainer.model, facts)
         progress = trainer.progress
         report = {
             "metrics": metrics,
+            "reads": {field: kinds[field] for field in assembly.inputs},
+            "answers": {target: kinds[target] for target in assembly.heads},
+            "trial": self.trial,
             "seconds": round(time.perf_counter() - self.started + before, 3),
             "tokens_per_second": round(progress.tokens_per_second, 1),
             "peak_memory_mb": round(peak_memory_mb(), 1),

@@ -28,7 +28,6 @@ import seqlab
 from seqlab import Lab
 from seqlab.augmentation import Augmentation
 from seqlab.predict.predictor import Predictor
-from seqlab.predict.recognizer import Recognizer
 
 SOURCES = str(Path(seqlab.__file__).parents[1])
 
@@ -42,6 +41,8 @@ def pytest_configure() -> None:
     """Take back what a shell does to a command in the background: it makes it ignore Ctrl-C."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # as nohup leaves it
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -105,7 +106,7 @@ def hearing(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def recognizer(lab: Lab, hearing: Path) -> Recognizer:
+def recognizer(lab: Lab, hearing: Path) -> Predictor:
     return lab.open(hearing / "run/model", device="cpu")
 
 
@@ -151,7 +152,7 @@ def spoken(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def vary(spoken: Path) -> Callable[..., Augmentation]:
+def augment(spoken: Path) -> Callable[..., Augmentation]:
     """Make the augmentation of that recipe with overrides, by a Lab with plugins."""
 
     def made(*overrides: str, plugins: Iterable[object] = ()) -> Augmentation:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab.api import (
+    Answer,
     Column,
     Component,
     Config,
@@ -41,7 +42,7 @@ class WordReader:
 
     def __init__(self) -> None:
         self.suffixes = (".words",)
-        self.fields: Mapping[str, Any] = {"tokens": "tokens", "tags": "token_labels"}
+        self.fields: Mapping[str, Any] = {"tokens": "tokens", "tags": "labels"}
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         for number, line in enumerate(path.read_text().splitlines(), start=1):
@@ -101,6 +102,9 @@ class Rows(nn.Module):
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State | None]:
         return inputs.with_data(self.linear(inputs.data).tanh()), ()
 
+    def final(self, outputs: Sequences, before: Callable[[], Tensor]) -> Tensor:
+        return outputs.final
+
     def output_lengths(self, lengths: Tensor) -> Tensor:
         return lengths
 
@@ -108,6 +112,7 @@ class Rows(nn.Module):
 class Tags:
     def __init__(self) -> None:
         self.target = "tags"
+        self.alignment = "per_state"
         self.default_metrics: tuple[str, ...] = ("share",)
 
     def fit(self, values: Iterable[Sequence[str]]) -> None:
@@ -119,7 +124,7 @@ class Tags:
     def restore(self, state: Mapping[str, Any]) -> None:
         self.tags = state["tags"]
 
-    def shortest(self, values: Sequence[Any]) -> list[int]:
+    def states_needed(self, values: Sequence[Any]) -> list[int]:
         return [1] * len(values)
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
@@ -128,8 +133,8 @@ class Tags:
     def module(self, input_size: int) -> nn.Module:
         return planted("head", TagScores(input_size, len(self.tags)))
 
-    def decode(self, ids: Sequence[int]) -> list[str]:
-        return [self.tags[number] for number in ids]
+    def answers(self, outputs: Sequences) -> list[Answer]:
+        return [Answer([self.tags[number] for number in ids.tolist()]) for ids in outputs.to_list()]
 
 
 class TagScores(nn.Module):
@@ -137,15 +142,16 @@ class TagScores(nn.Module):
         super().__init__()
         self.linear = nn.Linear(input_size, count)
 
-    def count(self, target: Sequences) -> Tensor:
+    def count(self, target: Sequences, lengths: Tensor) -> Tensor:
         return torch.tensor(len(target.data))
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:
         return functional.cross_entropy(self.linear(states.data), target.data, reduction="sum")
 
-    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
-        best, ids = self.linear(states.data).softmax(dim=-1).max(dim=-1)
-        return states.with_data(ids), states.with_data(best)
+    def answer(self, states: Sequences) -> Sequences:
+        return states.with_data(
+            self.linear(states.data + states.final[states.layout.items] * 0).argmax(dim=-1)
+        )
 
 
 class Share:
@@ -166,8 +172,8 @@ class Share:
     def reset(self) -> None:
         self.right = self.all = 0
 
-    def update(self, example: Example, gold: Any, predicted: Any) -> None:
-        self.right += sum(map(str.__eq__, gold, predicted))
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        self.right += sum(map(str.__eq__, gold, answer.value))
         self.all += len(gold)
 
     def compute(self) -> dict[str, float]:
@@ -208,6 +214,20 @@ def returning(value: Any) -> Callable[[Any], Callable[..., Any]]:
 def changing(change: Callable[[Any], Any]) -> Callable[[Any], Callable[..., Any]]:
     """Return the fault of a method that changes what it was going to return."""
     return lambda good: lambda *facts, **more: change(good(*facts, **more))
+
+
+def valued(change: Callable[[Any], Any]) -> Callable[[Any], Callable[..., Any]]:
+    """Return the fault of a head that changes the value of its second answer."""
+
+    def changed(answers: list[Answer]) -> list[Answer]:
+        return [*answers[:1], replace(answers[1], value=change(answers[1].value)), *answers[2:]]
+
+    return changing(changed)
+
+
+def returning_first(_good: Any) -> Callable[..., Any]:
+    """Return the fault of a method that returns the first thing that it is given."""
+    return lambda first, *_more: first
 
 
 def being(value: Any) -> Callable[[Any], Any]:
@@ -314,7 +334,7 @@ PARTS: Mapping[str, Mapping[str, Fault]] = {
         "write raises": ("write", raising),
         "write returns bytes": ("write", changing(str.encode)),
         "fields is a list": ("fields", being(["tokens", "tags"])),
-        "fields has an unknown kind": ("fields", being({"tokens": "token", "tags": "token_labels"})),
+        "fields has an unknown kind": ("fields", being({"tokens": "token", "tags": "labels"})),
         "suffixes is a string": ("suffixes", being(".words")),
     },
     "featurizer": {
@@ -384,6 +404,9 @@ PARTS: Mapping[str, Mapping[str, Fault]] = {
             changing(lambda found: (found[0], found[0].data)),
         ),
         "forward works in place": ("forward", inplace),
+        "final raises": ("final", raising),
+        "final returns Sequences": ("final", returning_first),
+        "final returns one row for all": ("final", changing(lambda found: found[:1])),
         "output_lengths raises": ("output_lengths", raising),
         "output_lengths returns a list": ("output_lengths", changing(list)),
         "output_lengths is wrong": ("output_lengths", changing(lambda lengths: lengths + 1)),
@@ -397,8 +420,9 @@ PARTS: Mapping[str, Mapping[str, Fault]] = {
         "fit raises": ("fit", raising),
         "state returns None": ("state", returning(None)),
         "restore raises": ("restore", raising),
-        "shortest raises": ("shortest", raising),
-        "shortest returns too few": ("shortest", returning([1])),
+        "alignment is unknown": ("alignment", being("per_label")),
+        "states_needed raises": ("states_needed", raising),
+        "states_needed returns too few": ("states_needed", returning([1])),
         "encode raises at one example": ("encode", on_word("V")),
         "encode returns None": ("encode", returning(None)),
         "encode returns a table": (
@@ -416,19 +440,21 @@ PARTS: Mapping[str, Mapping[str, Fault]] = {
             changing(lambda loss: loss.repeat(3)),
         ),
         "module.loss is detached": ("module.loss", changing(torch.Tensor.detach)),
-        "module.predict raises": ("module.predict", raising),
-        "module.predict returns ids alone": ("module.predict", changing(lambda found: found[0])),
-        "module.predict returns scores as ids": (
-            "module.predict",
-            changing(lambda found: (found[1], found[1])),
+        "module.answer raises": ("module.answer", raising),
+        "answers raises": ("answers", raising),
+        "answers returns None": ("answers", returning(None)),
+        "answers returns too few": ("answers", changing(lambda answers: answers[1:])),
+        "answers returns lists of labels": (
+            "answers",
+            changing(lambda answers: [answer.value for answer in answers]),
         ),
-        "module.predict returns other lengths": (
-            "module.predict",
-            changing(lambda found: (fewer(found[0]), found[1])),
+        "answers returns a string as a value": ("answers", valued("".join)),
+        "answers returns numbers as labels": ("answers", valued(lambda tags: [len(tag) for tag in tags])),
+        "answers returns too few labels": ("answers", valued(lambda tags: tags[1:])),
+        "answers returns a wrong alternative": (
+            "answers",
+            changing(lambda answers: [replace(answer, alternatives=(None,)) for answer in answers]),
         ),
-        "decode raises": ("decode", raising),
-        "decode returns a string": ("decode", changing("".join)),
-        "decode returns too few labels": ("decode", changing(lambda tags: tags[1:])),
     },
     "metric": {
         "build raises": ("", raising),

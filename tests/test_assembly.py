@@ -13,7 +13,7 @@ from seqlab import Component, DataError, Lab, PluginError, RecipeError, SeqlabEr
 from seqlab.api import Example, FeaturizerContext, HeadContext, Place, ReaderContext
 from seqlab.assembly import Assembly
 from seqlab.builtin.text.heads.tagging import TaggingHead
-from seqlab.predict.scoring import overall
+from seqlab.figures import overall
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -98,39 +98,37 @@ def test_an_example_is_named_by_its_place(assemble: Assemble, lab: Lab, toy: Pat
 
 def test_a_featurizer_of_a_field_that_is_not_there(mistake: Callable[..., str]) -> None:
     assert mistake("features.0.field=lemmas") == (
-        "toy.yaml:8:5: features.0: reads field 'lemmas', which the reader does not deliver; one of: tokens,"
-        " upos"
-    )
-
-
-def test_a_featurizer_must_not_read_what_is_to_be_predicted(mistake: Callable[..., str]) -> None:
-    assert mistake("features.1.field=upos").endswith(
-        "features.1: reads field 'upos', which a head is to predict"
+        "toy.yaml:8:5: features.0: featurizer embedding reads field 'lemmas', which the reader does not"
+        " deliver; one of: tokens, upos"
     )
 
 
 def test_a_featurizer_must_not_read_labels_that_prediction_will_lack(mistake: Callable[..., str]) -> None:
     found = mistake(*TWO_LABELS, "head.target=upos", "features.1={name: one_hot, field: xpos}")
-    assert found.endswith("features.1: reads field 'xpos', which is not there in prediction")
+    assert found.endswith(
+        "features.1: featurizer one_hot reads tokens, but field 'xpos' holds labels; one of: tokens"
+    )
 
 
 def test_a_head_of_a_field_that_is_not_there(mistake: Callable[..., str]) -> None:
     found = mistake("head.target=uops")
     assert found.startswith(
-        "toy.yaml:11:7: head tagging: the reader delivers no field 'uops'; did you mean 'upos'?"
+        "toy.yaml:11:7: head: head tagging learns field 'uops', which the reader does not deliver; did you"
+        " mean 'upos'?"
     )
 
 
 def test_several_label_fields_need_a_target(mistake: Callable[..., str]) -> None:
     found = mistake(*TWO_LABELS)
     assert found == (
-        "toy.yaml:11:7: head tagging needs a target: the reader delivers 2 label fields; one of: upos, xpos"
+        "toy.yaml:11:7: head: head tagging learns labels, of which the reader delivers 2 fields: name the one"
+        " that is meant; one of: upos, xpos"
     )
 
 
 def test_two_heads_of_one_target(mistake: Callable[..., str]) -> None:
     found = mistake("head=[{name: tagging}, {name: tagging, target: upos}]")
-    assert found == "command line: head: every head needs a target of its own, got: upos, upos"
+    assert found == "command line: head.1: head tagging learns 'upos', as head.0 does; each needs its own"
 
 
 def test_a_class_weight_of_a_label_that_training_does_not_hold(mistake: Callable[..., str]) -> None:
@@ -164,7 +162,7 @@ class Choosy:
     def seqlab_register_heads(self) -> list[Component[Config]]:
         def build(config: Config, context: HeadContext) -> Any:
             head = TaggingHead("parity", class_weights=None, label_smoothing=0.0, loss_weight=1.0)
-            head.shortest = lambda values: [self.room] * len(values)  # type: ignore[attr-defined]
+            head.states_needed = lambda values: [self.room] * len(values)  # type: ignore[attr-defined]
             return head
 
         return [Component(name="roomy", config=Config, build=build, summary="needs states")]
@@ -172,7 +170,7 @@ class Choosy:
 
 class NumberReader:
     suffixes = (".txt",)
-    fields: ClassVar[dict[str, Any]] = {"tokens": "tokens", "parity": "token_labels"}
+    fields: ClassVar[dict[str, Any]] = {"tokens": "tokens", "parity": "labels"}
 
     def __init__(self, config: Config, context: ReaderContext) -> None:
         self.context = context
@@ -298,7 +296,7 @@ def test_a_builder_that_fails_is_named_with_its_plugin(toy: Path, tmp_path: Path
         ("featurizer", "features=[clumsy]", "field, fit, state, restore, encode, module"),
         ("augmenter", "augment=[clumsy]", "stage, keeps_length, __call__"),
         ("encoder", "encoder=clumsy", "output_size, carries_state, forward, output_lengths, state_dict"),
-        ("head", "head=clumsy", "target, default_metrics, fit, state, restore, encode, module, decode"),
+        ("head", "head=clumsy", "target, alignment, default_metrics, fit, state, restore, encode, module, "),
         ("metric", "metrics=[clumsy]", "higher_is_better, fit, state, restore, reset, update, compute"),
         (
             "observer",
@@ -314,7 +312,8 @@ def test_what_a_component_lacks_is_named_with_its_plugin(
     with pytest.raises(PluginError) as caught:
         lab.run(toy, [override], RunOptions(out=tmp_path / "run", device="cpu"))
     found = str(caught.value)
-    assert found.startswith(f"plugin 'Clumsy': {kind} 'clumsy' was built as None, which lacks {missing}")
+    built = f"plugin 'Clumsy': {kind} 'clumsy' has a builder that returned None without"
+    assert found.startswith(f"{built} {missing}")
     assert found.endswith(f"; see seqlab.api.{kind.capitalize()}")
 
 
@@ -332,8 +331,9 @@ def test_several_heads_prefix_their_figures_and_share_one_model(lab: Lab, toy: P
     assert dev["loss"] == pytest.approx(dev["upos.loss"] + dev["xpos.loss"])
     assert dev["xpos.accuracy"] > 0.8
     (answer,) = lab.open(tmp_path / "run/model", device="cpu").predict([["la", "katos", "kuras", "."]])
-    assert answer.labels == {"upos": ("DET", "NOUN", "VERB", "PUNCT"), "xpos": ("a", "s", "s", ".")}
-    with pytest.raises(ValueError, match="several label fields, look into labels: upos, xpos"):
+    labels = {target: each.value for target, each in answer.answers.items()}
+    assert labels == {"upos": ("DET", "NOUN", "VERB", "PUNCT"), "xpos": ("a", "s", "s", ".")}
+    with pytest.raises(AttributeError, match="several answers are tags, look into answers: upos, xpos"):
         _ = answer.tags
 
 

@@ -18,7 +18,7 @@ from toy_language import outcome
 
 from seqlab import Lab
 from seqlab.api import Sound
-from seqlab.augmentation import Augmentation, KeptSamples
+from seqlab.augmentation import Augmentation, Kept
 from seqlab.engine import Observer, Sequences
 
 Vary = Callable[..., Augmentation]
@@ -27,29 +27,29 @@ Vary = Callable[..., Augmentation]
 # --- what is drawn ---------------------------------------------------------------------------------------
 
 
-def test_an_example_becomes_the_same_in_any_batch_and_order(vary: Vary) -> None:
-    made = vary()
+def test_an_example_becomes_the_same_in_any_batch_and_order(augment: Vary) -> None:
+    made = augment()
     together = frames(made)
     for number in range(COUNT):
         (alone,) = frames(made, [number])
         torch.testing.assert_close(alone, together[number], atol=1e-5, rtol=1e-5)
-    backwards = frames(vary(), range(COUNT - 1, -1, -1))[::-1]
+    backwards = frames(augment(), range(COUNT - 1, -1, -1))[::-1]
     for one, other in zip(together, backwards, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
-def test_it_becomes_another_in_every_epoch_and_for_every_seed(vary: Vary) -> None:
-    made = vary()
+def test_it_becomes_another_in_every_epoch_and_for_every_seed(augment: Vary) -> None:
+    made = augment()
     first = frames(made, range(COUNT), 0)
     assert same(frames(made, range(COUNT), 0), first)
-    assert same(frames(vary()), first)
-    for others in (frames(made, range(COUNT), 1), frames(vary("train.seed=2"))):
+    assert same(frames(augment()), first)
+    for others in (frames(made, range(COUNT), 1), frames(augment("train.seed=2"))):
         differing = [len(a) != len(b) or not torch.equal(a, b) for a, b in zip(first, others, strict=True)]
         assert sum(differing) >= COUNT - 1
 
 
-def test_lengths_follow_the_speed_and_targets_and_indices_stay(vary: Vary) -> None:
-    made = vary("augment=[{name: speed, factors: [0.8]}]")
+def test_lengths_follow_the_speed_and_targets_and_indices_stay(augment: Vary) -> None:
+    made = augment("augment=[{name: speed, factors: [0.8]}]")
     indices = torch.tensor([5, 2, 9])
     batch = made(indices, 0)
     before = made.data.gather(indices)
@@ -60,37 +60,37 @@ def test_lengths_follow_the_speed_and_targets_and_indices_stay(vary: Vary) -> No
     assert batch.rows == int(batch.features[0].layout.lengths.sum()) > before.rows
 
 
-def test_what_is_not_changed_is_what_the_data_holds(vary: Vary) -> None:
-    made = vary("augment=[{name: gain, probability: 0.4}]")
+def test_what_is_not_changed_is_what_the_data_holds(augment: Vary) -> None:
+    made = augment("augment=[{name: gain, probability: 0.4}]")
     pairs = zip(frames(made), originals(made), strict=True)
     kept = [torch.equal(one, other) for one, other in pairs]
     assert 0 < sum(kept) < COUNT
 
 
-def test_the_data_itself_never_changes(vary: Vary) -> None:
-    made = vary("augment=[spec_augment]")
+def test_the_data_itself_never_changes(augment: Vary) -> None:
+    made = augment("augment=[spec_augment]")
     before = made.data.features[0].values.clone()
     for epoch in range(3):
         frames(made, range(COUNT), epoch)
     assert torch.equal(made.data.features[0].values, before)
 
 
-def test_equal_featurizers_of_one_sound_get_the_same_draws(vary: Vary) -> None:
+def test_equal_featurizers_of_one_sound_get_the_same_draws(augment: Vary) -> None:
     both = "features=[{name: log_mel, n_mels: 12}, {name: log_mel, n_mels: 12}]"
-    batch = vary(both)(torch.arange(COUNT), 1)
+    batch = augment(both)(torch.arange(COUNT), 1)
     one, other = batch.features
     assert isinstance(one, Sequences)
     assert isinstance(other, Sequences)
     torch.testing.assert_close(one.data, other.data)
 
 
-def test_an_example_without_room_after_it_stays_as_it_is(vary: Vary, spoken: Path) -> None:
+def test_an_example_without_room_after_it_stays_as_it_is(augment: Vary, spoken: Path) -> None:
     """At twice the speed the long text has too few frames; the others have enough."""
     write(spoken.parent / "0.wav", speechlike(RATE // 2))
     records = [json.loads(line) for line in (spoken.parent / "train.jsonl").read_text().splitlines()]
     records[0]["text"] = "one two one two one two one two"
     manifest(spoken.parent / "train.jsonl", records)
-    made = vary("augment=[{name: speed, factors: [2]}]")
+    made = augment("augment=[{name: speed, factors: [2]}]")
     before = made.data.lengths
     assert before[0] == 48
     after = torch.tensor([len(each) for each in frames(made)])
@@ -98,12 +98,12 @@ def test_an_example_without_room_after_it_stays_as_it_is(vary: Vary, spoken: Pat
     assert (after[1:] < 0.6 * before[1:]).all()
 
 
-def test_examples_and_data_stay_aligned_where_some_are_left_out(vary: Vary, spoken: Path) -> None:
+def test_examples_and_data_stay_aligned_where_some_are_left_out(augment: Vary, spoken: Path) -> None:
     records = [json.loads(line) for line in (spoken.parent / "train.jsonl").read_text().splitlines()]
     records[4]["text"] = "one two " * 60
     manifest(spoken.parent / "train.jsonl", records)
     skipping = ("data.on_error=skip", "data.reader.check=true")
-    made = vary("augment=[{name: gain, gain: [0.0, 0.0]}]", *skipping)
+    made = augment("augment=[{name: gain, gain: [0.0, 0.0]}]", *skipping)
     assert len(made.examples) == len(made.data) == COUNT - 1
     for one, other in zip(frames(made, range(COUNT - 1)), originals(made), strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
@@ -118,10 +118,10 @@ def test_sound_is_decoded_once_where_there_is_room_for_it(tmp_path: Path) -> Non
             return super().samples()
 
     sounds = [Counted(speechlike(1_000, seed), RATE) for seed in range(3)]
-    kept = KeptSamples(limit=8_500)
+    kept = Kept(limit=8_500)
     for _ in range(4):
         for number, sound in enumerate(sounds):
-            samples = kept.samples((number, "audio"), sound)
+            samples = kept((number, "audio"), sound.samples)
             assert np.array_equal(samples, sound.wave)
             assert not samples.flags.writeable
     assert Counted.reads == 2 + 4

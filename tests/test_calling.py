@@ -37,6 +37,7 @@ from seqlab.plugin import Part
 from seqlab.run import RunOptions
 
 PLUGIN = Path(__file__).with_name("faulty.py")
+KINDS = Lab(entry_points=False).registry.field_kinds()
 PAGE = Path(__file__).parents[1] / "docs/reference/faults.md"
 
 DATA = """\
@@ -62,12 +63,12 @@ COMMANDS = {
     "evaluate": "evaluate model dev.words --device cpu",
     "evaluate --errors": "evaluate model dev.words --errors errors.txt --device cpu",
     "predict": "predict model dev.words --device cpu",
-    "predict --to conllu": "predict model dev.words --to conllu --device cpu",
+    "predict --to data": "predict model dev.words --to data --device cpu",
 }
 
 ELSEWHERE = {
-    "reader: write raises": ["predict --to conllu"],
-    "reader: write returns bytes": ["predict --to conllu"],
+    "reader: write raises": ["predict --to data"],
+    "reader: write returns bytes": ["predict --to data"],
     "reader: read raises at the second example": ["run", "evaluate", "predict"],
     "reader: read yields a dict": ["run", "evaluate", "predict"],
     "reader: read omits a field": ["run", "predict"],
@@ -79,10 +80,11 @@ ELSEWHERE = {
     "encoder: forward returns no tuple": ["run", "evaluate", "predict"],
     "encoder: forward returns rows of another size": ["run", "evaluate", "predict"],
     "head: restore raises": ["predict"],
-    "head: module.predict raises": ["run", "evaluate", "predict"],
-    "head: decode raises": ["run", "evaluate", "predict", "Python"],
-    "head: decode returns too few labels": ["run", "evaluate", "predict", "Python"],
-    "metric: restore raises": ["predict"],
+    "encoder: final raises": ["run", "evaluate", "predict", "Python"],
+    "head: module.answer raises": ["run", "evaluate", "predict"],
+    "head: answers raises": ["run", "evaluate", "predict", "Python"],
+    "head: answers returns too few labels": ["run", "evaluate", "predict", "Python"],
+    "metric: restore raises": ["evaluate"],
     "metric: update raises": ["run", "evaluate"],
     "metric: compute returns a float": ["run", "evaluate"],
     "metric: listing raises": ["evaluate --errors"],
@@ -305,7 +307,7 @@ class Recordings:
 
 
 def test_a_plugin_has_all_of_its_own_sounds() -> None:
-    reader = called(Recordings(Spoken()), Part("reader", "r", "mine", "mine"), None)
+    reader = called(Recordings(Spoken()), Part("reader", "r", "mine", "mine"), KINDS)
     (example,) = map(reader.normalize, reader.read(Path("f")))
     assert reader.write(example, {}) == "ann"
     audio = example.fields["audio"]
@@ -317,7 +319,7 @@ def test_a_plugin_has_all_of_its_own_sounds() -> None:
 def test_a_plugins_file_of_sound_can_still_be_read_block_by_block(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.zeros(900), 16000)
     audio = FileOfMine(tmp_path / "a.wav")
-    reader = called(Recordings(audio), Part("reader", "r", "mine", "mine"), None)
+    reader = called(Recordings(audio), Part("reader", "r", "mine", "mine"), KINDS)
     (example,) = reader.read(Path("f"))
     assert example.fields["audio"] is audio
 
@@ -348,9 +350,9 @@ def test_sounds_of_a_plugin_are_trained_on_and_recognised(spoken: Path, tmp_path
     lab = Lab([Borrowed()], entry_points=False)
     changes = ["data.reader.name=sounding", "train.epochs=1"]
     lab.run(spoken, changes, RunOptions(out=tmp_path / "run", device="cpu", threads=1))
-    recognizer: Any = lab.open(tmp_path / "run/model", device="cpu")
-    examples = recognizer.assembly.reader.read(spoken.parent / "dev.jsonl", labelled=False)
-    assert len(list(recognizer.transcribe(examples))) == 3
+    model = lab.open(tmp_path / "run/model", device="cpu")
+    examples = model.assembly.reader.read(spoken.parent / "dev.jsonl", labelled=False)
+    assert len(list(model.answer(examples))) == 3
 
 
 def test_the_chain_names_the_encoder_that_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

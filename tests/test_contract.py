@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.api import Column, Example, Place
-from seqlab.contract import CHECKS, Values, check_answer, check_example, value_fault
+from seqlab.api import Answer, Column, Example, Place
+from seqlab.builtin.core.fields import Labels, Text, Tokens
+from seqlab.contract import CHECKS, Values, attribute_fault, check_answer, check_example
 from seqlab.errors import ContractError
 
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
-KINDS: Any = {"tokens": "tokens", "tags": "token_labels", "said": "text"}
+KINDS: Any = {"tokens": Tokens(), "tags": Labels(), "said": Text()}
 
 
 def examples(count: int) -> list[Example]:
@@ -47,55 +49,90 @@ def test_what_json_would_lose_is_named_with_its_path(inner: Any, reason: str) ->
         CHECKS["featurizer", "state"]({"a": [inner]})
 
 
-@pytest.mark.parametrize(
-    ("value", "kind"),
-    [
-        (["a", "b"], "tokens"),
-        (("a",), "token_labels"),
-        ([], "tokens"),
-        ("", "text"),
-        ([np.str_("a")], "tokens"),
-    ],
-)
-def test_a_value_of_its_kind_passes(value: Any, kind: Any) -> None:
-    assert value_fault(value, kind) == ""
+def example_of(**fields: Any) -> Example:
+    return Example(fields, Place("a.txt", 1))
 
 
 @pytest.mark.parametrize(
-    ("value", "kind", "fault"),
+    ("fields", "reason"),
     [
-        ("a b", "tokens", "'a b' (str) where a list of strings is expected"),
-        (["a", None], "token_labels", "a list that holds None where strings are expected"),
-        ([b"a"], "tokens", "a list that holds bytes where strings are expected"),
-        (None, "text", "None where a string is expected"),
-        (str, "text", "the class str where a string is expected"),
-        (["a"], "text", "list of 1 where a string is expected"),
-        (
-            "a.wav",
-            "audio",
-            "'a.wav' (str), which is no Audio: it lacks sample_rate, duration, fingerprint, samples",
-        ),
-        ("x" * 99, "tokens", f"'{'x' * 39}... (str) where a list of strings is expected"),
+        ({"tokens": "a b"}, "in the field 'tokens' 'a b' (str) where a list of strings is expected"),
+        ({"tags": [1]}, "in the field 'tags' a list that holds 1 (int) where strings are expected"),
+        ({"said": None}, "in the field 'said' None where a string is expected"),
+        ({"tags": ["N"]}, "in the field 'tags' 1 labels for 2 tokens"),
     ],
 )
-def test_a_value_of_another_kind_is_shown_in_short(value: Any, kind: Any, fault: str) -> None:
-    assert value_fault(value, kind) == fault
+def test_a_field_that_is_not_of_its_kind_is_named(fields: dict[str, Any], reason: str) -> None:
+    sound = {"tokens": ["a", "b"], "tags": ["N", None], "said": ""}
+    assert check_example(example_of(**sound), KINDS, labelled=True).fields == sound
+    with pytest.raises(ContractError) as caught:
+        check_example(example_of(**sound | fields), KINDS, labelled=True)
+    assert str(caught.value) == f"yielded {reason}"
 
 
 def test_labels_may_be_missing_only_where_nothing_is_labelled() -> None:
-    bare = Example({"tokens": ["a"]}, Place("a.txt", 1))
+    bare = example_of(tokens=["a"])
     assert check_example(bare, KINDS, labelled=False) is bare
     with pytest.raises(ContractError, match="without the field 'tags'; its fields are: tokens"):
         check_example(bare, KINDS, labelled=True)
 
 
+def checked(answer: Any, example: Example, kinds: Any = None) -> Any:
+    return check_answer(answer, KINDS["tags"], example, kinds or KINDS)
+
+
 def test_an_answer_needs_a_label_for_each_token_only_where_there_are_tokens() -> None:
-    example = Example({"tokens": ["a", "b"]}, Place("a.txt", 1))
-    assert check_answer(["N", "V"], "token_labels", example, KINDS) == ["N", "V"]
-    assert check_answer(["N"], "token_labels", None, KINDS) == ["N"]
-    assert check_answer(["N"], "token_labels", example, {"tags": "token_labels"}) == ["N"]
-    with pytest.raises(ContractError, match="returned 1 labels for 2 tokens"):
-        check_answer(["N"], "token_labels", example, KINDS)
+    example, one = example_of(tokens=["a", "b"]), Answer(["N"])
+    two = Answer(["N", "V"], details={"any": object()}, alternatives=(Answer(["V", "V"]),))
+    assert checked(two, example) is two
+    assert checked(one, example_of(said="")) is one
+    assert checked(one, example, {"tags": KINDS["tags"]}) is one
+    with pytest.raises(ContractError, match="value is 1 labels for 2 tokens"):
+        checked(one, example)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (["N", "V"], "list of 2 where an Answer is expected"),
+        (Answer(["N", None]), "an Answer whose value is a list that holds None where strings are expected"),
+        (Answer("NV"), "an Answer whose value is 'NV' (str) where a list of strings is expected"),
+        (
+            Answer(["N", "V"], details=["fast"]),  # type: ignore[arg-type]
+            "an Answer whose details are list of 1, not a mapping",
+        ),
+        (
+            Answer(["N", "V"], alternatives=None),  # type: ignore[arg-type]
+            "an Answer whose alternatives are None, not a tuple",
+        ),
+        (
+            Answer(["N", "V"], alternatives=(["N", "V"],)),  # type: ignore[arg-type]
+            "an Answer with, among its alternatives, list of 2 where an Answer is expected",
+        ),
+        (
+            Answer(["N", "V"], alternatives=(Answer(["V", "V"]), Answer(["N"]))),
+            "an Answer with, among its alternatives, an Answer whose value is 1 labels for 2 tokens",
+        ),
+    ],
+)
+def test_what_is_no_answer_is_named_with_its_example(answer: Any, reason: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        checked(answer, example_of(tokens=["a", "b"]))
+    assert str(caught.value) == f"returned {reason}"
+    assert caught.value.at == "a.txt:1"
+
+
+@pytest.mark.parametrize(
+    ("alignment", "hint"),
+    [("per_states", "did you mean 'per_state'?"), (True, "one of: "), (None, "one of: ")],
+)
+def test_an_alignment_is_one_of_those_there_are(alignment: object, hint: str) -> None:
+    head = SimpleNamespace(target="tags", alignment=alignment, default_metrics=())
+    fault = attribute_fault("head", head)
+    assert fault.startswith("was built with alignment ")
+    assert hint in fault
+    head.alignment = "shifted"
+    assert attribute_fault("head", head) == ""
 
 
 def test_values_know_the_example_that_a_loop_has_come_to() -> None:

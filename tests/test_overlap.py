@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from seqlab.api import Example, Place
+from seqlab.api import Example, FieldKind, Place
 from seqlab.audio import AudioFile
+from seqlab.builtin.core.fields import Label, Tokens
+from seqlab.builtin.speech.fields import AudioKind
 from seqlab.overlap import Known
 
 
@@ -19,6 +21,22 @@ class Named:
     fingerprint: str | None
 
 
+class NamedKind(FieldKind[Named]):
+    """Its kind."""
+
+    name = "named"
+    summary = "something with a name of its own"
+
+    def outline(self, value: Named) -> Any:
+        return None
+
+    def fingerprint(self, value: Named) -> Any:
+        return value.fingerprint
+
+
+KINDS = {"input": Tokens()}
+
+
 def example(value: Any, label: str = "A") -> Example:
     return Example({"input": value, "label": label}, Place("t", 1))
 
@@ -26,13 +44,13 @@ def example(value: Any, label: str = "A") -> Example:
 def test_what_stands_in_both_is_counted_by_its_content_in_any_order() -> None:
     train = [example(["a", "b"]), example(["c"]), example(["c"])]
     others = [example(["c"], label="B"), example(["b", "a"]), example(["a", "b"]), example(["ab"])]
-    known = Known(train, ["input"])
+    known = Known(train, KINDS)
     assert known.repeated(others) == known.repeated(others[::-1]) == 2
-    assert Known(train, ["input", "label"]).repeated(others) == 1
+    assert Known(train, {**KINDS, "label": Label()}).repeated(others) == 1
 
 
 def test_a_value_with_a_fingerprint_is_named_by_it_and_one_that_is_drawn_anew_by_nothing() -> None:
-    known = Known([example(Named("x")), example(Named(None))], ["input"])
+    known = Known([example(Named("x")), example(Named(None))], {"input": NamedKind()})
     assert known.repeated([example(Named("x")), example(Named("y")), example(Named(None))]) == 1
 
 
@@ -45,7 +63,7 @@ def test_sounds_are_read_for_their_content_only_where_others_are_as_long(tmp_pat
     (tmp_path / "again.wav").write_bytes((tmp_path / "a.wav").read_bytes())
     train = [AudioFile(tmp_path / f"{name}.wav") for name in "ab"]
     others = [AudioFile(tmp_path / f"{name}.wav") for name in ("again", "c", "longer")]
-    known = Known(map(example, train), ["input"])
+    known = Known(map(example, train), {"input": AudioKind()})
     assert known.repeated([]) == 0
     assert not any("digest" in vars(audio.source) for audio in train)
     assert known.repeated(map(example, others)) == 1

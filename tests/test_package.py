@@ -23,7 +23,6 @@ from seqlab import Component, Lab, PackageError, hookimpl
 from seqlab.manifest import FORMAT, sealed
 from seqlab.package import save_package
 from seqlab.predict.predictor import Predictor
-from seqlab.predict.recognizer import Recognizer
 from seqlab.run import RunOptions
 from seqlab.settings import Config
 
@@ -269,6 +268,16 @@ def labels(*names: object) -> Edit:
     return edit
 
 
+def test_what_metrics_have_learned_is_looked_at_when_something_is_scored(
+    lab: Lab, copy: Path, finished: Path
+) -> None:
+    dev = finished.parent / "dev.conllu"
+    edit_manifest(copy, lambda manifest: manifest["learned"].update(metrics=[{"known": 1}] * 4))
+    assert lab.open(copy, device="cpu").predict([["la"]]), "prediction needs no metric"
+    with pytest.raises(PackageError, match="the metrics of the package do not fit together"):
+        lab.evaluate(copy, [dev], device="cpu")
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -291,7 +300,6 @@ def labels(*names: object) -> Edit:
         (lambda m: m["learned"]["features"][0].update(words=[1, 2]), "'words' holds 1 (int), which is no"),
         (lambda m: m["learned"].update(heads=[]), "do not fit together"),
         (lambda m: m["learned"].update(metrics={}), "do not fit together"),
-        (lambda m: m["learned"].update(metrics=[{"known": 1}] * 4), "do not fit together"),
         (lambda m: m.update(data=[]), "damaged: 'data' is no object"),
         (lambda m: m.update(data={"test": 1}), "damaged: 'data' holds no object of files for a split"),
         (lambda m: m.update(components=1), "damaged: 'components' is no object"),
@@ -510,21 +518,21 @@ def test_a_golden_tagger_still_opens_and_predicts_the_same(folder: Path, lab: La
     expected = json.loads((folder / "expected.json").read_text())
     assert expected
     for answer, known in zip(tagger.predict([each["tokens"] for each in expected]), expected, strict=True):
-        assert {name: list(labels) for name, labels in answer.labels.items()} == known["labels"]
-        for name, probabilities in answer.probabilities.items():
-            assert probabilities == pytest.approx(known["probabilities"][name], abs=1e-4)
+        assert {name: list(each.value) for name, each in answer.answers.items()} == known["labels"]
+        for name, each in answer.answers.items():
+            assert each.score == pytest.approx(known["probabilities"][name], abs=1e-4)
 
 
 @golden("recognizer")
 def test_a_golden_recognizer_still_opens_and_hears_the_same(folder: Path, lab: Lab) -> None:
     recognizer = lab.open(folder, device="cpu")
-    assert isinstance(recognizer, Recognizer)
     expected = json.loads((folder / "expected.json").read_text())
     assert expected
     for known in expected:
-        answer = recognizer(folder / known["audio"])
-        assert answer.texts == known["texts"]
-        assert answer.probabilities == pytest.approx(known["probabilities"], abs=1e-4)
+        answers = recognizer(folder / known["audio"]).answers
+        assert {name: each.value for name, each in answers.items()} == known["texts"]
+        sure = {name: each.score for name, each in answers.items()}
+        assert sure == pytest.approx(known["probabilities"], abs=1e-4)
 
 
 def respelt(learned: Any, letters: dict[int, str]) -> Any:
@@ -548,5 +556,5 @@ def test_words_learned_before_there_was_a_normal_form_are_known_as_they_were_wri
     expected = json.loads((copy / "expected.json").read_text())
     tokens = [[token.translate(decomposed) for token in known["tokens"]] for known in expected]
     for answer, known in zip(lab.open(copy, device="cpu").predict(tokens), expected, strict=True):
-        for name, probabilities in answer.probabilities.items():
-            assert probabilities == pytest.approx(known["probabilities"][name], abs=1e-4)
+        for name, each in answer.answers.items():
+            assert each.score == pytest.approx(known["probabilities"][name], abs=1e-4)

@@ -10,14 +10,16 @@ import shlex
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from processes import Mishap, Started, Warm
 from toy_language import Outcome, outcome, write_toy
 
 from seqlab import Lab, PluginError, RecipeError, SeqlabError, hookimpl
+from seqlab.api import Component, Declaration
 from seqlab.engine.checkpoint import CheckpointFolder, load_state
 from seqlab.run import RunOptions
 
@@ -357,7 +359,7 @@ def test_a_monitor_that_no_metric_reports(lab: Lab, toy: Path, tmp_path: Path) -
     with pytest.raises(RecipeError) as caught:
         lab.run(toy, ["train.monitor=acuracy"], options(tmp_path / "run"))
     assert str(caught.value) == (
-        "command line: train.monitor: no dev metric 'acuracy'; did you mean 'accuracy'?; one of: accuracy,"
+        "command line: train.monitor: no figure 'acuracy'; did you mean 'accuracy'?; one of: accuracy,"
         " accuracy_unknown, f1_macro, loss, sentence_accuracy"
     )
 
@@ -365,28 +367,43 @@ def test_a_monitor_that_no_metric_reports(lab: Lab, toy: Path, tmp_path: Path) -
 def test_settings_that_do_not_fit_the_model_are_mistakes_of_the_recipe(
     lab: Lab, toy: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(RecipeError, match=r"toy.yaml:16:3: train: train.bptt needs encoders that carry"):
+    with pytest.raises(RecipeError, match=r"train.bptt: encoder bilstm carries no state from one chunk"):
         lab.run(toy, ["train.bptt=5"], options(tmp_path / "run"))
 
 
-MANY = r"[\d,]{17,} bytes"
-
-
 @pytest.mark.parametrize(
-    ("override", "place", "part", "asked"),
+    ("override", "place", "part"),
     [
-        ("features.0.embedding_dim=100000000000000", "8:5", "featurizer 'embedding'", MANY),
-        (f"features.0.embedding_dim={2**63 - 1}", "8:5", "featurizer 'embedding'", "more bytes than .*"),
-        ("features.1.hidden_size=100000000000000", "9:5", "featurizer 'char_lstm'", MANY),
-        ("encoder.hidden_size=100000000000000", "10:10", "encoder 'bilstm'", MANY),
+        ("features.0.embedding_dim=100000000000000", "8:5", "featurizer embedding"),
+        (f"features.0.embedding_dim={2**63 - 1}", "8:5", "featurizer embedding"),
+        ("features.1.hidden_size=100000000000000", "9:5", "featurizer char_lstm"),
+        ("encoder.hidden_size=100000000000000", "10:10", "encoder bilstm"),
     ],
 )
 def test_sizes_for_which_no_machine_has_memory_are_mistakes_of_the_recipe(
-    override: str, place: str, part: str, asked: str, lab: Lab, toy: Path, tmp_path: Path
+    override: str, place: str, part: str, lab: Lab, toy: Path, tmp_path: Path
 ) -> None:
-    message = rf"{place}: {part} needs more memory than there is \({asked} for one tensor\); make it smaller"
+    message = rf"{place}: \S+ {part} would have at least [\d,]+ GiB of weights, this machine has \d+; make it"
     with pytest.raises(RecipeError, match=message):
         lab.run(toy, [override], options(tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    ("size", "asked"), [(10**14, r"[\d,]{17,} bytes"), (2**63 - 1, "more bytes than 64 bits can count")]
+)
+def test_sizes_that_a_plugin_does_not_declare_are_mistakes_of_the_recipe(
+    size: int, asked: str, toy: Path, tmp_path: Path
+) -> None:
+    class Mine:
+        @hookimpl
+        def seqlab_register_encoders(self) -> list[Component[Any]]:
+            part = Lab(entry_points=False).registry.get("encoder", "bilstm")
+            return [replace(part, name="mine", declares=lambda _: Declaration())]
+
+    message = rf"encoder 'mine' needs more memory than there is \({asked} for one tensor\); make it smaller"
+    overrides = ["encoder.name=mine", f"encoder.hidden_size={size}"]
+    with pytest.raises(RecipeError, match=message):
+        Lab([Mine()], entry_points=False).run(toy, overrides, options(tmp_path / "run"))
 
 
 def test_labels_that_training_never_saw_are_counted_and_cost_nothing(

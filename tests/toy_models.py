@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqlab.engine import (
+    Answers,
+    Budget,
     CellKind,
     Column,
     Dataset,
@@ -27,6 +29,7 @@ from seqlab.engine import (
     StepRecord,
     Trainer,
     TrainingJob,
+    answer,
     load_state,
     save_state,
 )
@@ -63,7 +66,7 @@ class ToyHead(nn.Module):
         self.weights: Tensor
         self.register_buffer("weights", torch.tensor(weights))
 
-    def count(self, target: Sequences) -> Tensor:
+    def count(self, target: Sequences, lengths: Tensor) -> Tensor:
         return self.weights[target.data[target.data >= 0]].sum()
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:
@@ -73,9 +76,22 @@ class ToyHead(nn.Module):
             scores, target.data, weight=self.weights, ignore_index=-1, reduction="sum"
         )
 
-    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
+    def answer(self, states: Sequences) -> tuple[Sequences, Sequences]:
         best, ids = self.project(states.data).softmax(-1).max(-1)
         return states.with_data(ids), states.with_data(best)
+
+
+def tagged(
+    outputs: tuple[Sequences, Sequences], _indices: Sequence[int]
+) -> list[tuple[list[int], list[float]]]:
+    """Return the ids of each sequence with their probabilities: what `answer` keeps of a ToyHead."""
+    ids, probabilities = ([row.tolist() for row in each.to_list()] for each in outputs)
+    return list(zip(ids, probabilities, strict=True))
+
+
+def answered(subject: SequenceModel, data: Dataset, budget: Budget, **options: Any) -> dict[str, Answers]:
+    """Answer the data with a model whose heads are all ToyHeads."""
+    return answer(subject, data, budget, dict.fromkeys(subject.head_names, tagged), **options)
 
 
 def dataset(

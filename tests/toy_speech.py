@@ -27,6 +27,7 @@ observers: [checkpoints]
 train:
   epochs: 20
   batch_tokens: 250
+  length_jitter: 0
   optimizer: {name: adam, lr: 0.03}
   clip_norm: 5.0
 """

@@ -24,7 +24,7 @@ from seqlab.assembly import Assembly
 from seqlab.engine import Budget, Dataset, Observer, SaveReason, Trainer, TrainingJob
 from seqlab.engine.batching import plan_batches
 from seqlab.engine.seeding import seeded
-from seqlab.predict.recognizer import Recognizer
+from seqlab.predict.predictor import Predictor
 
 MS_PER_SECOND = 1000
 UNLIMITED = 2**31
@@ -108,7 +108,7 @@ def check_plan(data: Dataset, setup: Setup) -> None:
     assert planned == setup.batches, "the engine plans other batches than the other sides are given"
 
 
-def transcribe(recognizer: Recognizer, files: Sequence[Path], batch: int) -> list[str]:
+def transcribe(recognizer: Predictor, files: Sequence[Path], batch: int) -> list[str]:
     """Return the texts of sound files, `batch` at a time."""
     groups = (files[first : first + batch] for first in range(0, len(files), batch))
     return [transcript.text for group in groups for transcript in recognizer.predict(group)]
@@ -130,7 +130,7 @@ def main() -> None:
     )
     turns.tell(features_seconds=seconds, cached_features_seconds=cached)
     Trainer(model, job).fit()
-    recognizer = Recognizer(assembly, model, {}, precision=recipe.train.precision)
+    recognizer = Predictor(assembly, model, {}, precision=recipe.train.precision)
     assembly.restore(assembly.state())  # as a package is opened: sounds to transcribe are not cached
     lines = recipe.paths["test"][0].read_text().splitlines()
     files = [setup.folder / json.loads(line)["audio"] for line in lines]

@@ -63,7 +63,6 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
 def predict(args: argparse.Namespace) -> dict[str, Any]:
     """Label the file's tokens `--repeat` times cold, and as often after other text."""
     predictor = seqlab.open(args.model, device="cpu")
-    assert isinstance(predictor, Predictor)
     reader = predictor.assembly.reader
     sentences, others = (
         [example.fields["tokens"] for example in reader.read(path)] for path in (args.predict, args.warm)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,12 +13,17 @@ from seqlab.cli.options import pass_lab, plugin_option
 from seqlab.cli.output import headed, say
 from seqlab.errors import SeqlabError
 from seqlab.plugin import KINDS, Registry
+from seqlab.plugin.registry import definition
 from seqlab.settings import Config, documentation
+from seqlab.suggest import unknown
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
 
 __all__ = ["components", "human_type", "keys_of"]
+
+UNNAMED = ("field_kind", "writer")
+"""What plugins register besides, and no recipe names."""
 
 BOUNDS = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
 SIZES = {"minLength": ">=", "maxLength": "<=", "minItems": ">=", "maxItems": "<="}
@@ -32,15 +37,18 @@ SIZES = {"minLength": ">=", "maxLength": "<=", "minItems": ">=", "maxItems": "<=
 @plugin_option
 @pass_lab
 def components(lab: Lab, kind: str | None, name: str | None, *, as_json: bool) -> None:
-    """List components, all or of one KIND, or document the keys of one by its NAME."""
+    """List components, all or of one KIND, or document the keys of one by its NAME.
+
+    Kinds of fields and writers, which no recipe names, are the kinds field_kind and writer.
+    """
     try:
         found = (
             [describe(lab.registry, kind, name)]
             if kind and name
             else [
                 describe(lab.registry, each, one)
-                for each in ([kind] if kind else KINDS)
-                for one in lab.registry.names(each)
+                for each in ([kind] if kind else (*KINDS, *UNNAMED))
+                for one in names_of(lab.registry, each)
             ]
         )
     except SeqlabError as error:
@@ -52,8 +60,27 @@ def components(lab: Lab, kind: str | None, name: str | None, *, as_json: bool) -
             say(line)
 
 
+def names_of(registry: Registry, kind: str) -> Sequence[str]:
+    """Return the names of a kind of component, or of what recipes do not name."""
+    return list(unnamed(registry, kind)) if kind in UNNAMED else registry.names(kind)
+
+
+def unnamed(registry: Registry, kind: str) -> Mapping[str, Any]:
+    """Return the field kinds or the writers of all plugins by name."""
+    found: Mapping[str, Any] = registry.writers() if kind == "writer" else registry.field_kinds()
+    return found
+
+
 def describe(registry: Registry, kind: str, name: str) -> dict[str, Any]:
     """Return all that is known of a component as plain JSON data."""
+    if kind in UNNAMED:
+        known = unnamed(registry, kind)
+        if name not in known:
+            raise SeqlabError(unknown(kind, name, known))
+        owner = registry.writer_owner(name) if kind == "writer" else registry.field_kind_owner(name)
+        about = {"kind": kind, "name": name, "summary": known[name].summary, "plugin": owner}
+        # what a plugin registers is called through a stand-in
+        return {**about, "source": definition(type(getattr(known[name], "bare", known[name]))), "keys": []}
     component = registry.get(kind, name)
     return {
         "kind": kind,
@@ -130,8 +157,8 @@ def limits(schema: Mapping[str, Any]) -> str:
     values = [f"{sign} {written(schema[key])}" for key, sign in BOUNDS.items() if key in schema]
     sizes = [f"{sign} {schema[key]}" for key, sign in SIZES.items() if key in schema]
     pattern = [f"matching {schema['pattern']}"] if "pattern" in schema else []
-    words = " and ".join(values + ([f"of length {' and '.join(sizes)}"] if sizes else []) + pattern)
-    return f" {words}" if words else ""
+    bounds = " and ".join(values + ([f"of length {' and '.join(sizes)}"] if sizes else []) + pattern)
+    return f" {bounds}" if bounds else ""
 
 
 def written(value: Any) -> str:

@@ -26,7 +26,7 @@ __all__ = ["data"]
 
 @click.group
 def data() -> None:
-    """List, describe and fetch data sets; look at the cache of features.
+    """List, describe and fetch data sets.
 
     A set is looked for in $SEQLAB_DATA/NAME, then in the cache: $SEQLAB_CACHE/data/NAME, or the platform's
     folder for caches. A recipe names one with data.dataset.
@@ -90,21 +90,6 @@ def get(lab: Lab, names: tuple[str, ...]) -> None:
 def path(lab: Lab, name: str) -> None:
     """Print the folder of data set NAME."""
     click.echo(os.fsencode(need_dataset(entry_of(lab, name))))
-
-
-@data.command
-@click.option("--clear", is_flag=True, help="Remove all features that are kept.")
-def cache(*, clear: bool) -> None:
-    """Say what the cache of features holds, or clear it.
-
-    Features of sound are kept there, so that later runs with the same settings need not compute them.
-    """
-    from seqlab.builtin.speech.featurizers.feature_cache import cache_info, clear_cache
-
-    info = clear_cache() if clear else cache_info()
-    removed = "removed " if clear else ""
-    files = f"{info.entries:,} sounds in {info.files:,} files, {info.size / 1e6:,.1f} MB"
-    say(f"{info.path}: {removed}features of {files}")
 
 
 def entry_of(lab: Lab, name: str) -> DatasetEntry:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +16,14 @@ from seqlab.cli.options import device_option, pass_lab, plugin_option, precision
 from seqlab.cli.output import say
 
 if TYPE_CHECKING:
+    from seqlab.figures import Figures
     from seqlab.lab import Lab
     from seqlab.settings import Precision
 
 __all__ = ["evaluate"]
 
-SPEAKERS = 5
-"""Speakers that are shown, those with the highest error rates."""
+PARTS = 5
+"""Parts of a group, speakers say, that are shown: those with the highest figures."""
 
 
 @click.command
@@ -35,13 +36,15 @@ SPEAKERS = 5
     show_default=True,
     help="Split of the model's own recipe to use where no DATA is given.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with the figures of every speaker.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON, with every figure, those of parts included."
+)
 @click.option(
     "--errors",
     callback=output_path,
     metavar="FILE|-",
     help="Write the errors to this new text file, or with - to standard output, behind the figures: totals,"
-    " frequent confusions, and every sentence or utterance that holds errors.",
+    " frequent confusions, and every example that holds errors.",
 )
 @device_option
 @precision_option
@@ -83,23 +86,26 @@ def evaluate(
         click.echo(as_bytes(f"\n{listed}"), nl=False)
 
 
-def lines(figures: Mapping[str, float]) -> Iterator[str]:
-    """Yield a line for each figure; for speakers, one with the worst of them for each error rate."""
-    from seqlab.predict.scoring import by_speaker, of_speakers
+def lines(figures: Figures) -> Iterator[str]:
+    """Yield a line for each figure; for parts of a group, one with the worst of them for each figure."""
+    from seqlab.figures import by_group, in_groups
 
-    alone = of_speakers(figures)
+    alone = in_groups(figures, figures.heads)
     shown = {name: value for name, value in figures.items() if name not in alone}
     width = max(map(len, shown), default=0)
     if not shown:
-        yield "no figures: no label of the data counts"
+        yield "no figures: no target of the data counts"
     for name, value in shown.items():
         yield f"{name:{width}}  {value:.4f}"
-    for rate, speakers in by_speaker(figures).items():
-        worst = ", ".join(f"{speaker} {value:.4f}" for speaker, value in list(speakers.items())[:SPEAKERS])
-        more = ", ..." if len(speakers) > SPEAKERS else ""
-        yield f"{rate} of {len(speakers)} speakers, worst first: {worst}{more}"
+    for (rate, group), parts in by_group(figures, figures.heads).items():
+        highest = ", ".join(f"{part} {value:.4f}" for part, value in list(parts.items())[:PARTS])
+        more = ", ..." if len(parts) > PARTS else ""
+        yield f"{rate} by {group}, {len(parts)} in all, highest first: {highest}{more}"
 
 
 def as_bytes(text: str) -> bytes:
-    """Return a text encoded, with names of files and speakers that are not UTF-8 as they are."""
-    return text.encode(errors="surrogateescape")
+    """Return a text encoded, with names of files that are not UTF-8 as they are, other surrogates escaped."""
+    try:
+        return text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode(errors="backslashreplace")

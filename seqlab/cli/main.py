@@ -36,8 +36,8 @@ COMMANDS = {
     "run": Entry("seqlab.cli.run:run", "Train the model of a recipe, evaluate and save it."),
     "check": Entry("seqlab.cli.check:check", "Report every problem of a recipe, without reading data."),
     "evaluate": Entry("seqlab.cli.evaluate:evaluate", "Measure a saved model on data with gold answers."),
-    "predict": Entry("seqlab.cli.predict:predict", "Label text or transcribe sound with a saved model."),
-    "data": Entry("seqlab.cli.data:data", "List and fetch data sets; look at the cache of features."),
+    "predict": Entry("seqlab.cli.predict:predict", "Answer data, text and files with a saved model."),
+    "data": Entry("seqlab.cli.data:data", "List and fetch data sets (the cache of features: seqlab cache)."),
     "plugins": Entry("seqlab.cli.plugins:plugins", "List plugins, what each registers and which failed."),
     "components": Entry("seqlab.cli.components:components", "List components, or document one of them."),
     "schema": Entry("seqlab.cli.schema:schema", "Print the JSON Schema of recipes, for editors."),
@@ -64,7 +64,7 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command; plugins are loaded only for a name that is not seqlab's own."""
         if cmd_name not in COMMANDS:
-            return self._from_plugins(ctx).get(cmd_name)
+            return self._from_plugins(ctx, wanted=True).get(cmd_name)
         module, _, attribute = COMMANDS[cmd_name].target.partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
@@ -96,8 +96,8 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
-    def _from_plugins(self, ctx: click.Context) -> dict[str, click.Command]:
-        return ctx.find_root().ensure_object(Session).plugin_commands()
+    def _from_plugins(self, ctx: click.Context, *, wanted: bool = False) -> dict[str, click.Command]:
+        return ctx.find_root().ensure_object(Session).plugin_commands(wanted=wanted)
 
 
 def print_version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:

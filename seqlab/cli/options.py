@@ -60,9 +60,12 @@ class Session:
         self.reported = len(lab.plugins.failures)
         return lab
 
-    def plugin_commands(self) -> dict[str, click.Command]:
-        """Return the commands of plugins; where there is no plugin, no Lab is made to find that out."""
-        if self.made or self.plugin_files or next(declaring("seqlab"), None):
+    def plugin_commands(self, *, wanted: bool = False) -> dict[str, click.Command]:
+        """Return the commands of plugins, those of the built-in domains included.
+
+        Where no other plugin is there, no Lab is made to list them, only where one of them is `wanted`.
+        """
+        if wanted or self.made or self.plugin_files or next(declaring("seqlab"), None):
             self.lab()
         return self.commands
 
@@ -73,7 +76,7 @@ class Session:
                 from seqlab.lab import Lab
 
                 self.made = Lab(plugin_files=self.plugin_files, strict=self.strict)
-                self._gather_commands(self.made)
+                self.gather_commands(self.made)
         return self.made
 
     def add_files(self, files: Collection[Path]) -> None:
@@ -83,9 +86,11 @@ class Session:
             for file in files:
                 self.made.plugins.load_file(file)
             self.commands.clear()
-            self._gather_commands(self.made)
+            self.gather_commands(self.made)
 
-    def _gather_commands(self, lab: Lab) -> None:
+    def gather_commands(self, lab: Lab) -> None:
+        """Take in the commands of a Lab's plugins."""
+
         def accept(plugin: str, offered: Any) -> None:
             self.commands.update(checked_commands(offered, {*self.reserved, *self.commands}))
 
@@ -97,11 +102,11 @@ def checked_commands(offered: Any, taken: Collection[str]) -> dict[str, click.Co
     try:
         commands = list(offered)
     except TypeError:
-        raise ValueError(f"returned {type(offered).__name__} where a list of commands is due") from None
+        raise ValueError(f"returned {type(offered).__name__} where a list of commands is expected") from None
     found: dict[str, click.Command] = {}
     for command in commands:
         if not isinstance(command, click.Command) or not command.name:
-            raise ValueError(f"returned {command!r} where a named click command is due")
+            raise ValueError(f"returned {command!r} where a named click command is expected")
         if command.name in taken or command.name in found:
             raise ValueError(f"command {command.name!r} exists already; choose another name")
         found[command.name] = command

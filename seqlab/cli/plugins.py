@@ -71,7 +71,10 @@ def plugin_lines(info: PluginInfo) -> Iterator[str]:
             yield f"  {kind}s: {', '.join(names)}"
     if info.datasets:
         yield f"  data sets: {', '.join(sorted(info.datasets))}"
-    told = {f"seqlab_register_{kind}s" for kind in (*KINDS, "dataset")}
+    for what, offered in (("field kinds", info.field_kinds), ("writers", info.writers)):
+        if offered:
+            yield f"  {what}: {', '.join(sorted(offered))}"
+    told = {f"seqlab_register_{kind}s" for kind in (*KINDS, "dataset", "field_kind", "writer")}
     others = [hook for hook in info.hooks if hook not in told]
     if others:
         yield f"  hooks: {', '.join(others)}"

@@ -1,10 +1,10 @@
-"""`seqlab predict`: labels of text or text of sound, in bounded memory, in the order of the input."""
+"""`seqlab predict`: answers to data and values of any kind, in bounded memory, in the order of the input."""
 
 from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,6 +18,7 @@ from seqlab.errors import SeqlabError
 
 if TYPE_CHECKING:
     from seqlab.lab import Lab
+    from seqlab.predict.sources import Form
     from seqlab.settings import Precision
 
 __all__ = ["predict"]
@@ -32,22 +33,19 @@ __all__ = ["predict"]
     type=click.Choice(["auto", "text", "data"]),
     default="auto",
     show_default=True,
-    help="text: one sentence a line, tokens between white space; data: the format that the model was trained"
-    " on; auto: data for files with that format's ending (.conllu and .conllu.gz for CoNLL-U); all others and"
-    " standard input are text, or sound and lists of it where the model reads sound.",
+    help="text: one value a line; data: the format that the model was trained on; auto: data for files with"
+    " that format's ending, values for all others and for standard input: lines of text, or where the model"
+    " reads what comes in files, such files, folders and lists of them.",
 )
 @click.option(
     "--to",
     "target",
-    type=click.Choice(["tsv", "jsonl", "conllu"]),
     default="tsv",
     show_default=True,
-    help="tsv: a line per token, the token and then one column per head in the recipe's order, an empty line"
-    " after each sentence; jsonl: an object per sentence, its key tokens and one key per head, named by its"
-    " target, each with a list; conllu: CoNLL-U, each head's labels in the column of its target. Of sound,"
-    " tsv: a line per sound, its path and then one column per head; jsonl: a manifest, an object per sound,"
-    " what its own manifest says of it and then audio (its path, relative to the output), text, probability,"
-    " duration and segments.",
+    metavar="FORMAT",
+    help="The format of the answers: tsv, what names a value and then one column per head; jsonl, an object"
+    " per value, with what the model reads and one key per head; data, the format that the model was trained"
+    " on; or another that a plugin registers. `seqlab components writer` says more.",
 )
 @click.option(
     "--out",
@@ -58,16 +56,16 @@ __all__ = ["predict"]
 )
 @click.option(
     "--max-segment",
-    type=click.FloatRange(min=1.0),
-    callback=lambda _context, _option, seconds: a_number(seconds),
-    metavar="SECONDS",
-    help="Sound that is longer is cut, where it is quiet, into pieces of at most so many seconds; by default"
-    " as long as the longest of the training, 20 where the package does not hold that.",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=lambda _context, _option, size: a_number(size),
+    metavar="SIZE",
+    help="A value that is longer is cut into pieces of at most this size, in the unit of what the model reads"
+    " (seconds, say), where it can join its answers to them; by default the longest of the training.",
 )
 @click.option(
     "--on-error",
     type=click.Choice(["fail", "skip"]),
-    help="What to do with a sound, a list or a folder that cannot be used: stop there (default), or name it"
+    help="What to do with a value, a list or a folder that cannot be used: stop there (default), or name it"
     " and go on with the next; then the exit code is 4.",
 )
 @device_option
@@ -80,7 +78,7 @@ def predict(
     model: Path,
     files: tuple[Path, ...],
     *,
-    source: str,
+    source: Form,
     target: str,
     out: Path | None,
     max_segment: float | None,
@@ -89,49 +87,45 @@ def predict(
     precision: Precision,
     threads: int | None,
 ) -> int:
-    """Label the text, or transcribe the sound, of FILES with MODEL.
+    """Answer the values in FILES with MODEL, in their order.
 
-    Text: files, or `-`, standard input. Sound: files, folders, or lists of paths, which are JSON Lines with
-    the key audio (a.jsonl, paths relative to it; `-`, relative to the current folder), or manifests of the
-    kind that the model was trained on.
+    FILES are data of the format that the model was trained on, text with one value a line, or files, folders
+    and lists of what it reads; `-` is standard input.
     """
     with uncollected():
-        from seqlab.cli.labelling import check_files, label
-        from seqlab.cli.transcribing import Transcribing
+        from seqlab.api import WriterContext
+        from seqlab.cli.answering import Answering, check_fits, writer_named
         from seqlab.engine.device import threads as limited
-        from seqlab.predict.predictor import Predictor
 
-    trained = lab.open(model, device=device, precision=precision)
-    if isinstance(trained, Predictor):
-        unfit({"--max-segment": max_segment is not None, "--on-error": on_error is not None}, "reads text")
-        check_files(trained.assembly.reader, files, source)
-        with limited(threads), opened(out) as stream:
-            label(trained, files, source, target, stream)
-        return 0
-    unfit({"--from text": source == "text", "--to conllu": target == "conllu"}, "reads sound")
-    transcribe = Transcribing(
-        data=source == "data",
-        target=target,
-        folder=out.parent if out else Path(),
+    writer = writer_named(lab, target)  # a misspelt name need not wait for the model
+    predictor = lab.open(model, device=device, precision=precision)
+    kind = next(iter(predictor.inputs.values()))
+    if source == "text" and kind.in_files:
+        raise click.UsageError(f"--from text makes no sense here: the model reads {kind.name}")
+    if max_segment is not None and predictor.max_segment is None:
+        raise click.UsageError("--max-segment makes no sense here: the model answers every value as a whole")
+    if max_segment is not None and max_segment < (least := kind.least_piece or 0.0):
+        raise click.UsageError(f"--max-segment must be at least {least:g} {kind.unit}, got {max_segment:g}")
+    folder = out.parent if out else Path()
+    context = WriterContext(predictor.inputs, predictor.answered, predictor.assembly.reader, folder)
+    check_fits(lab, target, context)
+    answering = Answering(
+        predictor=predictor,
+        writer=writer,
+        context=context,
+        form=source,
         max_segment=max_segment,
         skip=on_error == "skip",
     )
     with limited(threads), opened(out) as stream:
-        return transcribe(trained, files, stream)
+        return answering(files, stream)
 
 
-def a_number(seconds: float | None) -> float | None:
+def a_number(size: float | None) -> float | None:
     """Refuse nan, which is neither below a bound nor above it."""
-    if seconds is not None and math.isnan(seconds):
-        raise click.BadParameter("nan is no number of seconds")
-    return seconds
-
-
-def unfit(options: Mapping[str, bool], why: str) -> None:
-    """Refuse an option that was given and has no meaning for the model."""
-    for option, given in options.items():
-        if given:
-            raise click.UsageError(f"{option} makes no sense here: the model {why}")
+    if size is not None and math.isnan(size):
+        raise click.BadParameter("nan is no number")
+    return size
 
 
 @contextmanager

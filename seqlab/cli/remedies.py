@@ -40,10 +40,10 @@ def install_command(distribution: str, installed: str, *, anew: bool = False) ->
 
     A torch without CUDA stays one. `anew` also replaces what it needs, and what is right by its version.
     """
-    words = ["pip install", *(["--force-reinstall"] if anew else [])]
+    command = ["pip install", *(["--force-reinstall"] if anew else [])]
     if distribution == "torch" and installed.endswith("+cpu"):
-        words.append(WITHOUT_CUDA)
-    return " ".join([*words, f'"{requirement(distribution)}"'])
+        command.append(WITHOUT_CUDA)
+    return " ".join([*command, f'"{requirement(distribution)}"'])
 
 
 def partners(torch: str, *, cuda: bool) -> tuple[str, ...]:
@@ -51,7 +51,7 @@ def partners(torch: str, *, cuda: bool) -> tuple[str, ...]:
     if not cuda:  # the wheels of PyPI load libraries of CUDA
         return ()
     major, minor = Version(torch).release[:2]
-    return tuple(audio for audio, series in TORCH_BESIDE.items() if f"{major}.{minor}" in series)
+    return tuple(version for version, series in TORCH_BESIDE.items() if f"{major}.{minor}" in series)
 
 
 def torchaudio_advice(torch: str, torchaudio: str, *, cuda: bool) -> tuple[str, str]:

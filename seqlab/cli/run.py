@@ -6,7 +6,7 @@ import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from seqlab.cli.output import say
 from seqlab.errors import PackageError
 
 if TYPE_CHECKING:
-    from seqlab.assembly import Assembly
+    from seqlab.api import FieldKind
     from seqlab.lab import Lab
 
 __all__ = ["run"]
@@ -55,9 +55,7 @@ def run(
     """
     checked = lab.check(recipe, overrides)
     with uncollected():
-        from seqlab.assembly import Assembly
         from seqlab.engine import Cancelled
-        from seqlab.predict.trained import hears
         from seqlab.run import RunOptions
         from seqlab.runfolder import RunFolder, default_folder
 
@@ -72,15 +70,16 @@ def run(
         except Cancelled as error:
             command = resume_command(click.get_current_context())
             raise Cancelled(f"{error}; {f'continue with: {command}' if saves else UNSAVED}") from error
-    assembly = Assembly(checked, lab.registry)
     try:
-        lines = list(summary(report, folder, sound=hears(assembly)))
+        lines = list(summary(report, folder, lab.registry.field_kinds()))
+        trial = trial_command(click.get_current_context(), report.get("trial", {}), folder / "model")
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # A complete run is not run again: its report may be a stranger's.
         raise PackageError(f"{folder / 'report.json'}: not the report of a run: {error!r}") from error
     for line in lines:
         say(line)
-    say(f"try it: {trial_command(click.get_current_context(), assembly, folder / 'model')}")
+    if trial:
+        say(f"try it: {trial}")
 
 
 @contextmanager
@@ -122,23 +121,25 @@ def resume_command(context: click.Context) -> str:
     )
 
 
-def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator[str]:
-    """Yield what a user wants to see at the end: figures, notices and what to do next.
+def summary(report: Mapping[str, Any], folder: Path, kinds: Mapping[str, FieldKind[Any]]) -> Iterator[str]:
+    """Yield what a user wants to see at the end: figures, notices and what to do next."""
+    from seqlab.figures import overall
 
-    `sound`: the model reads sound, not tokens.
-    """
-    from seqlab.predict.scoring import overall
+    reads = [kinds[kind] for kind in report.get("reads", {}).values() if kind in kinds]
+    answers = {target: kinds[kind] for target, kind in report.get("answers", {}).items() if kind in kinds}
 
+    heads = tuple(report.get("answers", ())) if len(report.get("answers", ())) > 1 else ()
     for split, metrics in report["metrics"].items():
-        figures = "  ".join(f"{name} {metrics[name]:.4f}" for name in overall(metrics))
-        yield f"{split}: {figures or 'no figures, as no label counts'}"
-    for split, labels in report.get("missing_labels", {}).items():  # older reports lack them
-        for target, count in labels.items():
-            yield f"{split}: {count} targets {target} are missing, and left out of loss and figures"
-    for split, labels in report["unseen_labels"].items():
-        for target, count in labels.items():
-            what = f"units of {target} are ones" if sound else f"tokens carry a {target} label"
-            yield f"{split}: {count} {what} that training never saw"
+        figures = "  ".join(f"{name} {metrics[name]:.4f}" for name in overall(metrics, heads))
+        yield f"{split}: {figures or 'no figures, as no target counts'}"
+    for split, missing in report.get("missing_labels", {}).items():  # older reports lack them
+        for target, count in missing.items():
+            parts = answers[target].parts if target in answers else "parts"
+            yield f"{split}: {count} {parts} of {target} are missing, and left out of loss and figures"
+    for split, unseen in report["unseen_labels"].items():
+        for target, count in unseen.items():
+            parts = answers[target].parts if target in answers else "parts"
+            yield f"{split}: {count} {parts} of {target} are ones that training never saw"
     for split, count in report.get("also_in_train", {}).items():
         if count:
             yield f"{split}: examples that stand in the training split, too: {count}"
@@ -146,36 +147,21 @@ def summary(report: Mapping[str, Any], folder: Path, *, sound: bool) -> Iterator
         yield f"{split}: {len(lacking)} examples can never be answered in full: {lacking[0]}"
     if report["skipped_steps"]:
         yield f"{report['skipped_steps']} steps were skipped because loss or gradient was not finite"
+    steps = reads[0].steps if reads else "steps"
     yield (
         f"{report['epochs']} epochs in {report['seconds']:.0f} s,"
-        f" {report['tokens_per_second']:,.0f} {'frames' if sound else 'tokens'}/s in training, peak memory"
+        f" {report['tokens_per_second']:,.0f} {steps}/s in training, peak memory"
         f" {report['peak_memory_mb']:,.0f} MB"
     )
     yield from report["notices"]
     yield f"model: {folder / 'model'}    report: {folder / 'report.json'}"
 
 
-def trial_command(context: click.Context, assembly: Assembly, model: Path) -> str:
-    """Return a command line that predicts with the model: a sentence, or a sound of the recipe's data."""
-    from seqlab.predict.trained import hears
-
+def trial_command(context: click.Context, trial: Mapping[str, Any], model: Path) -> str:
+    """Return a command line that tries the model on what the report says; empty where it says nothing."""
     plugins = [part for file in session_of(context).plugin_files for part in ("--plugin", str(file))]
     predict = ["seqlab", "predict", *plugins, str(model)]
-    if not hears(assembly):
-        return f'echo "The dog barks" | {shlex.join([*predict, "-"])}'
-    return shlex.join([*predict, *a_sound(assembly)])
-
-
-def a_sound(assembly: Assembly) -> list[str]:
-    """Return the arguments that name a sound of the recipe's data: its file, else all of the data."""
-    from seqlab.audio import AudioFile
-    from seqlab.errors import SeqlabError
-
-    paths = assembly.recipe.paths
-    data = next(paths[split][0] for split in ("test", "dev", "train") if split in paths)
-    with suppress(SeqlabError):
-        example = next(iter(assembly.reader.read(data, labelled=False)))
-        files = [value for value in example.fields.values() if isinstance(value, AudioFile)]
-        if files and files[0].source.path is not None:
-            return [str(files[0].source.path)]
-    return ["--from", "data", str(data)]
+    if "line" in trial:
+        return f"echo {shlex.quote(str(trial['line']))} | {shlex.join([*predict, '-'])}"
+    arguments = [str(argument) for argument in trial.get("arguments", ())]
+    return shlex.join([*predict, *arguments]) if arguments else ""

@@ -100,6 +100,11 @@ class Column:
         lengths = torch.tensor([len(item) for item in items], dtype=torch.int64)
         return cls(torch.tensor(flat, dtype=dtype), lengths)
 
+    @property
+    def holds_integers(self) -> bool:
+        """Whether the values are ids, not numbers that are measured."""
+        return not self.values.is_floating_point()
+
     @cached_property
     def starts(self) -> Tensor:
         """The first row of each item, shape (items,)."""
@@ -197,8 +202,12 @@ class Dataset:
         return _name(self.places, index)
 
     def unseen(self) -> dict[str, int]:
-        """Return, per head, how many entries of targets are -1: the training split does not hold them."""
-        counts = {name: int((column.values == -1).sum()) for name, column in self.targets.items()}
+        """Return, per head, how many entries of targets are -1: the training split does not hold them.
+
+        Only a target of integers holds ids; in one of numbers, -1 is a number.
+        """
+        ids = {name: column.values for name, column in self.targets.items() if column.holds_integers}
+        counts = {name: int((values == -1).sum()) for name, values in ids.items()}
         return {name: count for name, count in counts.items() if count}
 
     def select(self, indices: Tensor) -> Dataset:

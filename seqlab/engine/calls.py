@@ -6,7 +6,7 @@ without asking a device: types, shapes, dtypes and lengths, never values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from seqlab.engine.batching import Indexed
 from seqlab.engine.sequences import Sequences
 from seqlab.engine.state import State
+from seqlab.engine.states import States
 from seqlab.errors import ContractError
 from seqlab.suggest import shortened, shown
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BareParts",
     "Calls",
+    "Decode",
     "HeadCalls",
     "Names",
     "Parts",
@@ -37,6 +39,9 @@ __all__ = [
 
 MOST_LENGTHS = 8
 """Lengths that a message lists."""
+
+Decode: TypeAlias = Callable[[Any, Sequence[int]], Sequence[Any]]
+"""Makes answers of what a head's module answers to a batch: one for each of these examples of the data."""
 
 Names: TypeAlias = Callable[[], Iterable[str]]
 """Returns what the examples of a call are called; asked only where one fails."""
@@ -66,7 +71,7 @@ class BareParts:
 
     def fault(self, path: str, method: str, error: BaseException, names: Iterable[str]) -> BaseException:
         """Note where the error comes from."""
-        where = shortened(names)
+        where = (error.at if isinstance(error, ContractError) else "") or shortened(names)
         error.add_note(f"{path or 'model'}: {method}" + (f"; at {where}" if where else ""))
         return error
 
@@ -113,9 +118,20 @@ def featurized(featurizer: nn.Module, column: Sequences | Indexed) -> Sequences:
     return found
 
 
-def encoded(encoder: Any, inputs: Sequences, state: State | None) -> tuple[Sequences, State | None]:
-    """Return the states that an encoder makes, and what it carries; ContractError where they are none."""
-    found = encoder(inputs, state)
+def encoded(
+    encoder: Any, inputs: Sequences, state: State | None, calls: Calls, path: str
+) -> tuple[States, State | None]:
+    """Return the states that the encoder of this path makes, and what it carries.
+
+    ContractError where they are none; their summary is made, and checked, when a head asks for it.
+    """
+    with calls(path, "forward"):
+        states, after = _states(encoder(inputs, state), encoder, inputs)
+    return States.of(encoder, states, inputs, lambda: calls(path, "final")), after
+
+
+def _states(found: Any, encoder: Any, inputs: Sequences) -> tuple[Sequences, State | None]:
+    """Return what an encoder made of its inputs, where that is states and what it carries."""
     if not (isinstance(found, tuple) and len(found) == 2):
         raise ContractError(f"returned {shown(found)} where a pair of Sequences and a state is expected")
     states, after = found
@@ -124,11 +140,11 @@ def encoded(encoder: Any, inputs: Sequences, state: State | None) -> tuple[Seque
     dtype = inputs.distinct.dtype
     if states.distinct.dtype == torch.float64 != dtype:
         raise ContractError(f"returned states of torch.float64 for inputs of {dtype}")
-    if hasattr(encoder, "output_lengths"):
-        promised = encoder.output_lengths(inputs.lengths)
-        if promised is not states.lengths and not torch.equal(promised, states.lengths):
-            said = f"output_lengths says {_listed(promised)}"
-            raise ContractError(f"returned states of {_many(states)}, but {said}")
+    promises = getattr(encoder, "output_lengths", None)
+    promised = promises(inputs.lengths) if promises else inputs.lengths
+    if promised is not states.lengths and not torch.equal(promised, states.lengths):
+        said = "output_lengths says" if promises else "without output_lengths they must be"
+        raise ContractError(f"returned states of {_many(states)}, but {said} {_listed(promised)}")
     if not (after is None or (isinstance(after, tuple) and all(_is_carried(part, inputs) for part in after))):
         wanted = f"a tuple of tensors with {len(inputs)} rows each, or None,"
         raise ContractError(f"returned the state {shown(after)} where {wanted} is expected")
@@ -136,8 +152,11 @@ def encoded(encoder: Any, inputs: Sequences, state: State | None) -> tuple[Seque
 
 
 def lengths_of(encoder: Any, lengths: Tensor) -> Tensor:
-    """Return what the encoder's `output_lengths` makes of lengths; ContractError where it is none."""
-    found: Tensor = encoder.output_lengths(lengths)
+    """Return what the encoder's `output_lengths` makes of lengths, by default the same.
+
+    ContractError where it returns none.
+    """
+    found: Tensor = encoder.output_lengths(lengths) if hasattr(encoder, "output_lengths") else lengths
     if found is lengths:
         return found
     if not isinstance(found, Tensor) or found.dtype != torch.int64 or found.shape != lengths.shape:
@@ -161,10 +180,10 @@ class HeadCalls:
     path: str
     calls: Calls
 
-    def count(self, target: Sequences) -> Tensor:
+    def count(self, target: Sequences, lengths: Tensor) -> Tensor:
         """Return by how much the batch's summed loss is to be divided."""
         with self.calls(self.path, "count"):
-            return _scalar(self.module.count(target))
+            return _scalar(self.module.count(target, lengths))
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:
         """Return the summed loss of the batch."""
@@ -174,44 +193,12 @@ class HeadCalls:
                 raise ContractError(f"returned {shown(found)} where a loss in fp32 is expected")
             return found
 
-    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
-        """Return the chosen ids and the probability of each."""
-        with self.calls(self.path, "predict"):
-            found = self.module.predict(states)
-            if not (isinstance(found, tuple) and len(found) == 2):
-                raise ContractError(f"returned {shown(found)} where ids and probabilities are expected")
-            ids, sure = found
-            _check_ids(ids, states)
-            _check_beside(ids, sure, "probabilities", states)
-            return ids, sure
-
-    def predict_aligned(self, states: Sequences) -> tuple[Sequences, Sequences, Sequences | None]:
-        """Return what `predict` does, and the state that each id was read from, where the head knows it."""
-        aligned: Callable[[Sequences], Any] | None = getattr(self.module, "predict_aligned", None)
-        if aligned is None:
-            return *self.predict(states), None
-        with self.calls(self.path, "predict_aligned"):
-            found = aligned(states)
-            if not (isinstance(found, tuple) and len(found) == 3):
-                wanted = "ids, probabilities and states' numbers"
-                raise ContractError(f"returned {shown(found)} where {wanted} are expected")
-            ids, sure, read = found
-            _check_ids(ids, states)
-            _check_beside(ids, sure, "probabilities", states)
-            _check_beside(ids, read, "states' numbers", states)
-            return ids, sure, read
-
-    def fitting(self, states: Sequences, target: Sequences) -> Sequences:
-        """Leave out targets that cost nothing because there are too few states for them."""
-        fits: Callable[[Tensor, Sequences], Tensor] | None = getattr(self.module, "fits", None)
-        if fits is None:
-            return target
-        with self.calls(self.path, "fits"):
-            found = fits(states.lengths, target)
-            if not isinstance(found, Tensor) or found.dtype != torch.bool or found.shape != (len(target),):
-                wanted = f"a tensor of torch.bool and shape ({len(target)})"
-                raise ContractError(f"returned {shown(found)} where {wanted} is expected")
-            return target.select(found.nonzero().flatten().cpu())
+    def answer(self, states: Sequences, decode: Decode, indices: Sequence[int]) -> Sequence[Any]:
+        """Return what `decode` makes of the module's answer: one for each of the examples at `indices`."""
+        with self.calls(self.path, "answer"):
+            outputs = self.module.answer(states)
+        with self.calls(self.path, "answers"):
+            return decode(outputs, indices)
 
 
 def _scalar(found: Any) -> Tensor:
@@ -233,28 +220,6 @@ def _check_rows(found: Sequences, returned: str, size: object) -> None:
         raise ContractError(f"{returned} of shape {_shape(rows)} where {wanted} is expected (output_size)")
     if not rows.is_floating_point():
         raise ContractError(f"{returned} of {rows.dtype}; floating-point numbers are expected")
-
-
-def _check_ids(ids: Any, states: Sequences) -> None:
-    _check_answers(ids, "ids", states)
-    if ids.data.is_floating_point():
-        raise ContractError(f"returned ids of {ids.data.dtype}; integers are expected")
-
-
-def _check_beside(ids: Sequences, found: Any, name: str, states: Sequences) -> None:
-    _check_answers(found, name, states)
-    if not torch.equal(ids.lengths, found.lengths):
-        raise ContractError(f"returned ids of {_many(ids)}, but {name} of {_many(found)}")
-
-
-def _check_answers(found: Any, name: str, states: Sequences) -> None:
-    if not isinstance(found, Sequences):
-        raise ContractError(f"returned as {name} {shown(found)} where Sequences are expected")
-    if found.data.dim() != 1 or len(found) != len(states):
-        wanted = f"for {len(states)} sequences and of shape (rows)"
-        raise ContractError(
-            f"returned {name} for {len(found)} sequences and of shape {_shape(found.data)}, not {wanted}"
-        )
 
 
 def _is_carried(part: object, inputs: Sequences) -> bool:

@@ -61,8 +61,7 @@ class EncoderChain(nn.Module):
         before = [None] * len(self.encoders) if state is None else self._parted(state)
         finals: list[State | None] = []
         for number, (encoder, part) in enumerate(zip(self._each(), before, strict=True)):
-            with calls(f"encoder.encoders.{number}", "forward"):
-                inputs, final = encoded(encoder, inputs, part)
+            inputs, final = encoded(encoder, inputs, part, calls, f"encoder.encoders.{number}")
             finals.append(final)
         if not self.carries_state:
             return inputs, None

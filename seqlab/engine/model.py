@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from seqlab.engine.calls import BareParts, Calls, HeadCalls, Names, Parts, encod
 from seqlab.engine.chain import EncoderChain
 from seqlab.engine.sequences import RepeatedRows, Sequences
 from seqlab.engine.state import State
+from seqlab.engine.states import States
 from seqlab.errors import ContractError
 
 __all__ = ["FeaturizerModule", "HeadModule", "SequenceModel"]
@@ -35,22 +36,24 @@ class FeaturizerModule(Protocol):
 class HeadModule(Protocol):
     """The trained half of a head, a torch module.
 
-    One whose targets need a least number of states has a method `fits(lengths, target)`: which of the targets
-    do with so many, booleans of shape (sequences,); the others cost nothing and do not count. One whose
-    answers are not one per state, but that knows where each was read, has a method `predict_aligned(states)`:
-    what `predict` returns, and for each id the number of its state, from 0 (a mean where there are several).
+    `states` are Sequences of the encoder's rows, (rows, input_size), with `states.final`, (sequences,
+    input_size), the summary of each sequence.
     """
 
-    def count(self, target: Sequences) -> Tensor:
-        """Return by how much a batch's summed loss is to be divided, a scalar tensor."""
+    def count(self, target: Sequences, lengths: Tensor) -> Tensor:
+        """Return by how much a batch's summed loss is to be divided, a scalar tensor.
+
+        `lengths`, on the CPU, says how many states there are of each sequence: where a target needs more, it
+        has no loss and does not count.
+        """
         ...
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:
         """Return the summed loss of a batch, a scalar tensor in fp32."""
         ...
 
-    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
-        """Return the chosen ids, shape (rows,), and the probability of each, shape (rows,)."""
+    def answer(self, states: Sequences) -> Any:
+        """Return whatever the head makes answers of: tensors, one row or item for each sequence or state."""
         ...
 
 
@@ -78,15 +81,14 @@ class SequenceModel(nn.Module):
 
     def encode(
         self, features: Sequence[Sequences | Indexed], state: State | None = None, names: Names = tuple
-    ) -> tuple[Sequences, State | None]:
+    ) -> tuple[States, State | None]:
         """Return the encoder's states for a batch of feature columns, and the state after the last rows."""
         calls = Calls(self.parts, names)
         inputs = self._inputs(features, calls)
         if isinstance(self.encoder, EncoderChain):  # each of its encoders is called by itself
-            chained: tuple[Sequences, State | None] = self.encoder(inputs, state, calls)
+            chained: tuple[States, State | None] = self.encoder(inputs, state, calls)
             return chained
-        with calls("encoder", "forward"):
-            return encoded(self.encoder, inputs, state)
+        return encoded(self.encoder, inputs, state, calls, "encoder")
 
     def output_lengths(self, lengths: Tensor, names: Names = tuple) -> Tensor:
         """Return how many states the encoder makes of sequences of these lengths."""
@@ -119,7 +121,8 @@ class SequenceModel(nn.Module):
     def counts(self, batch: Batch) -> dict[str, Tensor]:
         """Return by how much each head's summed loss over the batch is to be divided."""
         heads = self.head_calls(batch.names)
-        return {name: head.count(batch.targets[name]) for name, head in heads.items()}
+        lengths = self.output_lengths(batch.features[0].layout.lengths, batch.names)
+        return {name: head.count(batch.targets[name], lengths) for name, head in heads.items()}
 
     def losses(self, batch: Batch, state: State | None = None) -> tuple[dict[str, Tensor], State | None]:
         """Return each head's summed loss over the batch, and the encoder's state after it."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
-__all__ = ["checked_rng", "derived_seed", "restore_rng", "rng_state", "seeded"]
+__all__ = ["DrawnApart", "checked_rng", "derived_seed", "restore_rng", "rng_state", "seeded"]
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
@@ -34,6 +35,46 @@ def seeded(seed: int) -> Iterator[None]:
     with GENERATORS, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
+
+
+DRAWN_IN_PLACE = frozenset(
+    {"bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "normal_", "random_", "uniform_"}
+    | {"kaiming_normal_", "kaiming_uniform_"}  # of torch.nn.init, which asks modes for these alone
+)
+DRAWN_ANEW = frozenset({"bernoulli", "multinomial", "normal", "rand", "randint", "randn", "randperm"})
+"""The functions of torch that draw numbers and can be given a generator."""
+
+DRAWN_LIKE = {"rand_like": torch.rand, "randn_like": torch.randn}
+"""Those that cannot, and what draws the same."""
+
+
+class DrawnApart(TorchFunctionMode):
+    """In this thread, inside the block, torch draws from a generator of the block's own, seeded with 0.
+
+    Neither the process's generators nor a training in another thread notice. Parameters are not drawn at all:
+    this is for modules whose weights come from a file.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator().manual_seed(0)
+
+    def __torch_function__(
+        self, function: Any, _types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Call the function."""
+        given, name = dict(kwargs or {}), getattr(function, "__name__", "")
+        filled = args[0] if args else given.get("tensor")
+        if name in DRAWN_IN_PLACE and isinstance(filled, nn.Parameter):
+            return filled
+        on_cpu = all(each.device.type == "cpu" for each in args if isinstance(each, Tensor))
+        if name in DRAWN_LIKE and on_cpu:
+            like = args[0] if args else given.pop("input")
+            given.pop("memory_format", None)
+            return DRAWN_LIKE[name](like.shape, generator=self.generator, **{"dtype": like.dtype, **given})
+        if name in DRAWN_IN_PLACE | DRAWN_ANEW and on_cpu and given.get("generator") is None:
+            given["generator"] = self.generator
+        return function(*args, **given)
 
 
 def _cuda_in_use() -> bool:

@@ -220,6 +220,13 @@ class Sequences:
         """The rows, or a table of those that there are, (distinct, *feature)."""
         return self.data
 
+    @property
+    def final(self) -> Tensor:
+        """The last row of each sequence in the caller's order, (sequences, *feature); 0 where it is empty."""
+        rows = self.data
+        lasts = rows.new_zeros(len(self), *rows.shape[1:])
+        return lasts.index_copy(0, self.layout.alive, rows[self.layout.lasts])
+
     def __len__(self) -> int:
         return len(self.layout)
 

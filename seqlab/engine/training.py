@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from itertools import zip_longest
 from types import TracebackType
 from typing import Any
@@ -16,24 +16,25 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from seqlab.engine.batching import Batch, Budget, Dataset
+from seqlab.engine.batching import Batch, Budget
 from seqlab.engine.best import LOSS, beats, is_best
 from seqlab.engine.calls import Calls, backward
 from seqlab.engine.checkpoint import matching, weights
 from seqlab.engine.device import deterministic
+from seqlab.engine.job import Evaluation, TrainingJob, check_job
 from seqlab.engine.model import SequenceModel
+from seqlab.engine.nonfinite import blame_heads
 from seqlab.engine.optim import make_optimizer, make_schedule, moving_average
 from seqlab.engine.precision import arithmetic, resolve
-from seqlab.engine.progress import Observer, Progress, StepRecord
+from seqlab.engine.progress import Progress, StepRecord
 from seqlab.engine.seeding import checked_rng, derived_seed, restore_rng, rng_state, seeded
 from seqlab.engine.state import State, detached
 from seqlab.engine.steps import batches_of_epoch, steps_in_all, steps_of_epoch
 from seqlab.engine.unreached import unreached
 from seqlab.errors import PackageError, SeqlabError
-from seqlab.settings import TrainSettings
 from seqlab.suggest import one_of, shortened
 
-__all__ = ["Cancelled", "Evaluation", "Trainer", "TrainingJob"]
+__all__ = ["Cancelled", "Trainer"]
 
 TINY = torch.finfo(torch.float32).tiny
 """Smallest count that a loss is divided by; no real count is as small."""
@@ -43,36 +44,6 @@ class Cancelled(SeqlabError):  # noqa: N818 - nothing went wrong
     """Training was cancelled from outside, at the end of a window; the observers have been told."""
 
     exit_code = 130
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """How the dev split is judged: a function of the model in evaluation mode, and the figure to watch.
-
-    It picks the best weights; between equal ones decides the lower `loss`, where `judge` tells one. Where
-    nothing is to be watched, None, the last weights are kept; early stopping and the plateau schedule wait.
-    """
-
-    judge: Callable[[SequenceModel], Mapping[str, float]]
-    monitor: str | None
-    higher_is_better: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingJob:
-    """What a Trainer is to do: data, settings, evaluation, who watches, and a switch to cancel it.
-
-    `vary(indices, epoch)` makes the batch of these examples as they are in that epoch, where they are not in
-    every one as `data` holds them; it must answer the same whenever it is asked. Batches are planned, and
-    steps counted, by the lengths in `data`; with truncated BPTT it must keep these.
-    """
-
-    data: Dataset
-    vary: Callable[[Tensor, int], Batch] | None = None
-    settings: TrainSettings = field(default_factory=TrainSettings)
-    evaluation: Evaluation | None = None
-    observers: Mapping[str, Observer] = field(default_factory=dict)
-    cancelled: Callable[[], bool] = lambda: False
 
 
 class Trainer:
@@ -96,7 +67,7 @@ class Trainer:
         self.notices: list[str] = []
         self.batches: list[Tensor] = []  # of the current epoch
         self._stepped = False
-        _check(model, job)
+        check_job(model, job)
         self.optimizer = make_optimizer(model.parameters(), settings.optimizer)
         self.average = moving_average(model, settings.ema)
         self.budget = Budget(settings.batch_tokens, settings.batch_items)
@@ -145,7 +116,7 @@ class Trainer:
             self._window(window := batches[first : first + settings.accumulate])
             progress.batch += len(window)
             self._tell("savepoint", "window")
-            self._heed_cancellation()
+            self._stop_if_cancelled()
         progress.epoch += 1
         progress.finished |= progress.epoch == settings.epochs
         if self.job.evaluation and (progress.epoch % settings.evaluate_every == 0 or progress.finished):
@@ -173,9 +144,9 @@ class Trainer:
             started = time.perf_counter()
 
     def _batch(self, indices: Tensor) -> Batch:
-        if self.job.vary is None:
+        if self.job.augment is None:
             return self.job.data.gather(indices)
-        return self.job.vary(indices, self.progress.epoch)
+        return self.job.augment(indices, self.progress.epoch)
 
     def _step(self, parts: Sequence[Batch | None], states: list[State | None]) -> StepRecord:
         """Backpropagate the mean loss over all parts, divided once by their common count; clip; step."""
@@ -193,11 +164,11 @@ class Trainer:
             loss = loss + mean.detach()
             after[place] = detached(state)
         if present:
-            self._heed_unreached()
+            self._warn_of_unreached()
         norm = nn.utils.get_total_norm(
             [each.grad for each in self.model.parameters() if each.grad is not None]
         )
-        finite = self._heed_nonfinite(float(loss), float(norm), [part for _, part in present])
+        finite = self._check_finite(float(loss), float(norm), [part for _, part in present])
         lr = self.optimizer.param_groups[0]["lr"]
         if finite:
             # A skipped chunk's states may be what is not finite: the next chunk goes on from those before it.
@@ -234,17 +205,17 @@ class Trainer:
         self.metrics = evaluation.judge(model)
         self.progress.evaluated_epoch = self.progress.epoch
         if evaluation.monitor is not None:
-            self._heed(evaluation.monitor, higher_is_better=evaluation.higher_is_better)
+            self._follow(evaluation.monitor, higher_is_better=evaluation.higher_is_better)
         self._tell("evaluated", self.metrics)
 
-    def _heed(self, monitor: str, *, higher_is_better: bool) -> None:
+    def _follow(self, monitor: str, *, higher_is_better: bool) -> None:
         """Let best weights, early stopping and learning rate follow the monitored figure."""
         if monitor not in self.metrics:
             message = f"the evaluation gave no {monitor!r}, which training goes by"
             raise SeqlabError(f"{message}; {one_of(self.metrics)}")
         value = self.metrics[monitor]
         self._keep_best(monitor, better=higher_is_better)
-        self._heed_patience(value, higher_is_better=higher_is_better)
+        self._update_patience(value, higher_is_better=higher_is_better)
         if isinstance(self.schedule, ReduceLROnPlateau):
             self.schedule.step(value)
 
@@ -257,7 +228,7 @@ class Trainer:
             progress.best_epoch, progress.best_step = progress.epoch, progress.step
             self.best = weights(self.evaluated_model)
 
-    def _heed_patience(self, value: float, *, higher_is_better: bool) -> None:
+    def _update_patience(self, value: float, *, higher_is_better: bool) -> None:
         """Stop after enough evaluations without an improvement by `min_delta`."""
         progress, stopping = self.progress, self.settings.early_stopping
         if stopping is None:
@@ -340,24 +311,25 @@ class Trainer:
         for observer in self.job.observers.values():
             getattr(observer, event)(self, *facts)
 
-    def _heed_cancellation(self) -> None:
+    def _stop_if_cancelled(self) -> None:
         if self.job.cancelled():
             self._tell("savepoint", "interrupted")
             raise Cancelled(f"interrupted after step {self.progress.step} (epoch {self.progress.epoch + 1})")
 
-    def _heed_unreached(self) -> None:
+    def _warn_of_unreached(self) -> None:
         """Tell once, after the first backward pass, which parameters it did not reach."""
         if not self._stepped and (notice := unreached(self.model)):
             self.notices.append(notice)
             logging.getLogger(__name__).warning(notice)
         self._stepped = True
 
-    def _heed_nonfinite(self, loss: float, norm: float, parts: Sequence[Batch]) -> bool:
+    def _check_finite(self, loss: float, norm: float, parts: Sequence[Batch]) -> bool:
         """Return whether loss and gradient are finite; raise where the settings say stop."""
         if math.isfinite(loss) and math.isfinite(norm):
             return True
         if self.settings.nonfinite == "skip":
             return False
+        blame_heads(self.model, parts)
         names = shortened(name for part in parts for name in part.names())
         raise SeqlabError(
             f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}): loss {loss}, gradient norm"
@@ -385,16 +357,3 @@ class Trainer:
         elif self.average:
             self.model.load_state_dict(self.average.module.state_dict())
         self.model.eval()
-
-
-def _check(model: SequenceModel, job: TrainingJob) -> None:
-    if not len(job.data):
-        raise ValueError("there is nothing to train on: the data set is empty")
-    if job.settings.bptt is not None and not model.encoder.carries_state:
-        raise ValueError(
-            "train.bptt needs encoders that carry a state: they read forwards only, and none shortens"
-        )
-    if job.settings.bptt is not None and any(hasattr(head, "fits") for head in model.heads):
-        raise ValueError("train.bptt cuts targets along with the states, and a text has no place among them")
-    if job.evaluation is None and (job.settings.early_stopping or job.settings.schedule.name == "plateau"):
-        raise ValueError("train.early_stopping and the plateau schedule need a dev split to watch")

@@ -85,7 +85,7 @@ class Part:
         """Return what to raise where a call of a method failed: a PluginError, or the error itself."""
         if isinstance(error, SeqlabError) or lacks_memory(error):
             return error
-        concerned = shortened(examples)
+        concerned = concerning(error, examples)
         where = f"; at {concerned}" if concerned else ""
         if self.built_in:
             error.add_note(f"{self}: {method}{where}")
@@ -96,6 +96,12 @@ class Part:
     def refused(self, reason: str) -> PluginError:
         """Return the error that says what is wrong with the component itself."""
         return PluginError(f"{self} {reason}", plugin=self.owner)
+
+
+def concerning(error: BaseException, examples: Iterable[str]) -> str:
+    """Return the examples that a failed call was for in short, or the one that the error itself names."""
+    known = error.at if isinstance(error, ContractError) else ""
+    return known or shortened(examples)
 
 
 def lacks_memory(error: BaseException, *, building: bool = False) -> bool:

@@ -59,7 +59,7 @@ def result_fault(hook: str, result: object) -> str:
         wanted = "Located with a path, or None,"
     if hook == "seqlab_recipe_checked" and not (result is None or _are_findings(result)):
         wanted = "list of (dotted path, message) pairs"
-    return f"returned {result!r} ({type(result).__name__}) where a {wanted} is due" if wanted else ""
+    return f"returned {result!r} ({type(result).__name__}) where a {wanted} is expected" if wanted else ""
 
 
 def _is_located(result: object) -> bool:

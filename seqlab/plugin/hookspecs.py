@@ -14,7 +14,9 @@ import pluggy
 
 from seqlab.datasets import DatasetEntry
 from seqlab.plugin.component import Component
+from seqlab.plugin.fields import FieldKind
 from seqlab.plugin.kinds import Located, RunInfo
+from seqlab.plugin.writers import Writer
 
 if TYPE_CHECKING:
     import click
@@ -71,6 +73,18 @@ def seqlab_register_observers() -> Iterable[Component[Any]]:
 
 
 @hookspec
+def seqlab_register_field_kinds() -> Iterable[FieldKind[Any]]:
+    """Return kinds of fields: what a field of an example can hold."""
+    return ()
+
+
+@hookspec
+def seqlab_register_writers() -> Iterable[Writer]:
+    """Return writers: formats of predictions, for `seqlab predict --to`."""
+    return ()
+
+
+@hookspec
 def seqlab_register_datasets() -> Iterable[DatasetEntry]:
     """Return entries of the catalogue of data sets, for `seqlab data` and the recipe key `data.dataset`."""
     return ()
@@ -84,7 +98,7 @@ def seqlab_register_commands() -> Iterable[click.Command]:
 
 @hookspec(firstresult=True)
 def seqlab_locate(uri: str, base: Path) -> Located | None:
-    """Turn a data URI (`scheme:rest`) of a recipe into a local path, or return None for a strange scheme.
+    """Turn a data URI (`scheme:rest`) of a recipe into a local path, or return None for an unknown scheme.
 
     `base` is the folder of the recipe. The first plugin that answers wins.
     """

@@ -7,30 +7,29 @@ under TYPE_CHECKING only: importing this module loads neither torch nor numpy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from seqlab.errors import DataError, Place
+from seqlab.errors import DataError
+from seqlab.plugin.answers import Answer
+from seqlab.plugin.fields import Example, FieldKind
 
 if TYPE_CHECKING:
-    from numpy import float32
     from numpy.random import Generator
-    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from seqlab.engine import Column, Sequences, State
 
 __all__ = [
-    "Audio",
+    "ALIGNMENTS",
+    "Alignment",
     "Augmenter",
     "AugmenterContext",
     "Encoder",
     "EncoderContext",
-    "Example",
     "Featurizer",
     "FeaturizerContext",
-    "FieldKind",
     "Head",
     "HeadContext",
     "Located",
@@ -40,89 +39,16 @@ __all__ = [
     "Reader",
     "ReaderContext",
     "RunInfo",
-    "Sound",
 ]
-
-FieldKind = Literal["tokens", "token_labels", "audio", "text"]
-"""What a field of an example holds.
-
-A list of strings; a list of labels as long as the tokens, with None where the data has none; an `Audio`; a
-string.
-"""
-
-
-class Audio(Protocol):
-    """One channel of sound, read when it is asked for."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Samples per second, Hz."""
-        ...
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        ...
-
-    @property
-    def fingerprint(self) -> str | None:
-        """What names the samples: equal for the same stretch of the same content, and for nothing else.
-
-        None for sound that is drawn anew each time: what is computed of it is not worth keeping.
-        """
-        ...
-
-    def samples(self) -> NDArray[float32]:
-        """Return the samples, float32 of shape (time,), full scale at -1 and 1.
-
-        DataError where they cannot be read or are no sound.
-        """
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """An `Audio` of samples that an augmenter has made, float32 of shape (time,), full scale at -1 and 1."""
-
-    wave: NDArray[float32]
-    sample_rate: int
-
-    @property
-    def duration(self) -> float:
-        """Length in seconds."""
-        return len(self.wave) / self.sample_rate
-
-    @property
-    def fingerprint(self) -> None:
-        """None: nothing keeps what is computed of it."""
-        return
-
-    def samples(self) -> NDArray[float32]:
-        """Return the samples."""
-        return self.wave
 
 
 def _raised(error: DataError) -> None:
     raise error
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One sequence as a reader delivers it.
-
-    `fields` maps field names to values (for text: `"tokens"` and one list of labels per label field, in which
-    None stands for a label that the data lacks: no loss and no figure counts it);
-    `place` is where it starts; `origin` is whatever the reader needs to write the example back.
-    """
-
-    fields: Mapping[str, Any]
-    place: Place
-    origin: Any = None
-
-
 @dataclass(frozen=True)
 class Located:
-    """What `seqlab_locate` returns: a local path, and a notice for the user where one is due."""
+    """What `seqlab_locate` returns: a local path, and a notice for the user, if there is something to say."""
 
     path: Path
     notice: str = ""
@@ -144,14 +70,15 @@ class RunInfo:
 
 @dataclass(frozen=True)
 class ReaderContext:
-    """What a reader's builder knows: what to do with one example that cannot be used.
+    """What a reader's builder knows: the kinds of fields, and what to do with an example that cannot be used.
 
-    `refuse` raises the error, or, where the recipe says `on_error: skip`, takes note of it; then the reader
-    goes on with the next example. What spoils a whole file is raised. A reader that does so says it when it
-    is registered: `Component(skips=True)`.
+    `kinds` are all that are registered, by name. `refuse` raises the error, or, where the recipe says
+    `on_error: skip`, takes note of it; then the reader goes on with the next example. What spoils a whole
+    file is raised. A reader that does so says it when it is registered: `Component(skips=True)`.
     """
 
     refuse: Callable[[DataError], None] = _raised
+    kinds: Mapping[str, FieldKind[Any]] = field(default_factory=dict)
 
 
 class Reader(Protocol):
@@ -159,26 +86,28 @@ class Reader(Protocol):
 
     One example that cannot be used goes to the context's `refuse`.
 
-    A reader whose text has a normal form has a method `normalize(example)` besides: the example as models see
-    it. All go through it, those that it has read and those that a user gives; what is written back is the
-    example as it was.
+    Further methods are used where a reader has them:
 
-    A reader of sound that can take in a sound that no data lists has a method `recording(sound,
-    sample_rate=None)` besides: the example of a path, bytes or a binary file object, or of an array of
-    samples (time,) or (time, channels) at that rate in Hz.
+    - `normalize(example)`: the example as models see it, where its text has a normal form. All go through it,
+      those that it has read and those that a user gives; what is written back is the example as it was.
+    - `take(given)`: the example of what a user hands over, where the settings of the reader play a part (the
+      sample rate, say); by default the field's kind takes it in. `given` is a mapping of fields to values, or
+      of a kind whose values come in files the value itself.
+    - `parse(line)`: the value that a line of text stands for at the command, in the same case.
+    - `write(example, answers)`: the example in the reader's own format with the answers, per field, filled
+      in; a writer that goes by the reader's format uses it.
     """
 
     suffixes: tuple[str, ...]
     """File-name endings of its format, with the dot: `(".conllu", ".conllu.gz")`."""
-    fields: Mapping[str, FieldKind]
-    """The fields that its examples hold; label fields are absent when read with `labelled=False`."""
+    fields: Mapping[str, str]
+    """The fields that its examples hold, each with the name of its kind.
+
+    With `labelled=False` those may be absent that no featurizer of the recipe reads.
+    """
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield the examples of one file in order; the path `-` is standard input."""
-        ...
-
-    def write(self, example: Example, answers: Mapping[str, Any]) -> str:
-        """Return the example in the reader's own format with what heads answer (per field) filled in."""
         ...
 
 
@@ -193,12 +122,19 @@ class FeaturizerContext:
     `encode` has to compute may be computed there, what it returns is on the CPU.
     """
 
-    fields: Mapping[str, FieldKind]
+    fields: Mapping[str, str]
     device: str = "cpu"
 
 
 class Featurizer(Protocol):
-    """Turns one field of the examples into numbers: a vocabulary and the module that reads its ids."""
+    """Turns one field of the examples into numbers: a vocabulary and the module that reads its ids.
+
+    One that learns of other fields, too, has a method `fit_examples(examples)`, which is called in the place
+    of `fit` with the whole examples of the training split: how its words go with labels, say.
+
+    One that keeps files of its own in a package, beside its `state`, has methods `save(folder)`, which writes
+    them into an empty folder, and `load(folder)`, which reads them there, after `restore`.
+    """
 
     field: str
     """The field it reads."""
@@ -231,7 +167,7 @@ class Featurizer(Protocol):
 class AugmenterContext:
     """What an augmenter's builder knows: the fields that the reader delivers."""
 
-    fields: Mapping[str, FieldKind]
+    fields: Mapping[str, str]
 
 
 class Augmenter(Protocol):
@@ -242,8 +178,11 @@ class Augmenter(Protocol):
     """
 
     @property
-    def stage(self) -> Literal["audio", "features"]:
-        """What it changes: an `Audio`, before featurizers read it, or the frames that they made."""
+    def stage(self) -> str:
+        """What it changes: the name of a field kind, `audio` say, before featurizers read such values.
+
+        Or `features`: the frames that they made.
+        """
         ...
 
     @property
@@ -275,6 +214,10 @@ class EncoderContext:
 class Encoder(Protocol):
     """A torch module from sequences to sequences.
 
+    Heads may ask for the summary of each sequence, by default its last row. An encoder for which another is
+    right (it reads backwards, too, or works row by row) has a method `final(outputs, before)`: the summary,
+    (sequences, output_size), of its own rows `outputs`; `before()` returns that of its inputs.
+
     One that carries a state may have `state_parts`, the number of tensors in it: in a list of encoders it can
     then be given a state before it has made one.
     """
@@ -297,29 +240,50 @@ class Encoder(Protocol):
 
 # --- heads ---------------------------------------------------------------------------------------------
 
+Alignment = Literal["per_state", "shifted", "monotonic", "per_sequence", "free"]
+"""How the parts of a target stand to the states that the encoder makes.
+
+- `per_state`: one part for each state, as labels of tokens.
+- `shifted`: the same, but a part is something of the next step, as in a language model: no encoder may look
+  ahead.
+- `monotonic`: in the same order, no more parts than states, as the text of a sound.
+- `per_sequence`: one answer for the whole, as a class.
+- `free`: any number in any order, as a translation.
+"""
+
+ALIGNMENTS: tuple[Alignment, ...] = ("per_state", "shifted", "monotonic", "per_sequence", "free")
+"""All of them."""
+
 
 @dataclass(frozen=True)
 class HeadContext:
-    """What a head's builder knows: the reader's fields."""
+    """What a head's builder knows: the reader's fields by kind, and the kinds themselves."""
 
-    fields: Mapping[str, FieldKind]
+    fields: Mapping[str, str]
+    kinds: Mapping[str, FieldKind[Any]] = field(default_factory=dict)
 
 
 class Head(Protocol):
-    """Turns states into answers of one target field: labels or text, loss and decoding.
+    """Turns states into answers of one target field: loss and decoding.
 
-    A head whose targets need a least number of states, as CTC does, has a method `shortest(values)` besides:
-    that number for each of many examples' targets. One that needs exactly one state for each id of a target
-    has an attribute `one_state_per_label` that is true. Both are checked before training.
+    Further methods are used where a head has them:
+
+    - `states_needed(values)`: the least number of states for each of many examples' targets, as CTC needs
+      one for each unit; by default there is no such number.
+    - `save(folder)` and `load(folder)`, as a featurizer's, for files of its own in a package.
+    - `join(answers, pieces)`: the answer to a long value of which each `Piece` was answered by itself, None
+      for a blank one. Without it, nothing is cut.
     """
 
     target: str
     """The field that it learns and predicts."""
+    alignment: Alignment
+    """How the parts of the target stand to the states."""
     default_metrics: tuple[str, ...]
     """Metrics reported where the recipe names none; the first one picks the best weights."""
 
     def fit(self, values: Iterable[Any]) -> None:
-        """Learn the labels from the training split's values of `target`; None is no label."""
+        """Learn the labels from the training split's values of `target`; None stands for what is missing."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -331,15 +295,18 @@ class Head(Protocol):
         ...
 
     def encode(self, values: Sequence[Any]) -> Column:
-        """Encode the target's values of many examples; None and labels never seen in training become -1."""
+        """Encode the target's values of many examples, one item each.
+
+        In a column of integers, -1 stands for what is missing and for labels never seen in training.
+        """
         ...
 
     def module(self, input_size: int) -> nn.Module:
         """Make the module for states of this size, a `seqlab.engine.HeadModule`."""
         ...
 
-    def decode(self, ids: Sequence[int]) -> Any:
-        """Turn the ids of one example into what the target field holds: a list of labels, or text."""
+    def answers(self, outputs: Any) -> Sequence[Answer]:
+        """Turn what the module's `answer` returned for a batch into one answer for each of its sequences."""
         ...
 
 
@@ -351,7 +318,7 @@ class MetricContext:
     """What a metric's builder knows: the field that the head predicts, and the reader's fields."""
 
     target: str
-    fields: Mapping[str, FieldKind]
+    fields: Mapping[str, str]
 
 
 class Metric(Protocol):
@@ -379,15 +346,19 @@ class Metric(Protocol):
         """Forget all updates."""
         ...
 
-    def update(self, example: Example, gold: Any, predicted: Any) -> None:
-        """Count one example; gold and predicted are what the head's target field holds.
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        """Count one example; `gold` and `answer.value` are what the head's target field holds.
 
-        Where a gold label is None, the data has none: it counts nowhere.
+        What is missing in the gold value, None, counts nowhere.
         """
         ...
 
     def compute(self) -> dict[str, float]:
-        """Return named figures; the first is the metric's main one. Empty where nothing was counted."""
+        """Return named figures; the first is the metric's main one. Empty where nothing was counted.
+
+        `PART.FIGURE`, as `NOUN.f1`, is of one part; `PART.GROUP_FIGURE`, as `ann.speaker_wer` beside `wer`,
+        is the figure of one part of a group. Both are left out where figures are shown at a glance.
+        """
         ...
 
 

@@ -38,13 +38,17 @@ BUILT_IN = "built-in"
 ENTRY_POINT = "entry point"
 EVERY_ENTRY_POINT = "all"
 
+OFFERED = {"datasets": "data sets", "field_kinds": "field kinds", "writers": "writers"}
+"""What plugins register besides components, as the hooks and as messages call it."""
+
 
 @dataclass(frozen=True)
 class PluginInfo:
     """A loaded plugin: its name, what ships it, where it came from and what it brings.
 
     `origin` is "built-in", "entry point", "file PATH" or "object"; `components` holds (kind, name) pairs,
-    `datasets` the names of data sets.
+    `datasets`,
+    `field_kinds` and `writers` the names of those.
     """
 
     name: str
@@ -54,6 +58,8 @@ class PluginInfo:
     components: tuple[tuple[str, str], ...] = ()
     hooks: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    field_kinds: tuple[str, ...] = ()
+    writers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -172,11 +178,15 @@ class Plugins:
                 self._owners[name] = info
             hooks = tuple(hook for hook in self._parameters if self._implementations(hook, info))
             components = tuple(self._collect(info))
-            datasets = tuple(self._collect_datasets(info))
+            datasets = tuple(self._collect_named("datasets", self.registry.add_dataset, info))
+            kinds = tuple(self._collect_named("field_kinds", self.registry.add_field_kind, info))
+            writers = tuple(self._collect_named("writers", self.registry.add_writer, info))
         except BaseException:
             self._withdraw(info.name)
             raise
-        self._infos[info.name] = replace(info, components=components, hooks=hooks, datasets=datasets)
+        self._infos[info.name] = replace(
+            info, components=components, hooks=hooks, datasets=datasets, field_kinds=kinds, writers=writers
+        )
 
     def _check(self, info: PluginInfo, members: Mapping[str, object]) -> None:
         namesake = self._infos.get(info.name)
@@ -203,13 +213,18 @@ class Plugins:
                             built(added.config)
                     yield kind, added.name
 
-    def _collect_datasets(self, info: PluginInfo) -> Iterator[str]:
-        for implementation in self._implementations("seqlab_register_datasets", info):
-            for entry in _offered(implementation, "data sets"):
+    def _collect_named(self, what: str, add: Callable[[object, str], Any], info: PluginInfo) -> Iterator[str]:
+        """Enter what a plugin offers besides components, yield the names."""
+        for implementation in self._implementations(f"seqlab_register_{what}", info):
+            for found in _offered(implementation, OFFERED[what]):
                 try:
-                    yield self.registry.add_dataset(entry, info.name).name
+                    with _blaming(
+                        info, f"adding its {OFFERED[what]}", implementation.hook, passing=(ValueError,)
+                    ):
+                        name = add(found, info.name).name
                 except ValueError as error:
                     raise _error(info, str(error), implementation.hook) from None
+                yield name
 
     def _withdraw(self, name: str) -> None:
         for member in [member for member, owner in self._owners.items() if owner.name == name]:
@@ -278,7 +293,7 @@ def _offered(implementation: Implementation, what: str) -> Iterable[object]:
     if not isinstance(offered, Iterable):
         raise _error(
             implementation.plugin,
-            f"returned {offered!r} ({type(offered).__name__}) where a list of {what} is due",
+            f"returned {offered!r} ({type(offered).__name__}) where a list of {what} is expected",
             implementation.hook,
         )
     with _blaming(implementation.plugin, "iterating over what it returned", implementation.hook):

@@ -8,16 +8,19 @@ import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from seqlab.datasets import DatasetEntry
 from seqlab.errors import SeqlabError
 from seqlab.plugin.calling import Part
 from seqlab.plugin.component import KINDS, Component
+from seqlab.plugin.fields import FieldKind
+from seqlab.plugin.guards import guarded
+from seqlab.plugin.writers import Writer
 from seqlab.settings import Config
 from seqlab.suggest import shown, unknown
 
-__all__ = ["Registry"]
+__all__ = ["Registry", "definition"]
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -39,6 +42,8 @@ class Registry:
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
         self._datasets: dict[str, tuple[DatasetEntry, str]] = {}
+        self._field_kinds: dict[str, tuple[FieldKind[Any], str]] = {}
+        self._writers: dict[str, tuple[Writer, str]] = {}
 
     def add(self, kind: str, component: object, owner: str) -> Component[Any]:
         """Enter a component that `owner` registered and return it.
@@ -56,16 +61,30 @@ class Registry:
     def add_dataset(self, entry: object, owner: str) -> DatasetEntry:
         """Enter a data set that `owner` registered and return it; ValueError as `add` raises it."""
         if not isinstance(entry, DatasetEntry):
-            raise ValueError(f"returned {shown(entry)} where a DatasetEntry is due")
+            raise ValueError(f"returned {shown(entry)} where a DatasetEntry is expected")
         if entry.name in self._datasets:
             taken = self._datasets[entry.name][1]
             raise ValueError(f"data set {entry.name!r} is already registered by plugin {taken!r}")
         self._datasets[entry.name] = (entry, owner)
         return entry
 
+    def add_field_kind(self, kind: object, owner: str) -> FieldKind[Any]:
+        """Enter a kind of field that `owner` registered and return it; ValueError as `add` raises it."""
+        found = _named(kind, FieldKind, "field kind")
+        _enter(self._field_kinds, guarded(found, _part_of(found, "field kind", owner)), owner, "field kind")
+        return found
+
+    def add_writer(self, writer: object, owner: str) -> Writer:
+        """Enter a writer that `owner` registered and return it; ValueError as `add` raises it."""
+        found = _named(writer, Writer, "writer")
+        _enter(self._writers, guarded(found, _part_of(found, "writer", owner)), owner, "writer")
+        return found
+
     def remove(self, owner: str) -> None:
-        """Take back every component and every data set of a plugin."""
-        self._datasets = {name: found for name, found in self._datasets.items() if found[1] != owner}
+        """Take back everything of a plugin."""
+        for found in (self._datasets, self._field_kinds, self._writers):
+            for name in [name for name, (_, whose) in found.items() if whose == owner]:
+                del found[name]
         for kind, entries in self._entries.items():
             self._entries[kind] = {name: entry for name, entry in entries.items() if entry.owner != owner}
 
@@ -88,6 +107,22 @@ class Registry:
         self.dataset(name)
         return self._datasets[name][1]
 
+    def field_kinds(self) -> dict[str, FieldKind[Any]]:
+        """Return the kinds of fields of all plugins by name, sorted."""
+        return {name: kind for name, (kind, _) in sorted(self._field_kinds.items())}
+
+    def field_kind_owner(self, name: str) -> str:
+        """Return the name of the plugin that registered a kind of field."""
+        return self._field_kinds[name][1]
+
+    def writers(self) -> dict[str, Writer]:
+        """Return the writers of all plugins by name, sorted."""
+        return {name: writer for name, (writer, _) in sorted(self._writers.items())}
+
+    def writer_owner(self, name: str) -> str:
+        """Return the name of the plugin that registered a writer."""
+        return self._writers[name][1]
+
     def owner(self, kind: str, name: str) -> str:
         """Return the name of the plugin that registered a component."""
         return self._entry(kind, name).owner
@@ -104,7 +139,7 @@ class Registry:
 
     def source(self, kind: str, name: str) -> str:
         """Return where a component's builder is defined as `file:line`, or `unknown` (compiled code)."""
-        return _definition(self.get(kind, name).build)
+        return definition(self.get(kind, name).build)
 
     def names(self, kind: str) -> tuple[str, ...]:
         """Return the names of all components of a kind, sorted."""
@@ -138,7 +173,7 @@ class Registry:
 
 def _sound(kind: str, component: object) -> Component[Any]:
     if not isinstance(component, Component):
-        raise ValueError(f"returned {shown(component)} where a Component is due")
+        raise ValueError(f"returned {shown(component)} where a Component is expected")
     if not (isinstance(component.name, str) and NAME.fullmatch(component.name)):
         raise ValueError(
             f"{kind} name {component.name!r} is not allowed; it must match [a-z][a-z0-9_]* like 'bilstm'"
@@ -153,6 +188,34 @@ def _sound(kind: str, component: object) -> Component[Any]:
     return component
 
 
+N = TypeVar("N", FieldKind[Any], Writer)
+
+
+def _named(found: object, kind: type[N], what: str) -> N:
+    if not isinstance(found, kind):
+        wanted = f"an instance of a subclass of seqlab.api.{kind.__name__}"
+        raise ValueError(f"returned {shown(found)} where {wanted} is expected")
+    name = getattr(found, "name", None)
+    if not (isinstance(name, str) and NAME.fullmatch(name)):
+        example = "jsonl" if kind is Writer else "tokens"
+        raise ValueError(
+            f"{what} name {name!r} is not allowed; it must match [a-z][a-z0-9_]* like {example!r}"
+        )
+    if not isinstance(getattr(found, "summary", None), str):
+        raise ValueError(f"{what} {name!r} has no summary, a string")
+    return found
+
+
+def _part_of(found: FieldKind[Any] | Writer, what: str, owner: str) -> Part:
+    return Part(what, found.name, owner, type(found).__module__.partition(".")[0])
+
+
+def _enter(known: dict[str, tuple[N, str]], found: N, owner: str, what: str) -> None:
+    if taken := known.get(found.name):
+        raise ValueError(f"{what} {found.name!r} is already registered by plugin {taken[1]!r}")
+    known[found.name] = (found, owner)
+
+
 def _function(build: Callable[..., Any]) -> Any:
     function: Any = inspect.unwrap(build)
     while isinstance(function, functools.partial):
@@ -160,7 +223,8 @@ def _function(build: Callable[..., Any]) -> Any:
     return function
 
 
-def _definition(build: Callable[..., Any]) -> str:
+def definition(build: Callable[..., Any]) -> str:
+    """Return where a function or a class is defined as `file:line`, or `unknown` (compiled code)."""
     function = _function(build)
     if not (inspect.isroutine(function) or inspect.isclass(function)):
         function = type(function)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from seqlab.api import Example
+from seqlab.api import Example, FieldKind
 
 __all__ = ["LENGTHS", "lengths_seen", "longest_seen"]
 
 LENGTHS = "lengths"
 """The key of a package's manifest."""
-
-SECONDS = "seconds"
-"""The unit of values that have a duration."""
 
 LARGEST = 1e9
 """No figure of a manifest is believed beyond this."""
@@ -24,19 +21,21 @@ OUTLIER = 1.5
 """A length beyond the 95th percentile times this is an exception: from it alone nothing was learned."""
 
 
-def lengths_seen(examples: Sequence[Example], fields: Iterable[str]) -> dict[str, dict[str, Any]]:
+def lengths_seen(examples: Sequence[Example], kinds: Mapping[str, FieldKind[Any]]) -> dict[str, Any]:
     """Return by field how long its values in the training examples are, at least one, before augmentation.
 
-    `unit` is seconds for values that have a duration, items (tokens, say) for others.
+    `unit` is that of the field's kind.
     """
-    return {field: _facts([example.fields[field] for example in examples]) for field in dict.fromkeys(fields)}
-
-
-def _facts(values: Sequence[Any]) -> dict[str, Any]:
-    timed = hasattr(values[0], "duration")
-    lengths = sorted(round(value.duration, 3) if timed else len(value) for value in values)
     return {
-        "unit": SECONDS if timed else "items",
+        field: _facts(kind, [example.fields[field] for example in examples]) for field, kind in kinds.items()
+    }
+
+
+def _facts(kind: FieldKind[Any], values: Sequence[Any]) -> dict[str, Any]:
+    sizes = (round(kind.size(value), 3) for value in values)
+    lengths = sorted(int(size) if size.is_integer() and kind.unit == "items" else size for size in sizes)
+    return {
+        "unit": kind.unit,
         "count": len(lengths),
         "shortest": lengths[0],
         "median": median(lengths),
@@ -45,14 +44,14 @@ def _facts(values: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def longest_seen(manifest: Mapping[str, Any], field: str) -> float | None:
-    """Return the greatest length in seconds that training saw of a field, exceptions aside.
+def longest_seen(manifest: Mapping[str, Any], field: str, unit: str) -> float | None:
+    """Return the greatest length in this unit that training saw of a field, exceptions aside.
 
     None where nobody knows: in packages of earlier versions, and where the manifest holds no such figures.
     """
     facts = manifest.get(LENGTHS)
     known = facts.get(field) if isinstance(facts, dict) else None
-    if not isinstance(known, dict) or known.get("unit") != SECONDS:
+    if not isinstance(known, dict) or known.get("unit") != unit:
         return None
     usual, longest = _length(known.get("percentile_95")), _length(known.get("longest"))
     return min(longest, OUTLIER * usual) if usual and longest else None

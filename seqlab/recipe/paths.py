@@ -31,7 +31,7 @@ __all__ = [
 C = TypeVar("C", bound=Config)
 
 Locate: TypeAlias = Callable[[str, Path], Path | None]
-"""Turns (URI, folder of the recipe) into a local path, or returns None for a strange scheme."""
+"""Turns (URI, folder of the recipe) into a local path, or returns None for an unknown scheme."""
 
 URI = re.compile(r"[a-z][a-z0-9+.-]+:")
 """Two letters at least before the colon, so that `C:\\corpus` is a path."""

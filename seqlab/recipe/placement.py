@@ -18,7 +18,7 @@ class Change(Protocol):
 
     @property
     def stage(self) -> str:
-        """`audio` or `features`."""
+        """The kind of field that it changes, or `features`."""
         ...
 
     @property
@@ -44,10 +44,10 @@ class Neighbours:
 
 def misplacement(change: Change, among: Neighbours) -> str:
     """Return why an augmenter has no place among these parts; empty where it has one or nobody knows yet."""
-    if change.stage == "audio" and not {"audio", None} & set(among.reads):
-        return "changes sound, but no featurizer reads any"
     if change.stage == "features" and not {True, None} & set(among.frames):
         return "changes frames of features, but no featurizer makes any"
+    if change.stage != "features" and not {change.stage, None} & set(among.reads):
+        return f"changes {change.stage}, but no featurizer reads any"
     return "" if change.keeps_length else _change_of_length(change, among)
 
 
@@ -56,8 +56,8 @@ def _change_of_length(change: Change, among: Neighbours) -> str:
         return "changes lengths, but train.bptt counts its chunks by them"
     if among.aligned is not None:
         return f"changes lengths, but head {among.aligned} needs one state for each label"
-    if change.stage == "audio":
-        changed = [kind in ("audio", None) for kind in among.reads]
-    else:
+    if change.stage == "features":
         changed = [frames is not False for frames in among.frames]
+    else:
+        changed = [kind in (change.stage, None) for kind in among.reads]
     return "" if all(changed) else f"changes lengths, but not that of features.{changed.index(False)}"

@@ -1,22 +1,20 @@
-"""The contract of featurizers of tokens and of sound."""
+"""The contract of featurizers, whatever kind of field they read."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy import float32
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seqlab.api import Component, Featurizer, FeaturizerContext, FieldKind
 from seqlab.engine import Column, FeaturizerModule
 from seqlab.engine.seeding import seeded
+from seqlab.suggest import one_of
+from seqlab.testing.kinds import fields_of, known_kinds, sample_examples
 from seqlab.testing.modules import (
     assert_close,
     check_gradients,
@@ -27,62 +25,37 @@ from seqlab.testing.modules import (
 
 __all__ = ["check_featurizer"]
 
-FIELDS: Mapping[str, FieldKind] = {"tokens": "tokens", "audio": "audio"}
-"""What the reader of the check delivers; a featurizer is given the one that it reads."""
-
-SENTENCES = (
-    ("The", "dog", "barks", "at", "the", "other", "dog"),
-    ("Birds", "sing"),
-    ("the", "dog", "sings", "."),
-    ("a", "Ünknöwn", "word", "and", "☃", "too"),
-    ("Stop", "!"),
-)
-TRAINED = 3
-"""So many values the featurizer is fitted on; the other sentences hold unknown words and characters."""
-
-SECONDS = (0.7, 0.31, 0.05, 0.5, 0.004)
-"""Lengths of the sounds; the last one is shorter than any window."""
-
-SAMPLE_RATE = 16_000
-"""Hz, where the configuration has no `sample_rate`."""
-
-
-@dataclass(frozen=True)
-class _Noise:
-    """A `seqlab.api.Audio`: noise, the same for the same length."""
-
-    duration: float
-    sample_rate: int
-
-    @property
-    def fingerprint(self) -> str:
-        return hashlib.sha256(self.samples().tobytes()).hexdigest()
-
-    def samples(self) -> NDArray[float32]:
-        count = round(self.duration * self.sample_rate)
-        return (0.1 * np.random.default_rng(count).standard_normal(count)).astype(float32)
-
 
 @seeded(0)
-def check_featurizer(component: Component[Any], **config: Any) -> None:
-    """Build a featurizer of tokens or of sound and check its contract.
+def check_featurizer(component: Component[Any], kinds: Iterable[FieldKind[Any]] = (), **config: Any) -> None:
+    """Build a featurizer and check its contract with values of the kind of field that it reads.
+
+    The reader that it is told of has one field of each kind, with the kind's own name: seqlab's, and `kinds`
+    of the caller's. Values are the kind's `samples`, on which it is fitted, and `unseen` ones; where the kind
+    has none of these, it is fitted on the first half of the samples.
 
     - What it learned survives a round trip through JSON.
-    - A value has the same features alone, in a batch and in another order: one row per token, or at least one
-      per sound.
-    - Unknown words and characters are encoded, too, and sounds of a few milliseconds.
+    - A value has the same features alone, in a batch and in another order: one row for each of its steps
+      where another kind annotates these, or else at least one.
+    - Values that training never saw are encoded, too, and very small ones.
     - Where the module says that it is `pointwise`, a row has the same features wherever it stands.
     - The module answers the same twice in evaluation mode, and after a round trip of its weights.
     - A finite gradient reaches every parameter.
     """
-    featurizer, values = _build(component, config)
-    featurizer.fit(values[:TRAINED])
+    known = known_kinds(kinds)
+    featurizer = _build(component, config, known)
+    assert featurizer.field in known, f"it reads field {featurizer.field!r}; {one_of(known)}"
+    kind = known[featurizer.field]
+    samples = kind.samples_for(component.config(**config))
+    assert samples, f"field kind {kind.name!r} has no samples to check a featurizer with"
+    values = [*samples, *kind.unseen]
+    _fit(featurizer, samples if kind.unseen else samples[: (1 + len(samples)) // 2], known)
     learned = json.loads(json.dumps(featurizer.state()))
-    again, _ = _build(component, config)
+    again = _build(component, config, known)
     again.restore(learned)
     module = varied(featurizer.module())
     whole = _features(featurizer, module, values)
-    _check_rows(cast("FeaturizerModule", module).output_size, whole, values)
+    _check_rows(cast("FeaturizerModule", module).output_size, whole, _rows(kind, known, values))
     twice = _features(featurizer, module, values)
     assert_close(torch.cat(twice), torch.cat(whole), "asked twice, the features")
     restored = _features(again, module, values)
@@ -97,14 +70,32 @@ def check_featurizer(component: Component[Any], **config: Any) -> None:
         check_gradients(module, lambda: torch.cat(_features(featurizer, module, values)).square().sum())
 
 
-def _build(component: Component[Any], config: dict[str, Any]) -> tuple[Featurizer, Sequence[Any]]:
-    """Return the featurizer and values of the field that it reads."""
-    settings = component.config(**config)
-    featurizer: Featurizer = component.build(settings, FeaturizerContext(FIELDS))
-    if FIELDS[featurizer.field] == "tokens":
-        return featurizer, SENTENCES
-    rate = getattr(settings, "sample_rate", SAMPLE_RATE)
-    return featurizer, [_Noise(seconds, rate) for seconds in SECONDS]
+def _build(
+    component: Component[Any], config: dict[str, Any], known: Mapping[str, FieldKind[Any]]
+) -> Featurizer:
+    context = FeaturizerContext(fields_of(known))
+    featurizer: Featurizer = component.build(component.config(**config), context)
+    return featurizer
+
+
+def _fit(featurizer: Featurizer, values: Sequence[Any], known: Mapping[str, FieldKind[Any]]) -> None:
+    """Fit it on values, or where it learns of whole examples, on these with a value of each other kind."""
+    if not hasattr(featurizer, "fit_examples"):
+        featurizer.fit(values)
+        return
+    examples = sample_examples(known[featurizer.field], known)
+    pairs = zip(examples, values, strict=False)
+    featurizer.fit_examples(
+        [replace(example, fields={**example.fields, featurizer.field: value}) for example, value in pairs]
+    )
+
+
+def _rows(
+    kind: FieldKind[Any], known: Mapping[str, FieldKind[Any]], values: Sequence[Any]
+) -> list[int | None]:
+    """Return how many rows each value must have, None for any number but 0."""
+    annotated = any(other.along == kind.name for other in known.values())
+    return [round(kind.size(value)) if annotated else None for value in values]
 
 
 def _features(featurizer: Featurizer, module: nn.Module, values: Sequence[Any]) -> list[Tensor]:
@@ -113,18 +104,17 @@ def _features(featurizer: Featurizer, module: nn.Module, values: Sequence[Any]) 
     return features
 
 
-def _check_rows(output_size: int, whole: list[Tensor], values: Sequence[Any]) -> None:
-    for value, features in zip(values, whole, strict=True):
-        rows = len(value) if isinstance(value, tuple) else max(1, len(features))
-        assert tuple(features.shape) == (rows, output_size), (
-            f"features have shape {tuple(features.shape)}, not {(rows, output_size)}"
-        )
+def _check_rows(output_size: int, whole: list[Tensor], wanted: Sequence[int | None]) -> None:
+    for rows, features in zip(wanted, whole, strict=True):
+        shape = (max(1, len(features)) if rows is None else rows, output_size)
+        found = tuple(features.shape)
+        assert found == shape, f"features have shape {found}, not {shape}"
 
 
 def _check_independence(featurizer: Featurizer, module: nn.Module, values: Sequence[Any]) -> None:
     whole = _features(featurizer, module, values)
     for number, (value, expected) in enumerate(zip(values, whole, strict=True)):
-        name = f"{'sentence' if isinstance(value, tuple) else 'sound'} {number}"
+        name = f"value {number}"
         alone = _features(featurizer, module, [value])[0]
         assert_close(alone, expected, f"{name} alone and in a batch: the features")
         with torch.inference_mode():

@@ -31,13 +31,14 @@ train:
 def seven_lines(folder: Path) -> list[str]:
     return [
         "seven.yaml:3:18: data.reader: unknown reader 'conlu'; did you mean 'conllu'?;"
-        " one of: audio_folder, common_voice, conllu, copy_memory, joined_speech, kaldi, librispeech, speech,"
-        " spoken_digits",
+        " one of: audio_folder, common_voice, conllu, copy_memory, csv, joined_speech, jsonl, kaldi,"
+        " librispeech, speech, spoken_digits, tsv",
         f"seven.yaml:4:10: data.train: no such file: {folder}/gone.conllu",
         "seven.yaml:6:23: features.0: unknown key 'embeding_dim'; did you mean 'embedding_dim'?",
         "seven.yaml:7:36: features.1.hidden_size: must be at least 1, got 0",
         "seven.yaml:8:38: encoder.hidden_size: expected an integer, got 'big'",
-        "seven.yaml:9:7: head: unknown head 'taging'; did you mean 'tagging'?; one of: ctc, tagging",
+        "seven.yaml:9:7: head: unknown head 'taging'; did you mean 'tagging'?; one of: classify, ctc,"
+        " tagging",
         "seven.yaml:12:3: train: unknown key 'optimiser'; did you mean 'optimizer'?",
     ]
 
@@ -114,8 +115,10 @@ print(sorted({"torch", "numpy"} & set(sys.modules)))
         "wrong.yaml:6:5: augment.2: freq_mask: must be at most the number of bands, 40, got 80",
         "bands.yaml:6:33: augment.2.bands: the 40 features of features.0 are no multiple of 30;"
         " they are made of 40 bands",
+        "words.yaml:2:12: features.0: featurizer embedding reads field 'tokens', which the reader does not"
+        " deliver; one of: audio, text",
         *(
-            f"words.yaml:{line}:5: augment.{line - 4}: augmenter speed changes sound,"
+            f"words.yaml:{line}:5: augment.{line - 4}: augmenter speed changes audio,"
             " but no featurizer reads any"
             for line in (4, 5)
         ),

@@ -191,7 +191,7 @@ def test_progress_is_drawn_on_a_terminal_only(
 def test_the_cache_of_features_is_looked_at_and_cleared(
     data: Seqlab, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["data", "cache"]) == 0
+    assert main(["cache"]) == 0
     folder = tmp_path / "cache/features"
     assert written(capsys) == [f"{folder}: features of 0 sounds in 0 files, 0.0 MB"]
     cleared: list[str] = []
@@ -202,7 +202,7 @@ def test_the_cache_of_features_is_looked_at_and_cleared(
         return info
 
     monkeypatch.setattr(feature_cache, "clear_cache", clear)
-    assert main(["data", "cache", "--clear"]) == 0
+    assert main(["cache", "--clear"]) == 0
     assert written(capsys) == [f"{folder}: removed features of 1,234 sounds in 2 files, 5.6 MB"]
     assert cleared
 

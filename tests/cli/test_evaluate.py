@@ -169,8 +169,8 @@ def test_of_many_speakers_the_worst_are_shown_and_all_are_in_json(
     worst = sorted(rates, key=lambda name: (-rates[name], name))[:5]
     shown = ", ".join(f"{name} {rates[name]:.4f}" for name in worst)
     more = ", ..." if speakers > 5 else ""
-    assert table[-1] == f"cer of {speakers} speakers, worst first: {shown}{more}"
-    assert table[-2].startswith(f"wer of {speakers} speakers, worst first: ")
+    assert table[-1] == f"cer by speaker, {speakers} in all, highest first: {shown}{more}"
+    assert table[-2].startswith(f"wer by speaker, {speakers} in all, highest first: ")
     assert len(table) == len(figures) - 2 * speakers + 2
 
 

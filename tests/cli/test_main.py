@@ -244,8 +244,8 @@ def test_a_plugin_whose_command_has_a_taken_name_is_left_out(tmp_path: Path, seq
 @pytest.mark.parametrize(
     ("returned", "reason"),
     [
-        ("[3]", "returned 3 where a named click command is due"),
-        ("3", "returned int where a list of commands is due"),
+        ("[3]", "returned 3 where a named click command is expected"),
+        ("3", "returned int where a list of commands is expected"),
     ],
 )
 def test_what_is_no_command_is_refused(

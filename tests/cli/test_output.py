@@ -103,7 +103,8 @@ def test_messages_are_printable_wherever_they_come_from(
         ["check", str(tmp_path / f"{EVIL}.yaml")],  # the name of a file
         ["run", str(toy), f"data.train={tmp_path}/a*b.conllu"],  # data
         [EVIL],  # the command line
-        ["predict", "--to", EVIL],  # click's own words
+        ["predict", "--from", EVIL],  # click's own words
+        ["predict", str(tmp_path), "-", "--to", EVIL],  # a format
         ["predict", str(tmp_path / EVIL), "-"],
     ):
         assert main(args) not in (0, 1)

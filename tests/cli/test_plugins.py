@@ -39,6 +39,8 @@ def test_json_holds_the_same(broken: Path, seqlab_process: Process) -> None:
         "components": [{"kind": "encoder", "name": "crf"}],
         "hooks": ["seqlab_register_encoders"],
         "datasets": [],
+        "field_kinds": [],
+        "writers": [],
     } in data["plugins"]
     assert [failure["plugin"] for failure in data["failures"]] == ["broken"]
     assert data["disabled"] == ["unwanted"]

@@ -17,7 +17,7 @@ from sounds import cut, damaged_folder, write
 from toy_speech import RATE, spoken, texts
 
 from seqlab.cli.main import main
-from seqlab.predict.recognizer import Recognizer
+from seqlab.predict.predictor import Predictor
 
 Result = tuple[int, str, str]
 
@@ -54,7 +54,7 @@ def sounds(hearing: Path, tmp_path: Path) -> Path:
 
 
 def test_files_become_lines_of_path_and_text(
-    predict: Callable[..., Result], sounds: Path, recognizer: Recognizer
+    predict: Callable[..., Result], sounds: Path, recognizer: Predictor
 ) -> None:
     expected = {name: recognizer(sounds / f"{name}.wav").text for name in "abc"}
     assert all(expected.values())
@@ -77,22 +77,22 @@ def stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
 def test_jsonl_holds_what_the_list_says_and_what_is_heard(
     predict: Callable[..., Result],
     sounds: Path,
-    recognizer: Recognizer,
+    recognizer: Predictor,
     stdin: Callable[[bytes], None],
 ) -> None:
     stdin(b'{"audio": "in/b.wav", "mood": "glad", "text": "old"}\n')
     code, out, errors = predict("-", "--to", "jsonl")
     assert (code, errors) == (0, "")
     found, heard = json.loads(out), recognizer(sounds / "b.wav")
-    assert found.pop("probability") == round(heard.probability, 4)
-    assert found.pop("duration") == round(heard.duration, 3)
+    assert found.pop("probability") == round(heard.score, 4)
+    assert found.pop("duration") == round(heard.duration, 4)
     assert [segment["text"] for segment in found.pop("segments")] == [heard.text]
     assert found == {"audio": "in/b.wav", "mood": "glad", "text": heard.text}
 
 
 @pytest.mark.parametrize("folder", [".", "in", "out", "out/deep"])
 def test_jsonl_is_a_manifest_wherever_it_lies(
-    folder: str, predict: Callable[..., Result], sounds: Path, recognizer: Recognizer
+    folder: str, predict: Callable[..., Result], sounds: Path, recognizer: Predictor
 ) -> None:
     """Of sound from a list in another folder, from this one and by its whole path, and of a stretch."""
     (sounds / "list.jsonl").write_text('{"audio": "c.wav"}\n{"audio": "a.wav", "start": 0.05, "end": 0.15}\n')
@@ -149,7 +149,7 @@ def test_long_sound_is_cut_where_the_option_says(
         code, out, _ = predict("long.wav", "--to", "jsonl", "--max-segment", limit)
         segments = json.loads(out)["segments"]
         assert code == 0
-        assert segments[-1]["end"] == round(len(wave) / RATE, 3)
+        assert segments[-1]["end"] == round(len(wave) / RATE, 4)
         assert max(each["end"] - each["start"] for each in segments) <= limit + 1e-3
     assert len(segments) > len(wave) / RATE / 2.5
     # By default pieces are as long as the training's sounds.
@@ -195,7 +195,7 @@ def test_what_comes_before_a_path_that_cannot_be_used_is_written(
     code, out, errors = predict("in/a.wav", last, "in/b.wav", "--on-error", "skip")
     assert (code, out) == (4, whole)
     assert errors.startswith(f"left out: {last}:")
-    assert errors.endswith("\n1 left out, 2 transcribed\n")
+    assert errors.endswith("\n1 left out, 2 answered\n")
 
 
 # --- bad input ----------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ def test_a_broken_sound_is_named_and_ends_it_or_is_left_out(
     first, second, last = errors.splitlines()
     assert first.startswith("left out: in/b.wav: truncated: ")
     assert second == "left out: gone.wav: cannot be read: no such file or directory"
-    assert last == "2 left out, 2 transcribed"
+    assert last == "2 left out, 2 answered"
 
 
 def test_a_name_that_a_format_cannot_hold_is_left_out(predict: Callable[..., Result], sounds: Path) -> None:
@@ -240,20 +240,25 @@ def test_skip_goes_through_a_manifest_of_damaged_sounds(
     assert [line.split(": ")[2] for line in errors.splitlines()[:-1]] == [
         f"{name}.wav" for name in ("truncated", "zero-bytes", "renamed", "short", "nan", "silence")
     ]
-    assert errors.endswith("\n6 left out, 8 transcribed\n")
+    assert errors.endswith("\n6 left out, 8 answered\n")
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["in", "--from", "text"], "--from text makes no sense here: the model reads sound"),
-        (["in", "--to", "conllu"], "--to conllu makes no sense here: the model reads sound"),
+        (["in", "--from", "text"], "--from text makes no sense here: the model reads audio"),
+        (
+            ["in", "--to", "conllu"],
+            "--to conllu does not fit the model: CoNLL-U has labels of tokens; the model answers text;"
+            " one of: data, jsonl, tsv",
+        ),
+        (["in", "--to", "jsnol"], "--to: unknown format 'jsnol'; did you mean 'jsonl'?; one of: conllu,"),
         (
             ["in/a.wav", "--from", "data"],
-            "in/a.wav: this is named like sound, not like data; leave out --from data",
+            "in/a.wav: this is named like audio, not like data; leave out --from data",
         ),
-        (["in", "--max-segment", "0.5"], "'--max-segment': 0.5 is not in the range x>=1.0"),
-        (["in", "--max-segment", "nan"], "'--max-segment': nan is no number of seconds"),
+        (["in", "--max-segment", "0.5"], "--max-segment must be at least 1 seconds, got 0.5"),
+        (["in", "--max-segment", "nan"], "'--max-segment': nan is no number"),
         (["in", "--on-error", "stop"], "'--on-error': 'stop' is not one of 'fail', 'skip'"),
     ],
 )
@@ -268,9 +273,11 @@ def test_options_that_make_no_sense_for_sound(
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["in.txt", "--max-segment", "5"], "--max-segment makes no sense here: the model reads text"),
-        (["in.txt", "--on-error", "fail"], "--on-error makes no sense here: the model reads text"),
-        (["in.txt", "a.wav"], "a.wav: this is named like sound, but the model reads text"),
+        (
+            ["in.txt", "--max-segment", "5"],
+            "--max-segment makes no sense here: the model answers every value",
+        ),
+        (["in.txt", "a.wav"], "a.wav: this is named like audio, but the model reads tokens"),
     ],
 )
 def test_options_and_sound_that_make_no_sense_for_text(

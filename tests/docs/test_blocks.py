@@ -3,7 +3,8 @@
     python      runs; the blocks of a page share their names
     sh          runs with bash and must succeed
     console     `$ ` lines run with bash; the other lines are their output, `...` stands for anything
-    yaml        passes `seqlab check`: a whole recipe as it is, a part of one laid over recipes/pos.yaml
+    yaml        passes `seqlab check`: a whole recipe as it is, a part of one laid over recipes/pos.yaml,
+                or over the one that `<!-- part of FILE -->` names on the line before
 
 A block with a title is written to a file of that name for those below it. `<!-- no-run -->` on the line
 before leaves a block out, as does `<!-- run: NAME -->`, which marks what installs seqlab. The models here are
@@ -105,7 +106,8 @@ def run_yaml(block: Block, page: str) -> None:
     file.write_text(block.text)
     recipe = load_plain(file)
     if not {"data", "features", "encoder", "head"} <= recipe.keys() and "extends" not in recipe:
-        file.write_text(dump_recipe({"extends": "recipes/pos.yaml", **recipe}))
+        whole = block.mark.removeprefix("part of ") or "recipes/pos.yaml"
+        file.write_text(dump_recipe({"extends": whole, **recipe}))
     Lab(entry_points=False).check(file)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,7 +47,7 @@ def test_every_fence_is_read() -> None:
 
 
 def test_every_file_of_the_plugin_is_listed() -> None:
-    listed = BLOCKS[0].text.splitlines()
+    listed = next(block.text for block in BLOCKS if block.text.startswith("seqlab-window/")).splitlines()
     assert listed[0] == "seqlab-window/"
     assert sorted(line.strip() for line in listed[1:]) == plugin_files()
 
@@ -54,6 +55,29 @@ def test_every_file_of_the_plugin_is_listed() -> None:
 @pytest.mark.parametrize("name", [name for name in plugin_files() if name != "README.md"])
 def test_a_file_is_shown_as_it_is(name: str) -> None:
     assert titled(name) == (PLUGIN / name).read_text()
+
+
+def test_the_head_in_one_file_is_trained_and_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("mood.py", "train.mood", "dev.mood", "mood.yaml"):
+        (tmp_path / name).write_text(titled(name))
+    monkeypatch.chdir(tmp_path)
+    options = ["--plugin", "mood.py"]
+    assert main(["check", "mood.yaml", *options]) == 0
+    assert main(["run", "mood.yaml", "--device", "cpu", *options]) == 0
+    assert " | seqlab predict --plugin mood.py runs/mood/model -" in capsys.readouterr().out.splitlines()[-1]
+    model = Lab(plugin_files=["mood.py"], entry_points=False).open("runs/mood/model", device="cpu")
+    assert [model(text.split()).label for text in ("no good", "good")] == ["bad", "good"]
+    assert main(["predict", "runs/mood/model", "dev.mood", "--to", "jsonl", *options]) == 0
+
+
+def test_the_head_in_one_file_keeps_the_contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mood.py").write_text(titled("mood.py"))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names: dict[str, Callable[[], None]] = {}
+    exec(titled("test_mood.py"), names)
+    names["test_it_keeps_the_contract_of_heads"]()
 
 
 def test_the_plugin_in_one_file_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

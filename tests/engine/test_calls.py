@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from toy_models import ToyEncoder, ToyHead, dataset, model, settings, trainer
+from toy_models import ToyEncoder, ToyHead, answered, dataset, model, settings, trainer
 
-from seqlab.engine import EncoderChain, SequenceModel, Sequences, answer
+from seqlab.engine import EncoderChain, SequenceModel, Sequences
 from seqlab.engine.batching import Budget
 from seqlab.engine.calls import lengths_of
 from seqlab.errors import ContractError
@@ -84,7 +84,7 @@ def test_wrong_states_are_refused_in_training_and_in_answers(change: Change, rea
     with pytest.raises(ContractError, match=reason):
         trainer(subject, dataset(), settings()).fit()
     with pytest.raises(ContractError, match=reason):
-        answer(subject.eval(), dataset(), Budget(100))
+        answered(subject.eval(), dataset(), Budget(100))
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_each_head_sees_its_own_target() -> None:
     assert list(sums) == list(subject.counts(batch)) == ["a", "b"]
     for name, head in subject.named_heads():
         assert torch.equal(sums[name], head.loss(states, batch.targets[name]))
-        assert torch.equal(subject.counts(batch)[name], head.count(batch.targets[name]))
+        assert torch.equal(subject.counts(batch)[name], head.count(batch.targets[name], states.lengths))
     assert sums["a"] != sums["b"]
 
 

@@ -101,19 +101,19 @@ def test_empty_sequences_cost_nothing() -> None:
 # --- batches that are not as the data holds them -------------------------------------------------------
 
 
-def test_batches_are_planned_by_the_data_and_made_by_vary() -> None:
+def test_batches_are_planned_by_the_data_and_made_by_augment() -> None:
     """Every example is doubled: the plan stays, the rows trained and counted are twice as many."""
     data, asked = dataset(), []
     doubled = dataset([2 * length for length in LENGTHS])
 
-    def vary(indices: Tensor, epoch: int) -> Batch:
+    def augment(indices: Tensor, epoch: int) -> Batch:
         asked.append((epoch, sorted(indices.tolist())))
         return doubled.gather(indices)
 
     plain, recorder = Recorder(), Recorder()
     train = settings(epochs=2, batch_tokens=9)
     trained(train, data=data, observers={"r": plain})
-    found = trained(train, data=data, vary=vary, observers={"r": recorder})
+    found = trained(train, data=data, augment=augment, observers={"r": recorder})
     assert [record.tokens for record in recorder.records] == [2 * record.tokens for record in plain.records]
     for epoch in (0, 1):
         batches = batches_of_epoch(data.lengths, train, epoch=epoch)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from toy_models import Saver, dataset, identical, model, settings
+from toy_models import Saver, answered, dataset, identical, model, settings
 
 from seqlab.engine import (
     Budget,
@@ -20,7 +20,6 @@ from seqlab.engine import (
     StepRecord,
     Trainer,
     TrainingJob,
-    answer,
     precision,
 )
 from seqlab.engine.checkpoint import weights
@@ -59,7 +58,7 @@ class Counter(Observer):
 
 
 def judge(subject: SequenceModel) -> dict[str, float]:
-    loss = answer(subject, dataset((4, 3, 6), dtype=torch.float32), Budget(10))["tags"].loss
+    loss = answered(subject, dataset((4, 3, 6), dtype=torch.float32), Budget(10))["tags"].loss
     assert loss is not None
     return {"loss": loss}
 

@@ -17,6 +17,7 @@ from toy_language import sentences, write_toy  # noqa: E402
 from toy_speech import RATE, spoken, write_toy_speech  # noqa: E402
 
 from seqlab import Lab  # noqa: E402
+from seqlab.api import Prediction  # noqa: E402
 from seqlab.run import RunOptions  # noqa: E402
 
 
@@ -35,8 +36,7 @@ def make(name: str) -> None:
 def tags(lab: Lab, package: Path) -> list[dict[str, Any]]:
     answers = lab.open(package, device="cpu").predict([*sentences(8, seed=7), [], ["zzz", "X"]])
     return [
-        {"tokens": answer.tokens, "labels": answer.labels, "probabilities": answer.probabilities}
-        for answer in answers
+        {"tokens": each.tokens, "labels": values(each), "probabilities": scores(each)} for each in answers
     ]
 
 
@@ -46,8 +46,16 @@ def transcripts(lab: Lab, package: Path) -> list[dict[str, Any]]:
     for text in ("aei", "oo a", "ei ia oo"):
         sound = write(package / f"{text.replace(' ', '-')}.flac", spoken(text, seed=7), RATE)
         answer = recognizer(sound)
-        heard.append({"audio": sound.name, "texts": answer.texts, "probabilities": answer.probabilities})
+        heard.append({"audio": sound.name, "texts": values(answer), "probabilities": scores(answer)})
     return heard
+
+
+def values(prediction: Prediction) -> dict[str, Any]:
+    return {target: answer.value for target, answer in prediction.answers.items()}
+
+
+def scores(prediction: Prediction) -> dict[str, Any]:
+    return {target: answer.score for target, answer in prediction.answers.items()}
 
 
 KINDS = {"tagger": (write_toy, tags), "recognizer": (write_toy_speech, transcripts)}

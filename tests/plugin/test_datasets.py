@@ -122,9 +122,9 @@ def test_a_name_that_is_taken_names_both_and_takes_the_plugin_back() -> None:
 @pytest.mark.parametrize(
     ("offered", "message"),
     [
-        (lambda: ["pos_ewt"], "returned 'pos_ewt' .* where a DatasetEntry is due"),
-        (lambda: [DatasetEntry], "returned the class DatasetEntry where a DatasetEntry is due"),
-        (lambda: None, "where a list of data sets is due"),
+        (lambda: ["pos_ewt"], "returned 'pos_ewt' .* where a DatasetEntry is expected"),
+        (lambda: [DatasetEntry], "returned the class DatasetEntry where a DatasetEntry is expected"),
+        (lambda: None, "where a list of data sets is expected"),
         (lambda: named("../up"), "ValidationError"),
     ],
 )

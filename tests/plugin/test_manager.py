@@ -116,8 +116,8 @@ def test_a_hook_that_raises_is_named_with_its_line_and_cause() -> None:
 @pytest.mark.parametrize(
     ("result", "reason"),
     [
-        (None, "returned None (NoneType) where a list of components is due"),
-        (["lstm"], "returned 'lstm' (str) where a Component is due"),
+        (None, "returned None (NoneType) where a list of components is expected"),
+        (["lstm"], "returned 'lstm' (str) where a Component is expected"),
     ],
 )
 def test_what_is_no_list_of_components_is_refused(result: Any, reason: str) -> None:
@@ -328,13 +328,13 @@ def test_a_call_with_other_facts_than_the_hooks_is_a_mistake_of_the_host() -> No
 @pytest.mark.parametrize(
     ("hook", "result", "shown"),
     [
-        ("seqlab_locate", "/a/path", "returned '/a/path' (str) where a Located with a path, or None, is due"),
-        ("seqlab_locate", Located(None), "where a Located with a path, or None, is due"),  # type: ignore[arg-type]
+        ("seqlab_locate", "/a/path", "returned '/a/path' (str) where a Located with a path, or None, is"),
+        ("seqlab_locate", Located(None), "where a Located with a path, or None, is expected"),  # type: ignore[arg-type]
         ("seqlab_recipe_checked", "encoder", "returned 'encoder' (str) where a list of (dotted path,"),
-        ("seqlab_recipe_checked", ["encoder"], "where a list of (dotted path, message) pairs is due"),
-        ("seqlab_recipe_checked", [("encoder", 3)], "where a list of (dotted path, message) pairs is due"),
+        ("seqlab_recipe_checked", ["encoder"], "where a list of (dotted path, message) pairs is expected"),
+        ("seqlab_recipe_checked", [("encoder", 3)], "where a list of (dotted path, message) pairs is"),
         ("seqlab_recipe_checked", [("encoder", "bad", 1)], "where a list of (dotted path, message) pairs is"),
-        ("seqlab_recipe_checked", 3, "returned 3 (int) where a list of (dotted path, message) pairs is due"),
+        ("seqlab_recipe_checked", 3, "returned 3 (int) where a list of (dotted path, message) pairs is"),
     ],
 )
 def test_a_hook_that_returns_something_else_is_named_with_its_plugin(

@@ -75,8 +75,8 @@ def test_a_taken_name_is_refused_with_its_owner_and_the_first_stays() -> None:
 @pytest.mark.parametrize(
     ("unsound", "message"),
     [
-        ("lstm", "returned 'lstm' (str) where a Component is due"),
-        (Component, "returned the class Component where a Component is due"),
+        ("lstm", "returned 'lstm' (str) where a Component is expected"),
+        (Component, "returned the class Component where a Component is expected"),
         (
             component("Bi-LSTM"),
             "encoder name 'Bi-LSTM' is not allowed; it must match [a-z][a-z0-9_]* like 'bilstm'",

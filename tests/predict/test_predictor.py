@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import random
 import threading
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from toy_language import sentences
 
 import seqlab
 from seqlab import Lab
-from seqlab.api import Example, Place
+from seqlab.api import Answer, DataError, Example, Place, Prediction
 from seqlab.engine import precision
-from seqlab.predict.predictor import Prediction, Predictor
+from seqlab.predict.predictor import Predictor, windows
 
 STRANGE = [
     [],
@@ -41,8 +47,12 @@ def same(one: Prediction, other: Prediction) -> bool:
     """Equal labels, and probabilities equal but for the last digits."""
     return (
         one.tokens == other.tokens
-        and one.labels == other.labels
-        and one.probabilities == {name: pytest.approx(p, abs=1e-5) for name, p in other.probabilities.items()}
+        and one.answers.keys() == other.answers.keys()
+        and all(
+            mine.value == other.answers[target].value
+            and mine.score == pytest.approx(other.answers[target].score, abs=1e-5)
+            for target, mine in one.answers.items()
+        )
     )
 
 
@@ -60,7 +70,7 @@ def test_alone_in_a_batch_in_any_order_and_in_a_stream_the_answer_is_the_same(
     random.Random(1).shuffle(order)
     assert all_same(tagger.predict([inputs[place] for place in order]), [together[place] for place in order])
     for window in (1, 7, 100):
-        assert all_same(list(tagger.stream(iter(inputs), window_tokens=window)), together)
+        assert all_same(list(tagger.stream(iter(inputs), window=window)), together)
     assert all_same(tagger.predict(inputs), together)  # now from a warm cache of word vectors
 
 
@@ -73,7 +83,7 @@ def test_the_cache_of_word_vectors_changes_no_answer(
         cast("Any", tagger.model.featurizers[1]).cache.size = words
     # The strange ones come first and last: what the others leave in the cache must not change them.
     order = [*STRANGE, *inputs, *STRANGE]
-    assert all_same(list(cached.stream(order, window_tokens=1)), plain.predict(order))
+    assert all_same(list(cached.stream(order, window=1)), plain.predict(order))
 
 
 def test_threads_share_a_predictor(lab: Lab, package: Path, inputs: list[list[str]]) -> None:
@@ -82,7 +92,7 @@ def test_threads_share_a_predictor(lab: Lab, package: Path, inputs: list[list[st
 
     def work(number: int) -> None:
         order = inputs[number:] + inputs[:number]
-        answers = list(shared.stream(order, window_tokens=30))
+        answers = list(shared.stream(order, window=30))
         found[number] = answers[len(inputs) - number :] + answers[: len(inputs) - number]
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
@@ -95,11 +105,11 @@ def test_threads_share_a_predictor(lab: Lab, package: Path, inputs: list[list[st
 
 
 def test_seqlab_open_is_the_short_way(package: Path, tagger: Predictor) -> None:
-    assert seqlab.open(str(package), device="cpu").predict([["la", "luma"]]) == tagger([["la", "luma"]])
+    assert seqlab.open(str(package), device="cpu")(["la", "luma"]) == tagger(["la", "luma"])
 
 
 def test_the_context_decides(tagger: Predictor) -> None:
-    (answer,) = tagger.predict([["la", "luma", "luma", "la", "luma", "."]])
+    answer = tagger(["la", "luma", "luma", "la", "luma", "."])
     assert answer.tags == ("DET", "NOUN", "VERB", "DET", "NOUN", "PUNCT")
 
 
@@ -112,9 +122,7 @@ def test_bf16_gives_the_labels_of_fp32_and_nearly_its_probabilities(
     assert all_same(half.predict(inputs), found)  # now from a warm cache of word vectors
     differences = []
     for one, other in zip(found, full, strict=True):
-        for label, expected, sure, known in zip(
-            one.tags, other.tags, one.probabilities["upos"], other.probabilities["upos"], strict=True
-        ):
+        for label, expected, sure, known in zip(one.tags, other.tags, one.score, other.score, strict=True):
             differences.append(abs(sure - known))
             # The likeliest label stays the likeliest where the second can hardly come near it.
             assert label == expected or known < 0.55
@@ -139,23 +147,25 @@ def test_a_precision_that_is_none_is_refused(lab: Lab, package: Path) -> None:
 
 def test_nothing_in_nothing_out(tagger: Predictor) -> None:
     assert tagger.predict([]) == []
-    assert tagger.predict([[], []]) == [Prediction((), {"upos": ()}, {"upos": ()})] * 2
+    assert list(tagger.stream(iter(()))) == list(tagger.answer([])) == []
+    for found in tagger.predict([[], []]):
+        assert (found.tokens, found.answers) == ((), {"upos": Answer((), ())})
 
 
 def test_probabilities_are_those_of_the_labels(tagger: Predictor, inputs: list[list[str]]) -> None:
     answers = tagger.predict(inputs)
-    sure = [p for answer in answers for p in answer.probabilities["upos"]]
+    sure = [p for answer in answers for p in answer.score]
     assert all(1 / 5 <= p <= 1 for p in sure)  # the likeliest of five labels
     tokens = ["la", "katos", "kuras"]
     batch = tagger.assembly.encode([Example({"tokens": tokens}, Place("here"))], labelled=False)
     with torch.inference_mode():
         states, _ = tagger.model.encode(batch.gather(torch.tensor([0])).features)
         shares = tagger.model.heads[0].get_submodule("project")(states.data).softmax(-1)
-    labels = [tagger.assembly.heads["upos"].decode([number])[0] for number in range(5)]
-    (answer,) = tagger.predict([tokens])
+    labels = tagger.assembly.heads["upos"].state()["labels"]
+    answer = tagger(tokens)
     for place, label in enumerate(answer.tags):
         expected = float(shares[place, labels.index(label)])
-        assert answer.probabilities["upos"][place] == pytest.approx(expected, abs=1e-5)
+        assert answer.score[place] == pytest.approx(expected, abs=1e-5)
 
 
 def test_a_stream_is_lazy(tagger: Predictor) -> None:
@@ -167,7 +177,7 @@ def test_a_stream_is_lazy(tagger: Predictor) -> None:
             taken += 1
             yield ["la", "katos"]
 
-    stream = tagger.stream(endless(), window_tokens=10)
+    stream = tagger.stream(endless(), window=10)
     assert next(stream).tags == ("DET", "NOUN")
     assert taken == 5
 
@@ -181,30 +191,118 @@ def test_empty_sequences_do_not_pile_up(tagger: Predictor) -> None:
             taken += 1
             yield []
 
-    assert next(tagger.stream(endless(), window_tokens=10)).tags == ()
+    assert next(tagger.stream(endless(), window=10)).tags == ()
     assert taken == 10
 
 
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (["The dog barks"], "sequence 0 is the string 'The dog barks'; give a list of tokens"),
-        ("dog", "sequence 0 is the string 'd'; give a list of tokens"),
-        ([["la"], ["la", 3]], "sequence 1 holds 3 (int); tokens are strings"),
-        ([["la", None]], "sequence 0 holds None (NoneType); tokens are strings"),
+        (["The dog barks"], "sequence 0: the string 'The dog barks'; give a list of tokens"),
+        ([["la"], ["la", 3]], "sequence 1: a list that holds 3 (int) where strings are expected"),
+        ([["la", None]], "sequence 0: a list that holds None where strings are expected"),
+        ([3], "sequence 0: 3 (int) where a list of strings is expected"),
     ],
 )
 def test_what_is_no_list_of_tokens_is_a_type_error(
-    wrong: Sequence[Sequence[str]], message: str, tagger: Predictor
+    wrong: Sequence[Any], message: str, tagger: Predictor
 ) -> None:
     with pytest.raises(TypeError) as caught:
         tagger.predict(wrong)
     assert str(caught.value) == message
+    with pytest.raises(TypeError) as caught:
+        tagger(wrong[-1])
+    assert str(caught.value) == message.partition(": ")[2]
 
 
-@pytest.mark.parametrize("tokens", [0, -1])
-def test_a_window_without_tokens_is_refused(tokens: int, tagger: Predictor) -> None:
-    with pytest.raises(ValueError, match=f"^window_tokens must be at least 1, got {tokens}$"):
-        next(tagger.stream([["la"]], window_tokens=tokens))
-    with pytest.raises(ValueError, match=r"^window_tokens must be"):
-        next(tagger.label([], window_tokens=tokens))
+@pytest.mark.parametrize("wrong", ["dog", b"dog", {"tokens": ["dog"]}, 3])
+def test_one_value_is_not_many(wrong: Any, tagger: Predictor) -> None:
+    with pytest.raises(TypeError, match=r"^expected many values, got one \(\w+\); call the model with it$"):
+        tagger.predict(wrong)
+
+
+@pytest.mark.parametrize("tokens", [0, -1, float("nan")])
+def test_a_window_without_tokens_is_refused(tokens: float, tagger: Predictor) -> None:
+    message = f"^window must be a number of items, more than 0, got {tokens}$"
+    with pytest.raises(ValueError, match=message):
+        tagger.stream([["la"]], window=tokens)
+    with pytest.raises(ValueError, match=message):
+        tagger.answer([], window=tokens)
+
+
+def test_a_model_that_answers_wholes_takes_no_bound_of_pieces(tagger: Predictor) -> None:
+    assert tagger.max_segment is None
+    with pytest.raises(ValueError, match=r"^max_segment: this model answers every value as a whole$"):
+        tagger(["la"], max_segment=3.0)
+
+
+# --- predictions ----------------------------------------------------------------------------------------
+
+
+def test_a_prediction_offers_answers_under_the_names_of_their_kinds(tagger: Predictor) -> None:
+    found = tagger(["la", "katos"])
+    assert found.tags == found.value == found.answers["upos"].value == ("DET", "NOUN")
+    assert found.score == found.answer.score
+    assert found.tokens == ("la", "katos")
+    with pytest.raises(AttributeError, match=r"^a prediction of this model has no 'text'; it has: tags$"):
+        _ = found.text
+
+
+def test_several_answers_of_a_kind_are_told_apart_by_target(tagger: Predictor) -> None:
+    found = tagger(["la", "katos"])
+    kinds = {**found.kinds, "xpos": found.kinds["upos"]}
+    several = Prediction(found.example, {**found.answers, "xpos": found.answer}, kinds)
+    for name in ("answer", "value", "score"):
+        with pytest.raises(ValueError, match=r"^there are several answers, look into answers: upos, xpos$"):
+            getattr(several, name)
+    with pytest.raises(AttributeError, match=r"^several answers are tags, look into answers: upos, xpos$"):
+        _ = several.tags
+
+
+def test_predictions_are_copied_and_kept(tagger: Predictor) -> None:
+    found = tagger(["la", "katos"])
+    for again in (copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
+        assert (again.example, again.answers, again.tags) == (found.example, found.answers, found.tags)
+
+
+# --- windows --------------------------------------------------------------------------------------------
+
+
+@given(
+    sizes=st.lists(st.integers(0, 20)),
+    limit=st.integers(1, 50),
+    most=st.integers(1, 9),
+)
+def test_windows_hold_everything_in_order_and_no_more_than_they_may(
+    sizes: list[int], limit: int, most: int
+) -> None:
+    found = list(windows(sizes, int, limit, most))
+    assert list(chain.from_iterable(found)) == sizes
+    for window in found:
+        assert 0 < len(window) <= most
+        assert sum(window[:-1]) < limit
+    assert all(sum(window) >= limit or len(window) == most for window in found[:-1])
+
+
+def test_a_window_is_given_away_as_soon_as_it_is_full() -> None:
+    taken = []
+
+    def endless() -> Iterator[int]:
+        while True:
+            taken.append(2)
+            yield 2
+
+    assert next(windows(endless(), int, 5, 100)) == [2, 2, 2]
+    assert len(taken) == 3
+
+
+@given(sizes=st.lists(st.integers(0, 20)), limit=st.integers(1, 50))
+def test_what_comes_before_an_error_is_given_away_before_it(sizes: list[int], limit: int) -> None:
+    def breaking() -> Iterator[int]:
+        yield from sizes
+        raise DataError("cut off")
+
+    found: list[int] = []
+    with pytest.raises(DataError, match=r"^cut off$"):
+        deque(map(found.extend, windows(breaking(), int, limit, 9)))
+    assert found == sizes

@@ -29,7 +29,7 @@ def test_a_recogniser_has_a_place_for_every_change() -> None:
 @pytest.mark.parametrize(
     ("change", "facts", "reason"),
     [
-        (Change("audio", True), {"reads": ["tokens"]}, "changes sound, but no featurizer reads any"),
+        (Change("audio", True), {"reads": ["tokens"]}, "changes audio, but no featurizer reads any"),
         (
             Change("features", True),
             {"frames": [False, False]},

@@ -48,6 +48,8 @@ TABLE: Configs = {
     "bigru": SIMPLE,
     "conv_subsample": CONVOLUTIONS,
     "pyramid": PYRAMIDS,
+    "bag": [{}, {"scale": "root", "dropout": 0.2}],
+    "mean": [{}, {"dropout": 0.2}],
     "norm": [{}, {"kind": "batch"}],
     "linear": [{"hidden_size": 4}, {"hidden_size": 4, "activation": "silu", "dropout": 0.4}],
 }

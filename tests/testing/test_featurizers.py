@@ -9,7 +9,7 @@ import torch
 from contract import Configs, registered, rows
 from torch import nn
 
-from seqlab.api import Column, Component, Config, FeaturizerContext, Sequences
+from seqlab.api import Column, Component, Config, Example, FeaturizerContext, Sequences
 from seqlab.testing import check_featurizer
 
 TABLE: Configs = {
@@ -17,6 +17,14 @@ TABLE: Configs = {
         {"embedding_dim": 4, "unknown": "zero"},
         {"embedding_dim": 4, "word_dropout": 0.3, "dropout": 0.2},
         {"embedding_dim": 3, "min_count": 2, "lowercase": True},
+    ],
+    "ngrams": [
+        {"embedding_dim": 4},
+        {"embedding_dim": 3, "n": 3, "weights": "tf_idf", "lowercase": True, "once": False},
+        {"embedding_dim": 3, "buckets": 7, "dropout": 0.2},
+        {"embedding_dim": 3, "max_features": 3},
+        {"weights": "naive_bayes", "n": 3, "dropout": 0.3, "target": "label"},
+        {"weights": "naive_bayes", "buckets": 5, "target": "label"},
     ],
     "one_hot": [{}, {"lowercase": True}, {"min_count": 2}],
     "char_lstm": [
@@ -126,6 +134,12 @@ HidesWeights = with_module(
     lambda module, features: features.data + module.hidden, hidden=lambda: torch.randn(3)
 )
 DiffersInPrediction = with_module(in_prediction)
+LooksAtTheOrder = with_module(
+    lambda module, features: features.data + float(features.lengths[0] > features.lengths[-1])
+)
+CountsSteps = with_module(
+    lambda module, features: features.data + features.layout.times[:, None], pointwise=True
+)
 
 
 def component(made: type[Any]) -> Component[Any]:
@@ -143,13 +157,15 @@ def test_a_featurizer_that_keeps_the_contract_passes() -> None:
     ("broken", "message"),
     [
         (ForgetsItsVocabulary, "after a round trip of what was learned the features: differs by up to "),
-        (DropsUnknownWords, "features have shape (0, 3), not (6, 3)"),
+        (DropsUnknownWords, "features have shape (0, 3), not (3, 3)"),
         (Noisy, "asked twice, the features: differs by up to "),
-        (SumsOverTheBatch, "sentence 0 alone and in a batch: the features: differs by up to "),
-        (LiesAboutItsSize, "features have shape (7, 3), not (7, 4)"),
+        (SumsOverTheBatch, "value 0 alone and in a batch: the features: differs by up to "),
+        (LiesAboutItsSize, "features have shape (3, 3), not (3, 4)"),
         (DeadParameter, "no gradient reaches dead"),
         (HidesWeights, "after a round trip through the state dict the answer: differs by up to "),
-        (DiffersInPrediction, "sentence 0 in prediction: the features: differs by up to "),
+        (LooksAtTheOrder, "with the batch in another order the features: differs by up to "),
+        (CountsSteps, "pointwise, but the features of a row alone and in its sequence: differs by up to "),
+        (DiffersInPrediction, "value 0 in prediction: the features: differs by up to "),
     ],
 )
 def test_a_broken_featurizer_is_told_what_is_broken(broken: type[Good], message: str) -> None:
@@ -217,10 +233,111 @@ def test_a_featurizer_of_sound_that_keeps_the_contract_passes() -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (LouderAmongOthers, "sound 1 alone and in a batch: the features: differs by up to "),
+        (LouderAmongOthers, "value 0 alone and in a batch: the features: differs by up to "),
         (DropsWhatIsShort, "features have shape (0, 1), not (1, 1)"),
     ],
 )
 def test_a_broken_featurizer_of_sound_is_told_what_is_broken(broken: type[Loudness], message: str) -> None:
     with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
         check_featurizer(component(broken))
+
+
+class Reads(Good):
+    """A featurizer of another field."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__()
+        self.field = field
+
+
+def test_a_featurizer_of_an_unknown_field_is_refused() -> None:
+    with pytest.raises(AssertionError, match="it reads field 'past'; one of: audio, frames, image"):
+        check_featurizer(component(lambda: Reads("past")))
+
+
+class Scaled:
+    """Numbers in a row, divided by the largest that training saw."""
+
+    field = "series"
+
+    def __init__(self) -> None:
+        self.largest = 1.0
+
+    def fit(self, values: Iterable[Any]) -> None:
+        self.largest = max(number for value in values for number in value)
+
+    def state(self) -> dict[str, Any]:
+        return {"largest": self.largest}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.largest = state["largest"]
+
+    def encode(self, values: Sequence[Any]) -> Column:
+        flat = [[number / self.largest] for value in values for number in value]
+        return Column(torch.tensor(flat), torch.tensor([len(value) for value in values]))
+
+    def module(self) -> nn.Module:
+        module = nn.Identity()
+        module.output_size = 1
+        return module
+
+
+class ForgetsTheLargest(Scaled):
+    def restore(self, state: Mapping[str, Any]) -> None:
+        pass
+
+
+class ScalesByTheBatch(Scaled):
+    def encode(self, values: Sequence[Any]) -> Column:
+        self.fit([*values, [0.5]])
+        return super().encode(values)
+
+
+class DropsTheFirst(Scaled):
+    def encode(self, values: Sequence[Any]) -> Column:
+        return super().encode([value[1:] for value in values])
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (ForgetsTheLargest, "after a round trip of what was learned the features: differs by up to "),
+        (ScalesByTheBatch, "value 0 alone and in a batch: the features: differs by up to "),
+        (DropsTheFirst, "features have shape (0, 1), not (1, 1)"),
+    ],
+)
+def test_a_broken_featurizer_of_numbers_is_told_what_is_broken(broken: type[Scaled], message: str) -> None:
+    check_featurizer(component(Scaled))
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        check_featurizer(component(broken))
+
+
+def test_what_training_never_saw_is_among_the_values() -> None:
+    seen: list[Any] = []
+
+    class Looks(Scaled):
+        def fit(self, values: Iterable[Any]) -> None:
+            seen.extend(values)
+            super().fit(values)
+
+        def encode(self, values: Sequence[Any]) -> Column:
+            unseen.extend(value for value in values if value not in seen)
+            return super().encode(values)
+
+    unseen: list[Any] = []
+    check_featurizer(component(Looks))
+    assert seen
+    assert unseen
+
+
+def test_one_that_learns_of_whole_examples_is_given_them() -> None:
+    found: list[Example] = []
+
+    class Learns(Scaled):
+        def fit_examples(self, examples: Iterable[Example]) -> None:
+            found.extend(examples)
+            self.fit([example.fields["series"] for example in found])
+
+    check_featurizer(component(Learns))
+    assert found
+    assert {"label", "series", "tokens"} <= found[0].fields.keys()

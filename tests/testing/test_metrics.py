@@ -2,19 +2,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from contract import Configs, registered, rows
 
-from seqlab.api import Component, Config, Example, MetricContext
+from seqlab.api import Answer, Component, Config, Declaration, Example, FieldKind, MetricContext
 from seqlab.testing import check_metric
 
 TABLE: Configs = {
-    "accuracy": [{}],
+    "accuracy": [{}, {"target": "label"}, {"target": "label_set"}],
     "accuracy_unknown": [{}],
+    "calibration": [{}, {"target": "label"}, {"target": "label_set", "bins": 3}],
     "cer": [{"target": "text"}],
+    "confusion": [{}, {"target": "label"}],
+    "f1": [{}, {"target": "label"}, {"target": "label_set"}],
     "label_scores": [{}],
+    "recall_of": [
+        {"label": "NOUN"},
+        {"target": "label", "label": "good"},
+        {"target": "label_set", "label": "news"},
+    ],
     "sentence_accuracy": [{}],
     "wer": [{"target": "text"}],
 }
@@ -50,8 +59,8 @@ class Good:
     def reset(self) -> None:
         self.right = self.total = 0
 
-    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
-        self.right += sum(a == b for a, b in zip(gold, predicted, strict=True))
+    def update(self, example: Example, gold: Sequence[str | None], answer: Answer) -> None:
+        self.right += sum(a == b for a, b in zip(gold, answer.value, strict=True))
         self.total += len(gold) - gold.count(None)
 
     def compute(self) -> dict[str, float]:
@@ -69,8 +78,8 @@ class SaysNothing(Good):
 
 
 class CountsMissingLabels(Good):
-    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
-        super().update(example, gold, predicted)
+    def update(self, example: Example, gold: Sequence[str | None], answer: Answer) -> None:
+        super().update(example, gold, answer)
         self.total += gold.count(None)
 
 
@@ -82,14 +91,14 @@ class CountsAnswersToMissingLabels(Good):
         super().reset()
         self.verbs = 0.0
 
-    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
-        super().update(example, gold, predicted)
-        self.verbs += predicted.count("VERB")
+    def update(self, example: Example, gold: Sequence[str | None], answer: Answer) -> None:
+        super().update(example, gold, answer)
+        self.verbs += answer.value.count("VERB")
 
 
 class DependsOnTheOrder(Good):
-    def update(self, example: Example, gold: Sequence[str | None], predicted: Sequence[str]) -> None:
-        super().update(example, gold, predicted)
+    def update(self, example: Example, gold: Sequence[str | None], answer: Answer) -> None:
+        super().update(example, gold, answer)
         self.right += self.total * gold.count("NOUN")
 
 
@@ -131,9 +140,9 @@ class Lists(Good):
         super().reset()
         self.wrong: list[str] = []
 
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
-        super().update(example, gold, predicted)
-        self.wrong += [b for a, b in zip(gold, predicted, strict=True) if a != b]
+    def update(self, example: Example, gold: Sequence[str], answer: Answer) -> None:
+        super().update(example, gold, answer)
+        self.wrong += [b for a, b in zip(gold, answer.value, strict=True) if a != b]
 
     def listing(self) -> Any:
         return f"{len(self.wrong)} wrong: {' '.join(self.wrong)}\n"
@@ -174,9 +183,9 @@ class ListsForEver(Lists):
         super().reset()
         self.wrong = wrong
 
-    def update(self, example: Example, gold: Sequence[str], predicted: Sequence[str]) -> None:
+    def update(self, example: Example, gold: Sequence[str], answer: Answer) -> None:
         self.wrong = self.wrong if self.total else []
-        super().update(example, gold, predicted)
+        super().update(example, gold, answer)
 
 
 def component(made: type[Good]) -> Component[Any]:
@@ -199,12 +208,12 @@ def test_a_metric_that_keeps_the_contract_passes(kept: type[Good]) -> None:
         (DependsOnTheOrder, "the order of the examples matters"),
         (CountsQuestions, "asked twice, the figures differ"),
         (ForgetsWhatItLearned, "what was learned is lost on its way through JSON"),
-        (CountsMissingLabels, "without a gold label there are figures: {'share': 0.0}"),
-        (CountsAnswersToMissingLabels, "the answer to a token whose gold label is missing counts"),
+        (CountsMissingLabels, "without a gold value there are figures: {'share': 0.0}"),
+        (CountsAnswersToMissingLabels, "the answer to a part whose gold value is missing counts"),
         (MistakesItsDirection, "perfect answers are not the best: share"),
         (NeverForgets, "there are figures after a reset"),
         (ListsLines, "the listing is list, not a string"),
-        (ForgetsTheLineEnd, "the listing's last line is not ended: 'NOUN VERB'"),
+        (ForgetsTheLineEnd, "the listing's last line is not ended: 'NOUN NOUN VERB'"),
         (ListsOnce, "asked twice, the listings differ"),
         (ListsAtACost, "the listing changes the figures"),
         (ListsTotals, "the listing of wrong answers is that of right ones"),
@@ -214,3 +223,145 @@ def test_a_metric_that_keeps_the_contract_passes(kept: type[Good]) -> None:
 def test_a_broken_metric_is_told_what_is_broken(broken: type[Good], message: str) -> None:
     with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
         check_metric(component(broken))
+
+
+# --- one answer for the whole, of whatever kind ---------------------------------------------------------
+
+
+class Exact(Good):
+    """The share of answers that are right as a whole."""
+
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        if gold is not None:
+            self.total += 1
+            self.right += gold == answer.value
+
+
+class CountsMissingValues(Exact):
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        super().update(example, gold, answer)
+        self.total += gold is None
+
+
+class CountsMissingValuesAmongOthers(Exact):
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        super().update(example, gold, answer)
+        self.total += gold is None and self.total > 0
+
+
+class NeedsScores(Exact):
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        super().update(example, gold, answer)
+        assert answer.score is not None, "no score"
+
+
+class CountsErrors(Exact):
+    """The share of wrong answers, which is best where it is low; it says the contrary."""
+
+    def compute(self) -> dict[str, float]:
+        return {name: self.weight - share for name, share in super().compute().items()}
+
+
+class SaysNothingOfValues(Exact):
+    def compute(self) -> dict[str, float]:
+        return {}
+
+
+class HoldsTheLast(Exact):
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        if gold is not None:
+            self.total, self.right = 1, int(gold == answer.value)
+
+
+KINDS = ("label", "label_set", "number", "series", "text", "tokens", "vector", "frames", "image")
+
+
+@pytest.mark.parametrize("target", KINDS)
+def test_metrics_of_every_kind_are_checked(target: str) -> None:
+    check_metric(component(Exact), target=target)
+    for broken, message in [
+        (SaysNothingOfValues, "there are no figures"),
+        (CountsErrors, "perfect answers are not the best: share"),
+        (HoldsTheLast, "the order of the examples matters"),
+    ]:
+        with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+            check_metric(component(broken), target=target)
+
+
+@pytest.mark.parametrize("target", ["label", "label_set", "number"])
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (CountsMissingValues, "without a gold value there are figures: {'share': 0.0}"),
+        (CountsMissingValuesAmongOthers, "an example without a gold value counts"),
+        (NeedsScores, "no score"),
+    ],
+)
+def test_a_metric_of_values_that_may_be_missing_is_told_that_it_counts_them(
+    broken: type[Good], message: str, target: str
+) -> None:
+    with pytest.raises(AssertionError, match=f"^{re.escape(message)}"):
+        check_metric(component(broken), target=target)
+
+
+def test_by_default_a_metric_is_checked_with_a_kind_that_it_declares() -> None:
+    found: list[str] = []
+
+    def build(config: Config, context: MetricContext) -> Good:
+        found.append(context.target)
+        return Exact()
+
+    def declared(*kinds: str) -> Component[Any]:
+        return Component(
+            name="mine",
+            config=Config,
+            build=build,
+            summary="for the tests",
+            declares=lambda config: Declaration(kinds=kinds or None),
+        )
+
+    for kinds, target in {
+        ("text",): "text",
+        ("label", "number"): "label",
+        ("tokens", "text"): "text",
+    }.items():
+        found.clear()
+        check_metric(declared(*kinds))
+        assert set(found) == {target}
+
+
+def test_a_target_of_no_known_kind_is_refused() -> None:
+    with pytest.raises(
+        AssertionError, match=re.escape("the target is 'colour'; one of: audio, frames, image")
+    ):
+        check_metric(component(Exact), target="colour")
+
+
+def test_a_metric_of_kinds_that_nobody_knows_is_refused() -> None:
+    made = replace(component(Exact), declares=lambda config: Declaration(kinds=("colour",)))
+    with pytest.raises(
+        AssertionError, match=re.escape("the metric declares the kinds ('colour',); one of: ")
+    ):
+        check_metric(made)
+
+
+def test_a_kind_without_samples_cannot_be_checked() -> None:
+    class Bare(FieldKind[str]):
+        name = "bare"
+        summary = "nothing to show"
+
+    with pytest.raises(AssertionError, match="field kind 'bare' has no samples to check a metric with"):
+        check_metric(component(Exact), [Bare()], target="bare")
+
+
+def test_metrics_of_a_stranger_s_kind_are_checked() -> None:
+    class Spans(FieldKind[tuple[int, int]]):
+        """A stranger's kind, whose samples are wrong answers to each other."""
+
+        name = "span"
+        summary = "where something starts and ends"
+        samples = ((0, 3), (2, 5), (1, 2), (4, 9), (0, 1))
+
+    check_metric(component(Exact), [Spans()], target="span")
+    with pytest.raises(AssertionError, match="perfect answers are not the best: share"):
+        check_metric(component(CountsErrors), [Spans()], target="span")

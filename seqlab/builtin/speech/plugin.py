@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seqlab.api import Component, DatasetEntry, hookimpl
+from seqlab.api import Component, DatasetEntry, FieldKind, hookimpl
 from seqlab.builtin.speech.augmenters import components as augmenters
 from seqlab.builtin.speech.datasets.entries import SPEECH_SETS
 from seqlab.builtin.speech.featurizers import components as featurizers
+from seqlab.builtin.speech.fields import AudioKind
 from seqlab.builtin.speech.heads import components as heads
 from seqlab.builtin.speech.metrics import components as metrics
 from seqlab.builtin.speech.observers import components as observers
 from seqlab.builtin.speech.readers import components as readers
 
+if TYPE_CHECKING:
+    import click
+
 __all__ = [
     "seqlab_recipe_checked",
     "seqlab_register_augmenters",
+    "seqlab_register_commands",
     "seqlab_register_datasets",
     "seqlab_register_featurizers",
+    "seqlab_register_field_kinds",
     "seqlab_register_heads",
     "seqlab_register_metrics",
     "seqlab_register_observers",
@@ -42,6 +48,14 @@ def seqlab_register_augmenters() -> Iterable[Component[Any]]:
 
 
 @hookimpl
+def seqlab_register_commands() -> Iterable[click.Command]:
+    """Return the command that looks after the cache of features."""
+    from seqlab.builtin.speech.commands import cache
+
+    return [cache]
+
+
+@hookimpl
 def seqlab_register_datasets() -> Iterable[DatasetEntry]:
     """Return the sets of speech."""
     return SPEECH_SETS
@@ -51,6 +65,12 @@ def seqlab_register_datasets() -> Iterable[DatasetEntry]:
 def seqlab_register_featurizers() -> Iterable[Component[Any]]:
     """Return the featurizers of sound."""
     return featurizers.COMPONENTS
+
+
+@hookimpl
+def seqlab_register_field_kinds() -> Iterable[FieldKind[Any]]:
+    """Return sound as a kind of field."""
+    return [AudioKind()]
 
 
 @hookimpl

@@ -1,4 +1,4 @@
-"""Text: tokens with their labels, treebanks, and the sample data for a first run on a fresh machine."""
+"""Text: tokens and their labels, treebanks, tables of texts, sample data for a run on a fresh machine."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from seqlab.api import Component, DatasetEntry, Located, hookimpl
+from seqlab.api import Component, DatasetEntry, Located, Writer, hookimpl
 from seqlab.builtin.text.datasets.entries import TEXT_SETS
 from seqlab.builtin.text.featurizers import components as featurizers
 from seqlab.builtin.text.heads import components as heads
 from seqlab.builtin.text.metrics import components as metrics
 from seqlab.builtin.text.readers import components as readers
+from seqlab.builtin.text.writers import ConlluWriter
 
 __all__ = [
     "seqlab_locate",
@@ -20,6 +21,7 @@ __all__ = [
     "seqlab_register_heads",
     "seqlab_register_metrics",
     "seqlab_register_readers",
+    "seqlab_register_writers",
 ]
 
 SCHEME = "sample:"
@@ -27,7 +29,9 @@ SAMPLES = Path(__file__).parent / "samples"
 
 NOTICES = {
     "english": "data: the small English sample treebank that comes with seqlab; it shows how things work, not"
-    " how good they are. For a real treebank: seqlab recipes show pos_ewt"
+    " how good they are. For a real treebank: seqlab recipes show pos_ewt",
+    "order": "data: the sample sentences that differ by order alone; they show that a model knows order,"
+    " not how good it is at sentiment. For real sentences: seqlab recipes show sentiment_rt",
 }
 
 
@@ -68,3 +72,9 @@ def seqlab_register_metrics() -> Iterable[Component[Any]]:
 def seqlab_register_readers() -> Iterable[Component[Any]]:
     """Return the readers of text."""
     return readers.COMPONENTS
+
+
+@hookimpl
+def seqlab_register_writers() -> Iterable[Writer]:
+    """Return the writer of treebanks."""
+    return [ConlluWriter()]

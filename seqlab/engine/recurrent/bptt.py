@@ -216,23 +216,23 @@ class PackedLayer(torch.autograd.Function):
             )
         if ctx.how.index is not None:
             raise RuntimeError("a table of distinct rows is for prediction: it has no gradient")
-        past, how = Past(ctx), ctx.how
-        grads = past.output_grads(grad_output)
+        saved, how = SavedForward(ctx), ctx.how
+        grads = saved.output_grads(grad_output)
         final = tuple(
             torch.zeros_like(part) if grad is None else grad.clone()
-            for grad, part in zip(grad_final, past.state, strict=True)
+            for grad, part in zip(grad_final, saved.state, strict=True)
         )
-        sweep = BackwardSweep(how.cell, past.weights, past.mask, how.products, final)
+        sweep = BackwardSweep(how.cell, saved.weights, saved.mask, how.products, final)
         grad_inputs = None
         if ctx.needs_input_grad[1]:
-            grad_inputs = past.inputs.new_empty(how.directions, *past.inputs.shape)
+            grad_inputs = saved.inputs.new_empty(how.directions, *saved.inputs.shape)
         for number, span in reversed(list(enumerate(how.spans()))):
-            inputs = how.aligned(past.inputs, span.rows)
-            block = past.block(number, span, inputs)
+            inputs = how.aligned(saved.inputs, span.rows)
+            block = saved.block(number, span, inputs)
             factors = how.cell.factors(block)
             sweep.walk(factors, grads[:, span.rows], span.sizes)
             sweep.collect(factors, block, inputs, span.sizes)
-            if past.projects:
+            if saved.projects:
                 sweep.collect_projection(grads[:, span.rows], block.output)
             if grad_inputs is not None:
                 sweep.inputs(factors, grad_inputs[:, span.rows])
@@ -249,7 +249,7 @@ class PackedLayer(torch.autograd.Function):
         )
 
 
-class Past:
+class SavedForward:
     """What a forward pass has left for the backward pass."""
 
     def __init__(self, ctx: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from seqlab.api import Component, Config, EncoderContext
+from seqlab.api import Component, Config, Declaration, EncoderContext
 
 if TYPE_CHECKING:
     from seqlab.api import Encoder
@@ -270,27 +271,103 @@ def _linear(config: LinearConfig, context: EncoderContext) -> Encoder:
     return RowEncoder(layer, config.hidden_size)
 
 
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+"""Matrices of a cell for each of its inputs."""
+
+
+def _recurrent(config: RecurrentConfig, *, cell: str, both: bool) -> Declaration:
+    size, directions = config.hidden_size, 1 + both
+    weights = GATES[cell] * size * size * config.num_layers * directions
+    return Declaration(keeps_length=True, carries_state=not both, weights=weights)
+
+
+def _shortening(config: ConvSubsampleConfig) -> Declaration:
+    return Declaration(keeps_length=False, carries_state=False, weights=config.hidden_size)
+
+
+def _pyramidal(config: PyramidConfig) -> Declaration:
+    size, directions = config.hidden_size, 1 + config.bidirectional
+    weights = GATES[config.cell] * size * size * len(config.factors) * directions
+    return Declaration(keeps_length={*config.factors} == {1}, carries_state=False, weights=weights)
+
+
+def _rowwise(config: NormConfig) -> Declaration:
+    return Declaration(keeps_length=True, carries_state=True)
+
+
+def _projecting(config: LinearConfig) -> Declaration:
+    return Declaration(keeps_length=True, carries_state=True, weights=config.hidden_size)
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
-    Component(name="rnn", config=RNNConfig, build=_rnn, summary="simple recurrent network, forwards"),
-    Component(name="lstm", config=LSTMConfig, build=_lstm, summary="LSTM, forwards"),
-    Component(name="gru", config=RecurrentConfig, build=_gru, summary="GRU, forwards"),
-    Component(name="birnn", config=RNNConfig, build=_birnn, summary="simple recurrent network, both ways"),
-    Component(name="bilstm", config=LSTMConfig, build=_bilstm, summary="LSTM, both ways"),
-    Component(name="bigru", config=RecurrentConfig, build=_bigru, summary="GRU, both ways"),
+    Component(
+        name="rnn",
+        config=RNNConfig,
+        build=_rnn,
+        declares=partial(_recurrent, cell="rnn", both=False),
+        summary="simple recurrent network, forwards",
+    ),
+    Component(
+        name="lstm",
+        config=LSTMConfig,
+        build=_lstm,
+        declares=partial(_recurrent, cell="lstm", both=False),
+        summary="LSTM, forwards",
+    ),
+    Component(
+        name="gru",
+        config=RecurrentConfig,
+        build=_gru,
+        declares=partial(_recurrent, cell="gru", both=False),
+        summary="GRU, forwards",
+    ),
+    Component(
+        name="birnn",
+        config=RNNConfig,
+        build=_birnn,
+        declares=partial(_recurrent, cell="rnn", both=True),
+        summary="simple recurrent network, both ways",
+    ),
+    Component(
+        name="bilstm",
+        config=LSTMConfig,
+        build=_bilstm,
+        declares=partial(_recurrent, cell="lstm", both=True),
+        summary="LSTM, both ways",
+    ),
+    Component(
+        name="bigru",
+        config=RecurrentConfig,
+        build=_bigru,
+        declares=partial(_recurrent, cell="gru", both=True),
+        summary="GRU, both ways",
+    ),
     Component(
         name="conv_subsample",
         config=ConvSubsampleConfig,
         build=_conv_subsample,
+        declares=_shortening,
         summary="strided convolutions over time and frequency: half or a quarter of the steps",
     ),
     Component(
         name="pyramid",
         config=PyramidConfig,
         build=_pyramid,
+        declares=_pyramidal,
         summary="recurrent layers with fewer steps from layer to layer",
     ),
-    Component(name="norm", config=NormConfig, build=_norm, summary="layer or batch normalisation"),
     Component(
-        name="linear", config=LinearConfig, build=_linear, summary="a linear layer, with an activation"
+        name="norm",
+        config=NormConfig,
+        build=_norm,
+        declares=_rowwise,
+        summary="layer or batch normalisation",
+    ),
+    Component(
+        name="linear",
+        config=LinearConfig,
+        build=_linear,
+        declares=_projecting,
+        summary="a linear layer, with an activation",
     ),
 )

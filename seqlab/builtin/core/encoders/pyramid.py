@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from seqlab.engine import Layout, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State
+from seqlab.engine import Layout, RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State, both_ends
 
 __all__ = ["Pyramid", "stacked", "stacked_lengths"]
 
@@ -18,7 +18,7 @@ class Pyramid(nn.Module):
 
     The pyramidal BiLSTM of Chan, Jaitly, Le and Vinyals, "Listen, Attend and Spell" (2016), has factors 1, 2,
     2, 2. `spec` describes each layer; its `input_size` is that of the features, its `dropout` acts between
-    the layers, and its number of layers is not heeded.
+    the layers, and its number of layers is ignored.
     """
 
     carries_state = False  # a chunk may end between rows that belong together
@@ -34,6 +34,7 @@ class Pyramid(nn.Module):
         super().__init__()
         self.factors = tuple(factors)
         self.output_size = spec.output_size
+        self.bidirectional = spec.bidirectional
         sizes = [spec.input_size] + [spec.output_size] * (len(self.factors) - 1)
         layer = replace(spec, num_layers=1, dropout=0.0)
         self.layers = nn.ModuleList(
@@ -51,6 +52,10 @@ class Pyramid(nn.Module):
         for factor, dropout, layer in zip(self.factors, before, self.layers, strict=True):
             inputs, _ = layer(stacked(dropout(inputs), factor))
         return after(inputs), None
+
+    def final(self, outputs: Sequences, before: Callable[[], Tensor]) -> Tensor:
+        """Return the last state of each direction, (sequences, output_size)."""
+        return both_ends(outputs) if self.bidirectional else outputs.final
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Return ceil(length / factor), layer after layer: integers, 0 only for 0."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
-from seqlab.engine import RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State
+from seqlab.engine import RecurrentSpec, RecurrentStack, SequenceDropout, Sequences, State, both_ends
 
 __all__ = ["RecurrentEncoder"]
 
@@ -25,6 +27,10 @@ class RecurrentEncoder(nn.Module):
         """Map (rows, input_size) to (rows, output_size); the state is the stack's."""
         states, final = self.stack(self.before(inputs), state)
         return self.after(states), final
+
+    def final(self, outputs: Sequences, before: Callable[[], Tensor]) -> Tensor:
+        """Return the last state of each direction, (sequences, output_size)."""
+        return both_ends(outputs) if self.stack.spec.bidirectional else outputs.final
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Return the lengths unchanged."""

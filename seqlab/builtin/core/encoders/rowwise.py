@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 
 from seqlab.builtin.core.encoders.activations import ACTIVATIONS
@@ -24,6 +26,12 @@ class RowEncoder(nn.Module):
     def forward(self, inputs: Sequences, state: State | None = None) -> tuple[Sequences, State]:
         """Map (rows, input_size) to (rows, output_size); the state has no parts."""
         return self.rowwise(inputs), ()
+
+    def final(self, outputs: Sequences, before: Callable[[], Tensor]) -> Tensor:
+        """Return what the module makes of the summary of its input, (sequences, output_size)."""
+        summary = before()
+        mapped: Sequences = self.rowwise(Sequences.from_flat(summary, [1] * len(summary)))
+        return mapped.to_flat()
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Return the lengths unchanged."""

@@ -92,7 +92,7 @@ class GradientFlow(Observer):
             self.before = {}
 
     def epoch_finished(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
-        """Probe where it is due."""
+        """Probe at the steps that are asked for."""
         if record["epoch"] % self.every_epochs == 0:
             self._probe(trainer)
 

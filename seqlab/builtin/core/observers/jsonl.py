@@ -51,7 +51,7 @@ class JsonLines(Observer):
             file.truncate(self.size)
 
     def step_finished(self, trainer: Trainer, record: StepRecord) -> None:
-        """Write a step's line where one is due."""
+        """Write a step's line, if this step has one."""
         if self.every_steps and record.step % self.every_steps == 0:
             self._write({"event": "step"} | asdict(record))
 

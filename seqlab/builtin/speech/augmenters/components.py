@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
-from seqlab.api import AugmenterContext, Component, Config, FilePath
+from seqlab.api import AugmenterContext, Component, Config, Declaration, FilePath
 from seqlab.builtin.core.bounds import BOUNDS, PAIR
 
 if TYPE_CHECKING:
@@ -202,23 +202,60 @@ def _spec_augment(config: SpecAugmentConfig, context: AugmenterContext) -> Augme
 
 
 def problems(recipe: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Return which of these augmenters have no place among the built-in parts of a recipe."""
+    """Return which settings of these augmenters do not fit the frames that they change."""
     if not recipe.get("augment"):
         return ()  # and nothing to import for it
-    from seqlab.builtin.speech.augmenters.checks import misplaced
+    from seqlab.builtin.speech.augmenters.checks import misfits
 
-    return misplaced(recipe)
+    return misfits(recipe)
+
+
+def _sound_declared(config: Config) -> Declaration:
+    return Declaration(stage="audio", keeps_length=True)
+
+
+def _speed_declared(config: SpeedConfig) -> Declaration:
+    return Declaration(stage="audio", keeps_length={*config.factors} == {1.0})
+
+
+def _frames_declared(config: SpecAugmentConfig) -> Declaration:
+    return Declaration(stage="features", keeps_length=True)
 
 
 COMPONENTS: tuple[Component[Any], ...] = (
-    Component(name="speed", config=SpeedConfig, build=_speed, summary="sound played faster or slower"),
-    Component(name="noise", config=NoiseConfig, build=_noise, summary="noise added to sound"),
-    Component(name="gain", config=GainConfig, build=_gain, summary="sound made louder or softer"),
-    Component(name="reverb", config=ReverbConfig, build=_reverb, summary="sound as in a room"),
+    Component(
+        name="speed",
+        config=SpeedConfig,
+        build=_speed,
+        declares=_speed_declared,
+        summary="sound played faster or slower",
+    ),
+    Component(
+        name="noise",
+        config=NoiseConfig,
+        build=_noise,
+        declares=_sound_declared,
+        summary="noise added to sound",
+    ),
+    Component(
+        name="gain",
+        config=GainConfig,
+        build=_gain,
+        declares=_sound_declared,
+        summary="sound made louder or softer",
+    ),
+    Component(
+        name="reverb",
+        config=ReverbConfig,
+        build=_reverb,
+        declares=_sound_declared,
+        summary="sound as in a room",
+    ),
     Component(
         name="spec_augment",
         config=SpecAugmentConfig,
         build=_spec_augment,
+        declares=_frames_declared,
         summary="stretches of time and frequency masked",
     ),
 )

@@ -11,11 +11,9 @@ from pydantic import Field, model_validator
 from seqlab.api import (
     Component,
     Config,
+    Declaration,
     FeaturizerContext,
-    FieldKind,
-    SeqlabError,
-    did_you_mean,
-    one_of,
+    chosen_field,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +70,7 @@ class AudioConfig(Config):
     backend: Literal["auto", "torchaudio", "librosa"] = "auto"
     """What computes the spectra; `auto` is torch alone, which also stands in for a library that is absent."""
     cache: bool = True
-    """Keep spectra of the run's data on the disk, so that later runs read them (`seqlab data cache`)."""
+    """Keep spectra of the run's data on the disk, so that later runs read them (`seqlab cache`)."""
 
     @property
     def window_samples(self) -> int:
@@ -194,21 +192,8 @@ class MFCCConfig(MelConfig):
         return self
 
 
-def _audio_field(name: str, field: str | None, fields: Mapping[str, FieldKind]) -> str:
-    there = [each for each, kind in fields.items() if kind == "audio"]
-    if field is None and len(there) == 1:
-        return there[0]
-    if field is None and there:
-        raise SeqlabError(
-            f"featurizer {name} needs a field: the reader delivers {len(there)} audio fields; {one_of(there)}"
-        )
-    if field is None:
-        delivered = one_of(fields)
-        raise SeqlabError(f"featurizer {name} reads sound, but the reader has no audio field; {delivered}")
-    if field not in there:
-        hint = did_you_mean(field, there)
-        raise SeqlabError(f"featurizer {name}: no audio field {field!r}{hint}; {one_of(there)}")
-    return field
+KINDS = ("audio",)
+"""The kinds of field that these featurizers read."""
 
 
 def _build(
@@ -220,7 +205,7 @@ def _build(
     from seqlab.builtin.speech.featurizers.frames import FrameSettings
     from seqlab.builtin.speech.featurizers.spectral import Spectra
 
-    field = _audio_field(name, config.field, context.fields)
+    field = chosen_field(f"featurizer {name} reads", config.field, KINDS, context.fields)
     spectra = Spectra(settings, load_backend(config.backend), context.device)
     frames = FrameSettings(
         deltas=config.deltas, normalize=config.normalize, stack=config.stack, stride=config.stride
@@ -263,23 +248,30 @@ def _mfcc(config: MFCCConfig, context: FeaturizerContext) -> Featurizer:
     return _build(config, context, "mfcc", replace(_mel(config), n_mfcc=config.n_mfcc))
 
 
+def _declared(config: AudioConfig) -> Declaration:
+    return Declaration(field=config.field, kinds=KINDS, frames=True)
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
     Component(
         name="mfcc",
         config=MFCCConfig,
         build=_mfcc,
+        declares=_declared,
         summary="mel-frequency cepstral coefficients of sound",
     ),
     Component(
         name="log_mel",
         config=LogMelConfig,
         build=_log_mel,
+        declares=_declared,
         summary="log energies of a mel filter bank (fbank)",
     ),
     Component(
         name="spectrogram",
         config=SpectrogramConfig,
         build=_spectrogram,
+        declares=_declared,
         summary="the spectrum of each frame of sound",
     ),
 )

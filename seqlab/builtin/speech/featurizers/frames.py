@@ -27,7 +27,7 @@ LEAST_DEVIATION = 1e-5
 
 @dataclass(frozen=True, kw_only=True)
 class FrameSettings:
-    """Orders of derivatives, kind of normalisation, how many frames are joined and every which is kept."""
+    """Orders of derivatives, kind of normalisation, how many frames are joined, and the stride."""
 
     deltas: int = 0
     normalize: Normalize = "none"

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from seqlab.api import Component, Config, FilePath, HeadContext
-from seqlab.builtin.core.targets import target_field
+from seqlab.api import Component, Config, Declaration, FilePath, HeadContext, chosen_field
 
 if TYPE_CHECKING:
     from seqlab.api import Head
@@ -65,11 +64,18 @@ class CTCConfig(Config):
     """Factor on this head's loss, to balance several heads."""
 
 
+KINDS = ("text",)
+"""The kinds of field that it learns."""
+
+METRICS = ("wer", "cer")
+"""Those that are reported by default."""
+
+
 def _ctc(config: CTCConfig, context: HeadContext) -> Head:
     from seqlab.builtin.speech.heads.ctc import CTCHead
 
     return CTCHead(
-        target_field("ctc", config.target, "text", context.fields),
+        chosen_field("head ctc learns", config.target, KINDS, context.fields),
         _units(config.units),
         dropout=config.dropout,
         loss_weight=config.loss_weight,
@@ -77,18 +83,34 @@ def _ctc(config: CTCConfig, context: HeadContext) -> Head:
 
 
 def _units(config: CharacterUnits | BytePairUnits | PhoneUnits) -> Units:
-    from seqlab.builtin.speech.heads.units import BytePairs, Characters, Phones, import_sentencepiece
+    from seqlab.builtin.speech.heads.units import BytePairs, Characters, Phones
 
     match config:
         case CharacterUnits():
             return Characters()
         case BytePairUnits():
-            import_sentencepiece()  # missed before anything is read
             return BytePairs(config.vocab_size)
         case PhoneUnits():
             return Phones(config.lexicon)
 
 
+def _declared(config: CTCConfig) -> Declaration:
+    pieces = isinstance(config.units, BytePairUnits)
+    return Declaration(
+        field=config.target,
+        kinds=KINDS,
+        alignment="monotonic",
+        default_metrics=METRICS,
+        modules=(("sentencepiece", 'pip install "seqlab[speech]"'),) if pieces else (),
+    )
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
-    Component(name="ctc", config=CTCConfig, build=_ctc, summary="a text per sequence, without alignment"),
+    Component(
+        name="ctc",
+        config=CTCConfig,
+        build=_ctc,
+        declares=_declared,
+        summary="a text per sequence, without alignment",
+    ),
 )

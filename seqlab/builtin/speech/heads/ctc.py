@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.builtin.speech.heads.ctc_decoding import BLANK, Decoder, Greedy
-from seqlab.builtin.speech.heads.units import Units
+from seqlab.api import Alignment, Answer, Piece
+from seqlab.builtin.speech.heads.agreement import Said
+from seqlab.builtin.speech.heads.ctc_decoding import BLANK, Decoder, Greedy, UnitsRead
+from seqlab.builtin.speech.heads.segments import confidence, joined
+from seqlab.builtin.speech.heads.units import BytePairs, Units
 from seqlab.engine import Column, SequenceDropout, Sequences
 
 __all__ = ["CTC", "CTCHead"]
+
+SAID = "_said"
+"""The detail of an answer that holds its units; the head's own affair."""
 
 NEVER = torch.iinfo(torch.int64).max
 """States that a target with an unknown unit needs: more than there ever are."""
@@ -28,6 +35,7 @@ class CTCHead:
     """The units of a `ctc` head."""
 
     default_metrics: tuple[str, ...] = ("wer", "cer")
+    alignment: Alignment = "monotonic"
 
     def __init__(self, target: str, units: Units, *, dropout: float = 0.0, loss_weight: float = 1.0) -> None:
         self.target = target
@@ -47,24 +55,42 @@ class CTCHead:
         """Take back what `state` returned."""
         self.units.restore(state)
 
+    def save(self, folder: Path) -> None:
+        """Write the files of the units, where they have any."""
+        if isinstance(self.units, BytePairs):
+            self.units.save(folder)
+
+    def load(self, folder: Path) -> None:
+        """Read what `save` wrote."""
+        if isinstance(self.units, BytePairs):
+            self.units.load(folder)
+
     def encode(self, values: Sequence[str]) -> Column:
         """Return the classes of the units, from 1, and -1 for a unit that training does not know."""
         return Column.of([self.units.encode(value) for value in values])
 
-    def shortest(self, values: Sequence[str]) -> list[int]:
+    def states_needed(self, values: Sequence[str]) -> list[int]:
         """Return the least number of states per text: its units, and a blank between two equal ones."""
-        return [_shortest(self.units.encode(value)) for value in values]
+        return [_needed(self.units.encode(value)) for value in values]
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of one answer."""
-        return self.units.decode(ids)
+    def answers(self, outputs: UnitsRead) -> list[Answer]:
+        """Return the text of each sequence with its confidence; a detail holds the units and their times."""
+        return [
+            Answer(self.units.decode(said.ids), confidence(said.probabilities), details={SAID: said})
+            for said in outputs.said()
+        ]
+
+    def join(self, answers: Sequence[Answer | None], pieces: Sequence[Piece[Any]]) -> Answer:
+        """Return the text of a sound whose pieces were answered one by one, with its segments."""
+        said = [each.details[SAID] if each else Said() for each in answers]
+        return joined(said, pieces, self.units.decode)
 
     def module(self, input_size: int) -> nn.Module:
         """Make the layer of units and blank."""
         return CTC(input_size, len(self.units.names), dropout=self.dropout, loss_weight=self.loss_weight)
 
 
-def _shortest(ids: Sequence[int]) -> int:
+def _needed(ids: Sequence[int]) -> int:
     return len(ids) + sum(first == second for first, second in pairwise(ids))
 
 
@@ -72,7 +98,7 @@ class CTC(nn.Module):
     """States to scores of the blank, class 0, and the units; the loss is divided by the number of units.
 
     A target with an unknown unit, and one that no path of so few states can spell, has no loss: it is left
-    out, so that the loss is finite without anything being hidden. `fits` says which targets remain.
+    out, so that the loss is finite without anything being hidden.
     """
 
     def __init__(
@@ -97,15 +123,9 @@ class CTC(nn.Module):
         exact = torch.promote_types(scores.dtype, torch.float32)
         return states.with_data(scores.log_softmax(dim=-1, dtype=exact))
 
-    def count(self, target: Sequences) -> Tensor:
-        """Return the number of units in targets without an unknown one."""
-        known = self._needed(target) < NEVER
-        return (target.mask().sum(dim=1) * known).sum()
-
-    def fits(self, lengths: Tensor, target: Sequences) -> Tensor:
-        """Return which targets have a path through so many states, booleans of shape (sequences,)."""
-        needed = self._needed(target)
-        return needed <= lengths.to(needed.device, non_blocking=True)
+    def count(self, target: Sequences, lengths: Tensor) -> Tensor:
+        """Return the number of units in targets that have a loss."""
+        return (target.mask().sum(dim=1) * self._spelt(target, lengths)).sum()
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:
         """Return the summed negative log-likelihood; states (rows, input_size), target classes (rows,).
@@ -117,7 +137,7 @@ class CTC(nn.Module):
         log_probs = self.log_probs(states)
         if not states.layout.total:  # torch refuses a batch without a single state
             return log_probs.data.sum()
-        fits = self.fits(states.lengths, target)
+        fits = self._spelt(target, states.lengths)
         # Which targets fit is not asked of the device. Where one does not, another that does is put in its
         # place, two classes in turn, whose loss, always finite, is dropped.
         labels = target.to_padded(fill=BLANK)
@@ -132,14 +152,14 @@ class CTC(nn.Module):
         )
         return self.loss_weight * losses.where(fits, 0.0).sum().to(states.data.device)
 
-    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
-        """Return the decoder's ids and their probabilities; lengths are those of the answers."""
-        ids, probabilities, _ = self.predict_aligned(states)
-        return ids, probabilities
+    def answer(self, states: Sequences) -> UnitsRead:
+        """Return the units that the decoder reads from the states."""
+        return UnitsRead(*self.decoder.decode(self.log_probs(states)), states.lengths)
 
-    def predict_aligned(self, states: Sequences) -> tuple[Sequences, Sequences, Sequences]:
-        """Return what `predict` does, and the state that each id was read from."""
-        return self.decoder.decode(self.log_probs(states))
+    def _spelt(self, target: Sequences, lengths: Tensor) -> Tensor:
+        """Return which targets have a path through so many states, booleans of shape (sequences,)."""
+        needed = self._needed(target)
+        return needed <= lengths.to(needed.device, non_blocking=True)
 
     def _needed(self, target: Sequences) -> Tensor:
         """Return the least number of states per target, `NEVER` for unknown units, shape (sequences,)."""

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
+from seqlab.builtin.speech.heads.agreement import Said
 from seqlab.engine import Sequences
 
-__all__ = ["BLANK", "Decoder", "Greedy"]
+__all__ = ["BLANK", "Decoder", "Greedy", "UnitsRead"]
 
 BLANK = 0
 """Class of the blank; units have the classes from 1."""
+
+
+class UnitsRead(NamedTuple):
+    """What a decoder reads from states: ids, the probability of each, the state that each was read from.
+
+    `lengths` is the number of states of each sequence.
+    """
+
+    ids: Sequences
+    probabilities: Sequences
+    states: Sequences
+    lengths: Tensor
+
+    def said(self) -> Iterator[Said]:
+        """Yield the units of each sequence; times are shares of the sequence, from 0 to 1."""
+        ids, probabilities, states = (each.to_flat().tolist() for each in self[:3])
+        start = 0
+        for count, length in zip(self.ids.lengths.tolist(), self.lengths.tolist(), strict=True):
+            end = start + count
+            times = [(state + 0.5) / length for state in states[start:end]]
+            yield Said(ids[start:end], probabilities[start:end], times)
+            start = end
 
 
 class Decoder(Protocol):

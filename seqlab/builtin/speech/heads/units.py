@@ -90,6 +90,10 @@ SPACE = "\u2581"
 """How sentencepiece writes a space inside a piece: it stands at the beginning of a word."""
 
 
+MODEL_FILE = "sentencepiece.model"
+"""The file of a package that holds the model of byte pairs."""
+
+
 class BytePairs:
     """Frequent strings of characters, by byte-pair encoding (Sennrich, Haddow and Birch 2016).
 
@@ -132,17 +136,27 @@ class BytePairs:
         self._take(written.getvalue())
 
     def state(self) -> dict[str, Any]:
-        """Return the pieces and the bytes of sentencepiece's model, in base64."""
-        return {"pieces": self.names, "model": base64.b64encode(self.model).decode()}
+        """Return the pieces."""
+        return {"pieces": self.names}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take back pieces and model."""
+        """Take back the pieces; in packages of earlier versions the model stands beside them, in base64."""
         self.names = distinct_strings(state, "pieces")
-        self.model = base64.b64decode(state["model"])
+        self.model = base64.b64decode(state.get("model", ""))
         self._encode = None
+
+    def save(self, folder: Path) -> None:
+        """Write sentencepiece's model."""
+        (folder / MODEL_FILE).write_bytes(self.model)
+
+    def load(self, folder: Path) -> None:
+        """Read sentencepiece's model."""
+        self.model = (folder / MODEL_FILE).read_bytes()
 
     def encode(self, text: str) -> list[int]:
         """Return an id per piece."""
+        if not self.model:
+            raise SeqlabError("head ctc: there is no model of byte pairs: the package has lost its file")
         if self._encode is None:
             self._encode = _processor(self.model).encode
         return [number or UNSEEN for number in self._encode(text)]

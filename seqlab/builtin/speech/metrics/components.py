@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
 
-from seqlab.api import Component, Config, Metric, MetricContext, SeqlabError
+from seqlab.api import Component, Config, Declaration, Metric, MetricContext, SeqlabError
 
 __all__ = [
     "COMPONENTS",
@@ -52,17 +53,29 @@ def _error_rate(
     return ErrorRate(of, bootstrap, per_speaker=config.per_speaker)
 
 
+def _declared(config: ErrorRateConfig, *, name: str, of: str) -> Declaration:
+    counts = ("low", "high", "substitutions", "deletions", "insertions", of)
+    figures = (name, *(f"{name}_{each}" for each in counts), f"*.speaker_{name}")
+    return Declaration(
+        kinds=("text",),
+        figures=(*figures, "empty_answers") if of == "words" else figures,
+        modules=(("jiwer", 'pip install "seqlab[speech]"'),),
+    )
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
     Component(
         name="wer",
         config=ErrorRateConfig,
         build=build_wer,
+        declares=partial(_declared, name="wer", of="words"),
         summary="Word error rate, its bootstrap interval and counts",
     ),
     Component(
         name="cer",
         config=ErrorRateConfig,
         build=build_cer,
+        declares=partial(_declared, name="cer", of="characters"),
         summary="Character error rate, its bootstrap interval and counts",
     ),
 )

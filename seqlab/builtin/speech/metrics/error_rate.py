@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from seqlab.api import Example
+from seqlab.api import Answer, Example
 from seqlab.builtin.core.metrics.alignment import Edits, Of, Utterance, align
 from seqlab.builtin.core.metrics.bootstrap import interval
 from seqlab.builtin.core.metrics.error_report import error_report
@@ -49,8 +49,9 @@ class ErrorRate(LearnsNothing):
         self.wrong: list[Utterance] = []
         self.spoken = self.empty = 0
 
-    def update(self, example: Example, gold: str, predicted: str) -> None:
+    def update(self, example: Example, gold: str, answer: Answer) -> None:
         """Count the edits of one utterance."""
+        predicted = answer.value
         edits = align(gold, predicted, self.of).edits
         self.edits.append(edits)
         utterance = Utterance.of(example, gold, predicted)

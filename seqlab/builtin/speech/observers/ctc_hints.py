@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 
 from seqlab.api import SeqlabError
+from seqlab.builtin.speech.heads.ctc import CTC
+from seqlab.builtin.speech.heads.ctc_decoding import UnitsRead
 from seqlab.engine import Answers, Dataset, Observer, Trainer, answer
 from seqlab.engine.seeding import derived_seed
 
@@ -46,6 +48,11 @@ DIVERGED = (
 )
 
 
+def units_said(outputs: Any, indices: Sequence[int]) -> list[int]:
+    """Return how many units a head has read from each sequence; 0 where it does not learn by CTC."""
+    return outputs.ids.lengths.tolist() if isinstance(outputs, UnitsRead) else [0] * len(indices)
+
+
 class CTCHints(Observer):
     """Logs a warning, once, where a head's answers stay empty, and where the loss rises again.
 
@@ -78,21 +85,21 @@ class CTCHints(Observer):
 
     def training_started(self, trainer: Trainer) -> None:
         """Draw the sequences, once and for all."""
-        self.heads = [name for name, head in trainer.model.named_heads() if hasattr(head, "fits")]
+        self.heads = [name for name, head in trainer.model.named_heads() if isinstance(head, CTC)]
         if not self.heads:
             raise SeqlabError(
-                "observer ctc_hints: there is no head that learns by CTC (one with a method `fits`); choose"
-                " the head ctc, or take the observer out of the recipe"
+                "observer ctc_hints: there is no head that learns by CTC (seqlab's, or one derived from it);"
+                " choose the head ctc, or take the observer out of the recipe"
             )
         self.needed = max(self.patience, math.ceil(STEPS / trainer.steps_per_epoch))
         self.data = self._drawn(trainer)
 
     def epoch_finished(self, trainer: Trainer, record: Mapping[str, Any]) -> None:
         """Look for a loss that rises, and for empty answers."""
-        self._heed_loss(record["epoch"], record["loss"])
+        self._check_loss(record["epoch"], record["loss"])
         answers = self._answers(trainer)
         for name in self.heads:
-            self._heed_answers(name, answers[name])
+            self._check_answers(name, answers[name])
 
     def training_finished(self, trainer: Trainer) -> None:
         """Tell of answers that are empty to the end."""
@@ -114,11 +121,12 @@ class CTCHints(Observer):
         training = model.training
         model.eval()
         try:
-            return answer(model, self.data, trainer.budget)
+            counts = dict.fromkeys(model.head_names, units_said)
+            return answer(model, self.data, trainer.budget, counts)
         finally:
             model.train(training)
 
-    def _heed_loss(self, epoch: int, loss: float) -> None:
+    def _check_loss(self, epoch: int, loss: float) -> None:
         if not loss:  # every step of the epoch was skipped
             return
         first, best = (self.losses[0], self.losses[1]) if self.losses else (loss, loss)
@@ -126,9 +134,9 @@ class CTCHints(Observer):
             self._warn("loss", DIVERGED, epoch, loss, best)
         self.losses = [first, min(best, loss)]
 
-    def _heed_answers(self, name: str, answers: Answers) -> None:
+    def _check_answers(self, name: str, answers: Answers) -> None:
         """Keep the losses of the epochs in a row that had empty answers, the last ones of them."""
-        said, wanted = sum(map(len, answers.ids)), int(self.data.targets[name].lengths.sum())
+        said, wanted = sum(answers.values), int(self.data.targets[name].lengths.sum())
         if answers.loss is None or said > NEARLY_NONE * wanted:
             self.streaks[name] = []
             return

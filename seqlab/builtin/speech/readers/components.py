@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from seqlab.api import Component, Config, ReaderContext
+from seqlab.api import Component, Config, Declaration, ReaderContext
 from seqlab.audio import AudioSettings, Limits
 from seqlab.builtin.core.bounds import BOUNDS, PAIR
 
@@ -122,6 +122,8 @@ class ColumnsConfig(Config):
     """The file's own rate in Hz, checked."""
     speaker: str | None = None
     """Who speaks."""
+    label: str | None = None
+    """Class of the utterance, which becomes the field `label`; no such field when null."""
     id: str | None = None
     """What names the utterance; no two may have the same."""
 
@@ -164,6 +166,13 @@ class JoinedSpeechConfig(SpeechManifestConfig):
     """How many utterances each clip stands in; with the number of clips it gives that of utterances."""
     seed: int = Field(default=1, ge=0)
     """Seed of the joining."""
+
+    @field_validator("columns")
+    @classmethod
+    def _clips_have_no_class(cls, columns: ColumnsConfig) -> ColumnsConfig:
+        if columns.label is not None:
+            raise ValueError("label: clips that are joined have no class in common; take the reader speech")
+        return columns
 
 
 def build_speech(config: SpeechManifestConfig, context: ReaderContext) -> SpeechReader:
@@ -224,7 +233,14 @@ def _reader(config: SpeechConfig, layout: Layout, context: ReaderContext) -> Spe
     )
     settings = AudioSettings(sample_rate=config.sample_rate, channel=config.channel, limits=limits)
     normalizer = Normalizer(alphabet=config.alphabet, **config.normalize.model_dump())
-    return SpeechReader(layout, normalizer, settings, check=config.check, refuse=context.refuse)
+    return SpeechReader(
+        layout, normalizer, settings, check=config.check, classes=_classes(config), refuse=context.refuse
+    )
+
+
+def _classes(config: Config) -> bool:
+    """Tell whether utterances have a class besides their text."""
+    return getattr(getattr(config, "columns", None), "label", None) is not None
 
 
 TABLE: tuple[tuple[str, type[Any], Callable[..., Any], str], ...] = (
@@ -297,7 +313,12 @@ def _impossible_keys(settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield "data.reader.normalize.case_of", "changes nothing without `case`; set case: lower, or upper"
 
 
+def _declared(config: Config) -> Declaration:
+    label = {"label": "label"} if _classes(config) else {}
+    return Declaration(fields={"audio": "audio", "text": "text", **label})
+
+
 COMPONENTS: tuple[Component[Any], ...] = tuple(
-    Component(name=name, config=config, build=build, summary=summary, skips=True)
+    Component(name=name, config=config, build=build, summary=summary, skips=True, declares=_declared)
     for name, config, build, summary in TABLE
 )

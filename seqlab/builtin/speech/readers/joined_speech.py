@@ -21,7 +21,7 @@ import numpy as np
 from numpy import float32
 from numpy.typing import NDArray
 
-from seqlab.api import Audio, Example, FieldKind
+from seqlab.api import Audio, Example
 from seqlab.builtin.speech.readers.utterances import AUDIO, TEXT, SpeechReader, Utterance
 
 __all__ = ["JoinedAudio", "JoinedReader", "Joining"]
@@ -79,7 +79,7 @@ class JoinedReader:
     of one speaker. A clip that cannot be used is refused as by the other reader, and stands in no utterance.
     """
 
-    fields: Mapping[str, FieldKind] = {AUDIO: "audio", TEXT: "text"}
+    fields: Mapping[str, str] = {AUDIO: "audio", TEXT: "text"}
 
     def __init__(self, clips: SpeechReader, joining: Joining, *, seed: int = 1) -> None:
         self.clips = clips
@@ -99,9 +99,9 @@ class JoinedReader:
                 name = f"{speaker or 'joined'}-{number}"
                 yield self._joined(name, parts, generator)
 
-    def recording(self, sound: Any, sample_rate: int | None = None) -> Example:
-        """Return the example of a sound that no manifest lists; see `utterances.recording`."""
-        return self.clips.recording(sound, sample_rate)
+    def take(self, given: Any) -> Example:
+        """Return the example of a sound that no manifest lists; see `utterances.taken`."""
+        return self.clips.take(given)
 
     def write(self, example: Example, answers: Mapping[str, Any]) -> str:
         """Return one line of JSON: the utterance's id, its clips and the text that is answered."""

@@ -15,10 +15,10 @@ from seqlab.api import DataError, Place
 from seqlab.audio.containers import OTHER_SUFFIXES, conversion
 from seqlab.audio.folders import is_named_like_sound, sounds_below
 from seqlab.audio.settings import SUFFIXES
-from seqlab.builtin.core.lines import BOM, CR_TO_LF, byte_lines, decode
 from seqlab.builtin.speech.readers.manifests import Columns
 from seqlab.builtin.speech.readers.utterances import AUDIO, TEXT, Entry, Utterance
 from seqlab.suggest import shortened
+from seqlab.textfile import BOM, CR_TO_LF, byte_lines, decode
 
 __all__ = ["COMMON_VOICE", "FolderLayout", "KaldiLayout", "LibriSpeechLayout"]
 

@@ -6,10 +6,8 @@ tabs, nothing quoted. CSV: likewise, at commas, quoted as in RFC 4180. All UTF-8
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,13 +15,14 @@ from typing import Any
 from seqlab.api import DataError, Place, did_you_mean
 from seqlab.audio import Declared
 from seqlab.audio.settings import SUFFIXES
-from seqlab.builtin.core.lines import BOM, byte_lines, decode, file_name, is_standard_input
+from seqlab.builtin.core.records import TableFormat, json_lines, shown, table, text_lines
 from seqlab.builtin.speech.readers.utterances import Entry, Utterance
+from seqlab.textfile import file_name, is_standard_input
 
 __all__ = ["Columns", "ManifestLayout"]
 
 LINES = (".jsonl", ".json")
-TABLES = (".tsv", ".csv")
+TABLES: Mapping[str, TableFormat] = {".tsv": "tsv", ".csv": "csv"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +36,14 @@ class Columns:
     duration: str | None = None
     sample_rate: str | None = None
     speaker: str | None = None
+    label: str | None = None
     id: str | None = None
 
     def required(self, *, labelled: bool) -> list[str]:
-        """Return the names that every record must hold; without labels nobody asks for text and speaker."""
+        """Return the names that every record must hold; without labels nobody asks for what people add."""
         names = {each.name: getattr(self, each.name) for each in fields(self)}
         if not labelled:
-            del names["text"], names["speaker"]
+            del names["text"], names["speaker"], names["label"]
         return [name for name in names.values() if name is not None]
 
 
@@ -53,7 +53,9 @@ class ManifestLayout:
     A path without an ending gets `suffix`.
     """
 
-    suffixes: tuple[str, ...] = tuple(suffix + packed for suffix in LINES + TABLES for packed in ("", ".gz"))
+    suffixes: tuple[str, ...] = tuple(
+        suffix + packed for suffix in (*LINES, *TABLES) for packed in ("", ".gz")
+    )
 
     def __init__(self, columns: Columns, folder: str = "", suffix: str = "") -> None:
         self.columns = columns
@@ -90,6 +92,7 @@ class ManifestLayout:
             record=record,
             audio_key=self.columns.audio,
             text_key=self.columns.text,
+            label_key=self.columns.label,
         )
         named = base / audio
         path = named.with_name(named.name + self.suffix) if self.suffix and not named.suffix else named
@@ -153,102 +156,15 @@ def string(record: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def shown(value: Any) -> str:
-    """Return a value as JSON writes it, in short."""
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 # --- from files to records -------------------------------------------------------------------------------
 
 
 def records(path: Path, file: str) -> Iterator[tuple[Place, dict[str, Any] | DataError]]:
     """Yield the place and the record of each line, or what is wrong with the line."""
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if not is_standard_input(path) and suffix not in LINES + TABLES:
+    if not is_standard_input(path) and suffix not in (*LINES, *TABLES):
         what = "a folder" if path.is_dir() else "named like sound" if suffix in SUFFIXES else ""
-        wanted = f"not the name of a manifest; it must end in one of: {', '.join(LINES + TABLES)}"
+        wanted = f"not the name of a manifest; it must end in one of: {', '.join((*LINES, *TABLES))}"
         raise DataError(f"{what}, {wanted}" if what else wanted, place=Place(file))
     lines = text_lines(path, file)
-    yield from table(lines, suffix) if suffix in TABLES else json_lines(lines)
-
-
-def text_lines(path: Path, file: str) -> Iterator[tuple[Place, str]]:
-    """Yield the decoded lines without their ends; DataError where the file is not UTF-8."""
-    for number, raw in enumerate(byte_lines(path), 1):
-        place = Place(file, number)
-        yield place, decode(raw.removeprefix(BOM) if number == 1 else raw, place).removesuffix("\r")
-
-
-def json_lines(lines: Iterable[tuple[Place, str]]) -> Iterator[tuple[Place, dict[str, Any] | DataError]]:
-    """Yield the object of each line that is not empty."""
-    for place, line in lines:
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line, object_pairs_hook=unique)
-        except json.JSONDecodeError as error:
-            at = Place(place.file, place.line, error.colno)
-            yield place, DataError(f"bad JSON: {error.msg[:1].lower()}{error.msg[1:]}", place=at)
-        except (ValueError, RecursionError) as error:
-            yield place, DataError(f"bad JSON: {error}", place=place)
-        else:
-            wrong = DataError(f"expected a JSON object, got {shown(record)}", place=place)
-            yield place, record if isinstance(record, dict) else wrong
-
-
-def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dictionary of pairs whose keys must differ."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"key {twice!r} stands twice in one object")
-    return made
-
-
-def table(
-    lines: Iterator[tuple[Place, str]], suffix: str
-) -> Iterator[tuple[Place, dict[str, Any] | DataError]]:
-    """Yield each row as a mapping from the names in the first one."""
-    header: list[str] | None = None
-    for place, row in tab_rows(lines) if suffix == ".tsv" else csv_rows(lines):
-        if header is None:
-            header = row
-            if "" in header or len(set(header)) < len(header):
-                message = f"the first line must name each column once, got: {', '.join(header)}"
-                raise DataError(message, place=place)
-        elif len(row) == len(header):
-            yield place, dict(zip(header, row, strict=True))
-        elif any(row):
-            counts = f"{len(header)} columns as the first line names them, found {len(row)}"
-            yield place, DataError(f"expected {counts}", place=place)
-
-
-def tab_rows(lines: Iterable[tuple[Place, str]]) -> Iterator[tuple[Place, list[str]]]:
-    """Yield the fields of each line, split at tabs."""
-    for place, line in lines:
-        yield place, line.split("\t")
-
-
-def csv_rows(lines: Iterator[tuple[Place, str]]) -> Iterator[tuple[Place, list[str]]]:
-    """Yield the fields of each row, with the place of its first line; a row may go over several lines."""
-    place = Place("")
-
-    def fed() -> Iterator[str]:
-        nonlocal place
-        for place, line in lines:  # noqa: B007 - tells where the reader stands
-            yield line + "\n"
-
-    rows = csv.reader(fed(), strict=True)
-    before = 0
-    while True:
-        try:
-            row = next(rows, None)
-        except csv.Error as error:
-            message = f"bad CSV: {error}; quotes are doubled within quotes"
-            raise DataError(message, place=Place(place.file, before + 1)) from error
-        if row is None:
-            return
-        yield Place(place.file, before + 1), row
-        before = rows.line_num
+    yield from table(lines, TABLES[suffix]) if suffix in TABLES else json_lines(lines)

@@ -7,25 +7,29 @@ utterance, or the DataError that it has instead. Everything else is the same for
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from seqlab.api import DataError, Example, FieldKind, Place
+import numpy as np
+
+from seqlab.api import DataError, Example, Place
 from seqlab.audio import AudioFile, AudioSamples, AudioSettings, Declared, Source
-from seqlab.builtin.core.lines import file_name
 from seqlab.builtin.speech.readers.transcripts import Normalizer
+from seqlab.textfile import file_name
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from seqlab.audio import Encoded
 
-__all__ = ["AUDIO", "TEXT", "Entry", "Layout", "SpeechReader", "Utterance", "recording"]
+__all__ = ["AUDIO", "TEXT", "Entry", "Layout", "SpeechReader", "Utterance", "taken"]
 
 AUDIO = "audio"
 TEXT = "text"
+LABEL = "label"
 """The fields of speech."""
 
 
@@ -34,7 +38,8 @@ class Utterance:
     """The `Example.origin` of every speech reader: who says it, and what else the data says of it.
 
     `id` is unique in its file; `speaker` is None where nobody is named. `record` is what `write` gives back,
-    with the sound's path under `audio_key`, where it has one, and the text under `text_key`.
+    with the sound's path under `audio_key`, where it has one, the text under `text_key`, and its class under
+    `label_key`, where it has one.
     """
 
     id: str
@@ -42,6 +47,7 @@ class Utterance:
     record: Mapping[str, Any] = field(default_factory=dict)
     audio_key: str = AUDIO
     text_key: str = TEXT
+    label_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,11 +80,11 @@ class Layout(Protocol):
 class SpeechReader:
     """Reads a layout into examples with the fields `audio` and `text`; their origin is an `Utterance`.
 
+    With `classes` there is a field `label`, too, in the records under the origin's `label_key`.
+
     With `check`, each sound is decoded and judged while it is read; without, when its samples are used, and
     only its header is read before. An utterance that cannot be used goes to `refuse`.
     """
-
-    fields: Mapping[str, FieldKind] = {AUDIO: "audio", TEXT: "text"}
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class SpeechReader:
         settings: AudioSettings,
         *,
         check: bool = True,
+        classes: bool = False,
         refuse: Callable[[DataError], None],
     ) -> None:
         self.layout = layout
@@ -94,6 +101,10 @@ class SpeechReader:
         self.normalizer = normalizer
         self.settings = settings
         self.check = check
+        self.classes = classes
+        self.fields: Mapping[str, str] = {AUDIO: "audio", TEXT: "text"} | (
+            {LABEL: "label"} if classes else {}
+        )
         self.refuse = refuse
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
@@ -114,33 +125,62 @@ class SpeechReader:
         if empty:
             raise DataError("no utterances", place=Place(file_name(path)))
 
-    def recording(self, sound: Encoded | NDArray[Any], sample_rate: int | None = None) -> Example:
-        """Return the example of a sound that no data lists; see `recording`."""
-        return recording(sound, sample_rate, self.settings)
+    def take(self, given: Any) -> Example:
+        """Return the example of a sound that no data lists; see `taken`."""
+        return taken(given, self.settings)
 
     def write(self, example: Example, answers: Mapping[str, Any]) -> str:
-        """Return the utterance's record as one line of JSON with the text that is answered."""
+        """Return the utterance's record as one line of JSON with the text or class that is answered."""
         origin = example.origin
         assert isinstance(origin, Utterance), "examples are written by the reader that read them"
-        told = {origin.text_key: answers[TEXT]} if TEXT in answers else {}
+        keys = {TEXT: origin.text_key, LABEL: origin.label_key}
+        told = {key: answers[field] for field, key in keys.items() if key is not None and field in answers}
         return json.dumps({**origin.record, **told}, ensure_ascii=False) + "\n"
 
 
-def recording(sound: Encoded | NDArray[Any], sample_rate: int | None, settings: AudioSettings) -> Example:
-    """Return the example of a sound to recognise: encoded, or samples, which need their rate in Hz.
+def taken(given: Any, settings: AudioSettings) -> Example:
+    """Return the example of a sound to answer: its path, bytes or open file, or samples with their rate.
 
-    It is taken in as readers do without labels. A path is opened when its samples are asked for, and only a
-    path can be written back. DataError where samples are no array of them, or a file object cannot be read.
+    Samples are an array or a tensor, (time,) or (time, channels), and the rate is in Hz: `(samples, 16000)`.
+    They are copied, so what holds them may be filled anew at once. Sound is taken in as readers do without
+    labels. A path is opened when its samples are asked for, and only a path can be written back. TypeError
+    for what is no sound. DataError where samples are no array of them, or a file object cannot be read.
     """
     audio: AudioFile | AudioSamples
-    if sample_rate is None:
-        audio = AudioFile(cast("Encoded", sound), settings=unlabelled(settings))
-        name = audio.source.name
-    else:
-        audio = AudioSamples(cast("NDArray[Any]", sound), sample_rate, unlabelled(settings))
-        name = audio.name
+    if isinstance(given, tuple):
+        audio = AudioSamples(*_samples(given), unlabelled(settings))
+        return Example({AUDIO: audio}, Place(audio.name))
+    sound = _encoded(given)
+    audio = AudioFile(sound, settings=unlabelled(settings))
+    name = audio.source.name
     origin = Utterance(name, record={AUDIO: name, TEXT: ""}) if isinstance(sound, str | Path) else None
     return Example({AUDIO: audio}, Place(name), origin)
+
+
+def _samples(given: tuple[Any, ...]) -> tuple[NDArray[Any], Any]:
+    """Return samples, in memory of their own, and their rate; TypeError where that is not what is given."""
+    # A view would not do: sounds wait for others in a window while their buffer may be filled anew.
+    if len(given) != 2 or not hasattr(given[0], "ndim"):
+        kinds = ", ".join(type(each).__name__ for each in given)
+        raise TypeError(f"expected samples and their sample rate, (samples, 16000); got ({kinds})")
+    samples, rate = given
+    if hasattr(samples, "detach"):  # a tensor: torch need not be imported to know
+        samples = samples.detach().cpu()
+        samples = (samples.float() if str(samples.dtype) == "torch.bfloat16" else samples).numpy()
+    return np.array(samples), rate
+
+
+def _encoded(given: Any) -> Encoded:
+    if hasattr(given, "ndim"):
+        raise TypeError("samples need their sample rate: give both, (samples, 16000)")
+    if isinstance(given, os.PathLike):
+        return Path(given)
+    if isinstance(given, bytearray | memoryview):
+        return bytes(given)
+    if isinstance(given, str | bytes) or hasattr(given, "read"):
+        return cast("Encoded", given)
+    wanted = "the path, the bytes or the open file of a sound, or samples with their rate"
+    raise TypeError(f"expected {wanted}; got {type(given).__name__}")
 
 
 def unlabelled(settings: AudioSettings) -> AudioSettings:
@@ -165,11 +205,16 @@ class _Reading:
             message = f"utterance {entry.origin.id!r} is listed twice, first at {first}; ids must differ"
             return DataError(message, place=entry.place)
         try:
-            text = {TEXT: self._text(entry)} if self.labelled else {}
-            fields = {AUDIO: self._audio(entry), **text}
+            told = self._told(entry) if self.labelled else {}
+            fields = {AUDIO: self._audio(entry), **told}
         except DataError as error:
             return error
         return Example(fields, entry.place, entry.origin)
+
+    def _told(self, entry: Entry) -> dict[str, Any]:
+        """Return the text and, where there are classes, the class."""
+        text = {TEXT: self._text(entry)}
+        return text | {LABEL: _class(entry)} if self.reader.classes else text
 
     def _text(self, entry: Entry) -> str:
         try:
@@ -191,3 +236,12 @@ class _Reading:
                 raise
             raise DataError(str(error), place=entry.place) from error
         return audio
+
+
+def _class(entry: Entry) -> str | None:
+    """Return the class of an utterance, None where it has none; DataError where it is no name."""
+    key = entry.origin.label_key
+    value = entry.origin.record.get(key) if key is not None else None
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise DataError(f"{key!r} must be a string or an integer, got {value!r}", place=entry.place)
+    return None if value in (None, "") else str(value)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from seqlab.api import Component, Config, ReaderContext
+from seqlab.api import Component, Config, Declaration, ReaderContext
 from seqlab.builtin.core.bounds import BOUNDS, PAIR
 
 if TYPE_CHECKING:
@@ -103,11 +103,20 @@ def build_spoken_digits(config: SpokenDigitsConfig, context: ReaderContext) -> S
     return SpokenDigitsReader(ranges, config.sample_rate, seed=config.seed)
 
 
+def _copy_memory_declared(config: CopyMemoryConfig) -> Declaration:
+    return Declaration(fields={"tokens": "tokens", "copy": "labels"})
+
+
+def _spoken_digits_declared(config: SpokenDigitsConfig) -> Declaration:
+    return Declaration(fields={"audio": "audio", "text": "text"})
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
     Component(
         name="copy_memory",
         config=CopyMemoryConfig,
         build=build_copy_memory,
+        declares=_copy_memory_declared,
         summary="The copy-memory task, generated: symbols to be said again after a long lag",
         skips=True,
     ),
@@ -115,6 +124,7 @@ COMPONENTS: tuple[Component[Any], ...] = (
         name="spoken_digits",
         config=SpokenDigitsConfig,
         build=build_spoken_digits,
+        declares=_spoken_digits_declared,
         summary="Digit strings spoken by espeak-ng: speech to learn from, generated",
     ),
 )

@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from seqlab.api import DataError, Example, FieldKind, Place, ReaderContext
-from seqlab.builtin.core.lines import byte_lines, decode, file_name
+from seqlab.api import DataError, Example, Place, ReaderContext
+from seqlab.textfile import byte_lines, decode, file_name
 
 __all__ = ["BLANK", "FIELD", "SIGNAL", "CopyMemoryReader"]
 
@@ -44,7 +44,7 @@ class CopyMemoryReader:
     """
 
     suffixes: tuple[str, ...] = (".copy",)
-    fields: Mapping[str, FieldKind] = {"tokens": "tokens", FIELD: "token_labels"}
+    fields: Mapping[str, str] = {"tokens": "tokens", FIELD: "labels"}
 
     def __init__(
         self,

@@ -24,12 +24,12 @@ import numpy as np
 from numpy import float32
 from numpy.typing import NDArray
 
-from seqlab.api import DataError, Example, FieldKind, Place, SeqlabError, did_you_mean
+from seqlab.api import DataError, Example, Place, SeqlabError, did_you_mean
 from seqlab.audio import AudioSettings
 from seqlab.audio.espeak import check_voice, engine, speak
 from seqlab.audio.resampling import RESAMPLER
-from seqlab.builtin.core.lines import byte_lines, decode, file_name
-from seqlab.builtin.speech.readers.utterances import AUDIO, TEXT, Utterance, recording
+from seqlab.builtin.speech.readers.utterances import AUDIO, TEXT, Utterance, taken
+from seqlab.textfile import byte_lines, decode, file_name
 
 __all__ = ["DIGITS", "Ranges", "SpokenDigits", "SpokenDigitsReader"]
 
@@ -105,11 +105,11 @@ class SpokenDigitsReader:
 
     DataError where a line is of neither kind, a name is generated twice, or the file holds no utterance;
     SeqlabError where espeak-ng is missing or does not know a voice, from `read`: a model that learned from
-    such data opens and hears without espeak-ng.
+    such data opens and answers without espeak-ng.
     """
 
     suffixes: tuple[str, ...] = (".digits",)
-    fields: Mapping[str, FieldKind] = {AUDIO: "audio", TEXT: "text"}
+    fields: Mapping[str, str] = {AUDIO: "audio", TEXT: "text"}
 
     def __init__(self, ranges: Ranges, sample_rate: int, *, seed: int = 1) -> None:
         self.ranges = ranges
@@ -135,9 +135,9 @@ class SpokenDigitsReader:
         if empty:
             raise DataError("no utterances", place=Place(file))
 
-    def recording(self, sound: Any, sample_rate: int | None = None) -> Example:
-        """Return the example of a sound that was not generated; see `utterances.recording`."""
-        return recording(sound, sample_rate, AudioSettings(sample_rate=self.sample_rate))
+    def take(self, given: Any) -> Example:
+        """Return the example of a sound that was not generated; see `utterances.taken`."""
+        return taken(given, AudioSettings(sample_rate=self.sample_rate))
 
     def write(self, example: Example, answers: Mapping[str, Any]) -> str:
         """Return the line of the digits that are answered; DataError where the answer holds anything else."""

@@ -115,6 +115,7 @@ CLS_RT_POLARITY = DatasetEntry(
     citation="Bo Pang and Lillian Lee: Seeing Stars: Exploiting Class Relationships for Sentiment"
     " Categorization with Respect to Rating Scales. ACL 2005",
     origin="github:nltk/nltk_data at 5db857e6f7df, 2023-02-02: packages/corpora/sentence_polarity.zip",
+    reader={"name": "tsv", "names": ["label", "text"]},
     splits={"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"},
     downloads=github(
         *NLTK,
@@ -142,6 +143,7 @@ CLS_MOVIE_REVIEWS = DatasetEntry(
     citation="Bo Pang and Lillian Lee: A Sentimental Education: Sentiment Analysis Using Subjectivity"
     " Summarization Based on Minimum Cuts. ACL 2004",
     origin="github:nltk/nltk_data at 5db857e6f7df, 2023-02-02: packages/corpora/movie_reviews.zip",
+    reader={"name": "tsv", "names": ["label", "text"]},
     splits={"train": "train.tsv", "dev": "dev.tsv", "test": "test.tsv"},
     downloads=github(
         *NLTK,
@@ -168,6 +170,7 @@ CLS_CLINC150 = DatasetEntry(
     citation="Stefan Larson and others: An Evaluation Dataset for Intent Classification and Out-of-Scope"
     " Prediction. EMNLP-IJCNLP 2019",
     origin="github:clinc/oos-eval at 828f8093932c, 2021-05-31: data/data_full.json",
+    reader={"name": "tsv", "names": ["label", "text"]},
     splits={"train": "train.tsv", "dev": "val.tsv", "test": "test.tsv"},
     downloads=github(
         "clinc/oos-eval",

@@ -24,12 +24,15 @@ class WordEmbedding(nn.Module):
         word_dropout: float = 0.0,
         dropout: float = 0.0,
         zero_unknown: bool = False,
+        init_std: float = 1.0,
     ) -> None:
         super().__init__()
         self.output_size = embedding_dim
         self.word_dropout = word_dropout
         padding = UNKNOWN if zero_unknown else None
         self.table = nn.Embedding(num_embeddings, embedding_dim, padding_idx=padding)
+        with torch.no_grad():
+            self.table.weight.mul_(init_std)
         self.dropout = SequenceDropout(dropout)
 
     def forward(self, words: Sequences) -> Sequences:

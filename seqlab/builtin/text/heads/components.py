@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, PositiveFloat
 
-from seqlab.api import Component, Config, HeadContext
-from seqlab.builtin.core.targets import target_field
+from seqlab.api import Component, Config, Declaration, HeadContext, chosen_field
 
 if TYPE_CHECKING:
     from seqlab.api import Head
@@ -31,17 +30,35 @@ class TaggingConfig(Config):
     """Weight of each label's errors: `balanced`, the inverse of its frequency, or by label (1 elsewhere)."""
 
 
+KINDS = ("labels",)
+"""The kinds of field that it learns."""
+
+METRICS = ("accuracy", "accuracy_unknown", "sentence_accuracy", "label_scores")
+"""Those that are reported by default."""
+
+
 def _tagging(config: TaggingConfig, context: HeadContext) -> Head:
     from seqlab.builtin.text.heads.tagging import TaggingHead
 
     return TaggingHead(
-        target_field("tagging", config.target, "token_labels", context.fields),
+        chosen_field("head tagging learns", config.target, KINDS, context.fields),
         class_weights=config.class_weights,
         label_smoothing=config.label_smoothing,
         loss_weight=config.loss_weight,
+        default_metrics=METRICS,
     )
 
 
+def _declared(config: TaggingConfig) -> Declaration:
+    return Declaration(field=config.target, kinds=KINDS, alignment="per_state", default_metrics=METRICS)
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
-    Component(name="tagging", config=TaggingConfig, build=_tagging, summary="one label per token (softmax)"),
+    Component(
+        name="tagging",
+        config=TaggingConfig,
+        build=_tagging,
+        declares=_declared,
+        summary="one label per token (softmax)",
+    ),
 )

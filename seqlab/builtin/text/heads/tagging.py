@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from itertools import accumulate, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqlab.api import SeqlabError, did_you_mean, one_of
-from seqlab.builtin.core.learned import distinct_strings, numbers
+from seqlab.api import Alignment, Answer, SeqlabError
+from seqlab.builtin.core.heads.labels import ClassWeights, class_weights, restored_labels
 from seqlab.engine import Column, Sequences
 
 __all__ = ["Tagger", "TaggingHead"]
@@ -23,18 +24,19 @@ UNSEEN = -1
 class TaggingHead:
     """The label set of a `tagging` head, sorted by name."""
 
-    default_metrics: tuple[str, ...] = ("accuracy", "accuracy_unknown", "sentence_accuracy", "label_scores")
-    one_state_per_label = True
+    alignment: Alignment = "per_state"
 
     def __init__(
         self,
         target: str,
         *,
-        class_weights: Literal["balanced"] | Mapping[str, float] | None = None,
+        class_weights: ClassWeights = None,
         label_smoothing: float = 0.0,
         loss_weight: float = 1.0,
+        default_metrics: tuple[str, ...] = ("accuracy",),
     ) -> None:
         self.target = target
+        self.default_metrics = default_metrics
         self.class_weights = class_weights
         self.label_smoothing = label_smoothing
         self.loss_weight = loss_weight
@@ -56,7 +58,7 @@ class TaggingHead:
                 " is the field the right one?"
             )
         self.labels = sorted(counts)
-        self.weights = _class_weights(self.class_weights, counts)
+        self.weights = class_weights("tagging", self.class_weights, counts)
 
     def state(self) -> dict[str, Any]:
         """Return the labels and their weights."""
@@ -64,44 +66,27 @@ class TaggingHead:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take back what `state` returned."""
-        self.labels = distinct_strings(state, "labels")
-        if not self.labels:
-            raise ValueError("there is no label")
-        # Packages of before the weights were kept have none.
-        self.weights = numbers(state, "weights") if "weights" in state else [1.0] * len(self.labels)
-        if len(self.weights) != len(self.labels):
-            raise ValueError(f"{len(self.weights)} weights for {len(self.labels)} labels")
+        self.labels, self.weights = restored_labels(state)
 
     def encode(self, values: Sequence[Sequence[str | None]]) -> Column:
         """Return label ids, `UNSEEN` for a label that training does not know and for one that is missing."""
         ids: dict[str | None, int] = {label: number for number, label in enumerate(self.labels)}
         return Column.of([[ids.get(label, UNSEEN) for label in value] for value in values])
 
-    def decode(self, ids: Sequence[int]) -> list[str]:
-        """Return the labels of one example."""
-        labels = self.labels
-        return [labels[number] for number in ids]
+    def answers(self, outputs: tuple[Sequences, Sequences]) -> list[Answer]:
+        """Return the labels of each sequence and their probabilities."""
+        ids, probabilities = (each.to_flat().tolist() for each in outputs)
+        labels = [self.labels[number] for number in ids]
+        ends = list(accumulate(outputs[0].lengths.tolist(), initial=0))
+        return [
+            Answer(tuple(labels[start:end]), tuple(probabilities[start:end])) for start, end in pairwise(ends)
+        ]
 
     def module(self, input_size: int) -> nn.Module:
         """Make the softmax layer."""
         return Tagger(
             input_size, self.weights, label_smoothing=self.label_smoothing, loss_weight=self.loss_weight
         )
-
-
-def _class_weights(weights: str | Mapping[str, float] | None, counts: Counter[str]) -> list[float]:
-    if weights is None:
-        return [1.0] * len(counts)
-    if isinstance(weights, Mapping):
-        for label in weights:
-            if label not in counts:
-                raise SeqlabError(
-                    f"head tagging: class_weights names label {label!r}, which the training split does not"
-                    f" hold{did_you_mean(label, counts)}; {one_of(counts)}"
-                )
-        return [weights.get(label, 1.0) for label in sorted(counts)]
-    mean = counts.total() / len(counts)
-    return [mean / counts[label] for label in sorted(counts)]
 
 
 class Tagger(nn.Module):
@@ -122,7 +107,7 @@ class Tagger(nn.Module):
         self.class_weights: Tensor
         self.register_buffer("class_weights", torch.tensor(weights), persistent=False)
 
-    def count(self, target: Sequences) -> Tensor:
+    def count(self, target: Sequences, lengths: Tensor) -> Tensor:
         """Return the summed class weights of the targets."""
         # Picking the known ones by a mask would make a GPU wait to be asked how many there are.
         weights = self.class_weights[target.data.clamp(min=0)]
@@ -141,7 +126,7 @@ class Tagger(nn.Module):
             label_smoothing=self.label_smoothing,
         )
 
-    def predict(self, states: Sequences) -> tuple[Sequences, Sequences]:
+    def answer(self, states: Sequences) -> tuple[Sequences, Sequences]:
         """Return the likeliest label ids and their probabilities, shape (rows,) each."""
         scores = self.project(states.data).float()
         best, ids = scores.max(dim=-1)

@@ -1,20 +1,24 @@
-"""The built-in readers of text: `conllu`."""
+"""The built-in readers of text: `conllu`, and tables with named columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from seqlab.api import Component, Config, ReaderContext
+from seqlab.api import Component, Config, Declaration, ReaderContext, SeqlabError, did_you_mean, one_of
 
 if TYPE_CHECKING:
     from seqlab.builtin.text.readers.conllu import ConlluReader
+    from seqlab.builtin.text.readers.tables import Format, TableReader
 
 __all__ = [
     "COMPONENTS",
+    "ColumnConfig",
     "ConlluConfig",
+    "TableConfig",
 ]
 
 LabelNames = Annotated[tuple[str, ...], Field(strict=False, min_length=1)]
@@ -76,12 +80,140 @@ def build_conllu(config: ConlluConfig, context: ReaderContext) -> ConlluReader:
     )
 
 
+def _declared(config: ConlluConfig) -> Declaration:
+    labels = dict.fromkeys(label_names(config.label), "labels")
+    return Declaration(fields={"tokens": "tokens", **labels})
+
+
+class ColumnConfig(Config):
+    """Where a field stands in a row, what kind of field it is, and how its text is read."""
+
+    kind: str
+    """Kind of the field: `tokens`, `text`, `label`, `label_set`, `labels`, `number`, `series` or another."""
+    column: str | None = None
+    """Name of its column or key; that of the field when null."""
+    split: Literal["whitespace", "words"] = "whitespace"
+    """How a text becomes tokens: at white space; or `words`, letters and digits together, an apostrophe
+    between them included, and any other sign by itself: `Isn't it?` is `Isn't`, `it`, `?`."""
+    separator: str | None = Field(default=None, min_length=1)
+    """What stands between the parts of a list, the labels of a set say; white space when null."""
+    lowercase: bool = False
+    """Read it in lower case."""
+
+
+FieldSettings = Annotated[dict[str, str | ColumnConfig], Field(min_length=1)]
+
+
+class TableConfig(Config):
+    """Which columns are read; a row is an example.
+
+    An empty cell, and null in JSON, of a label, a set or a number is a missing one: no loss and no figure
+    counts it. JSON may hold lists and numbers where a table has text.
+    """
+
+    names: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
+    """Names of the columns of a table without a header; null: its first line names them."""
+    fields: FieldSettings = Field(
+        default={"tokens": ColumnConfig(kind="tokens", column="text"), "label": "label"}
+    )
+    """The fields of the examples, each with its kind, or with a mapping of settings."""
+    unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
+    """Normal form of Unicode that tokens, texts and labels are brought to; null leaves them as they are."""
+
+    @field_validator("names")
+    @classmethod
+    def _names_differ(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if twice := next((name for name in names or () if (names or ()).count(name) > 1), None):
+            raise ValueError(f"column {twice!r} is named twice")
+        return names
+
+    @field_validator("fields")
+    @classmethod
+    def _columns_are_named(
+        cls, fields: dict[str, str | ColumnConfig], info: ValidationInfo
+    ) -> dict[str, str | ColumnConfig]:
+        names = info.data.get("names")
+        for field, settings in fields.items():
+            column = field if isinstance(settings, str) else settings.column or field
+            if names is not None and column not in names:
+                raise ValueError(
+                    f"field {field!r} stands in column {column!r}, which names lacks"
+                    f"{did_you_mean(column, names)}; {one_of(names)}"
+                )
+        return fields
+
+
+class JsonTableConfig(TableConfig):
+    """Which keys are read; a line holds one object, an example.
+
+    null where a label, a set or a number is expected is a missing one: no loss and no figure counts it.
+    Tokens are a list of strings, or a text that is split.
+    """
+
+    names: None = None
+    """Not used: objects name their keys."""
+
+
+def build_table(config: TableConfig, context: ReaderContext, *, form: Format) -> TableReader:
+    """Make the reader of the configured columns; SeqlabError for a kind of field that is not known."""
+    from seqlab.builtin.text.readers.tables import Column, TableReader
+
+    kinds = context.kinds
+    columns = {}
+    for field, written in config.fields.items():
+        settings = ColumnConfig(kind=written) if isinstance(written, str) else written
+        if settings.kind not in kinds:
+            hint = did_you_mean(settings.kind, kinds)
+            raise SeqlabError(
+                f"reader {form}: field {field!r} has the unknown kind {settings.kind!r}{hint};"
+                f" {one_of(kinds)}"
+            )
+        columns[field] = Column(
+            name=settings.column or field,
+            kind=kinds[settings.kind],
+            split=settings.split,
+            separator=settings.separator,
+            lowercase=settings.lowercase,
+        )
+    return TableReader(form, columns, names=config.names, unicode=config.unicode, refuse=context.refuse)
+
+
+def _table_declared(config: TableConfig) -> Declaration:
+    written = config.fields.items()
+    return Declaration(fields={name: each if isinstance(each, str) else each.kind for name, each in written})
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
     Component(
         name="conllu",
         config=ConlluConfig,
         build=build_conllu,
+        declares=_declared,
         summary="Treebanks of Universal Dependencies: CoNLL-U files, also gzipped",
+        skips=True,
+    ),
+    Component(
+        name="csv",
+        config=TableConfig,
+        build=partial(build_table, form="csv"),
+        declares=_table_declared,
+        summary="Tables of comma-separated columns, quoted as in RFC 4180: one example a row",
+        skips=True,
+    ),
+    Component(
+        name="jsonl",
+        config=JsonTableConfig,
+        build=partial(build_table, form="jsonl"),
+        declares=_table_declared,
+        summary="JSON Lines: one example a line, as an object",
+        skips=True,
+    ),
+    Component(
+        name="tsv",
+        config=TableConfig,
+        build=partial(build_table, form="tsv"),
+        declares=_table_declared,
+        summary="Tables of columns separated by tabs: one example a row",
         skips=True,
     ),
 )

@@ -15,12 +15,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias, cast
 
-from seqlab.api import DataError, Example, FieldKind, Place, ReaderContext
-from seqlab.builtin.core.lines import BOM, byte_lines, decode, file_name
+from seqlab.api import DataError, Example, Place, ReaderContext
 from seqlab.builtin.core.unicode import UnicodeForm
 from seqlab.builtin.text.readers.conllu_columns import COLUMNS, FORM, ID, NO_VALUE, SPACELESS, Source
+from seqlab.textfile import BOM, byte_lines, decode, file_name
 
-__all__ = ["ConlluReader", "Missing"]
+__all__ = ["SUFFIXES", "ConlluReader", "Missing"]
+
+SUFFIXES = (".conllu", ".conllu.gz")
 
 Missing: TypeAlias = Literal["ignore", "fail"]
 
@@ -42,7 +44,7 @@ class ConlluReader:
     models see tokens and labels, None for that of the file. A sentence that cannot be used goes to `refuse`.
     """
 
-    suffixes: tuple[str, ...] = (".conllu", ".conllu.gz")
+    suffixes: tuple[str, ...] = SUFFIXES
 
     def __init__(
         self,
@@ -58,9 +60,9 @@ class ConlluReader:
         self.missing = missing
         self.unicode = unicode
         self.refuse = refuse or ReaderContext().refuse
-        self.fields: Mapping[str, FieldKind] = {
+        self.fields: Mapping[str, str] = {
             TOKENS: "tokens",
-            **dict.fromkeys(labels, "token_labels"),
+            **dict.fromkeys(labels, "labels"),
         }
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:

@@ -82,7 +82,7 @@ class Linear(nn.Module):
         super().__init__()
         self.weights = nn.Parameter(weights)
 
-    def count(self, target: Sequences) -> Tensor:
+    def count(self, target: Sequences, lengths: Tensor) -> Tensor:
         return torch.tensor(float(target.layout.total))
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:

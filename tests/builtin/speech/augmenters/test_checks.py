@@ -1,4 +1,4 @@
-"""What `seqlab check` knows of augmenters and featurizers, held against the parts once they are built."""
+"""What `seqlab check` knows of the masks of `spec_augment`, held against the frames that are made."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from contract import registered
 from made_sounds import noise
 
 from seqlab import Lab, RecipeError
-from seqlab.api import AugmenterContext, FeaturizerContext, HeadContext, Sound
-from seqlab.builtin.speech.augmenters.checks import (
-    ALIGNED_HEADS,
-    Features,
-    KnownChange,
-    known_change,
-    known_features,
-)
+from seqlab.api import FeaturizerContext, Sound
+from seqlab.builtin.speech.augmenters.checks import Frame, known_frame
 
-FIELDS = {"audio": "audio", "text": "text", "tokens": "tokens", "labels": "token_labels"}
+SOUND = Sound(noise(16_000), 16_000)
+
+FIELDS = {"audio": "audio", "text": "text", "tokens": "tokens", "labels": "labels"}
 
 RECOGNISER = """\
 data: {reader: speech, train: train.jsonl}
@@ -48,31 +43,10 @@ def problems(lab: Lab, recipe: Path, *overrides: str) -> list[str]:
 
 # --- what is known is what will be -----------------------------------------------------------------------
 
-AUGMENTERS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in registered("augmenter")),
-    ("speed", {"factors": [1]}),
-    ("speed", {"factors": [1.0, 1.0]}),
-]
-
-
-@pytest.mark.parametrize("name", registered("head"))
-def test_a_head_is_known_to_need_a_state_for_each_label(name: str) -> None:
-    component = registered("head")[name]
-    built = component.build(component.config(), HeadContext(FIELDS))
-    assert (name in ALIGNED_HEADS) == getattr(built, "one_state_per_label", False)
-
-
-@pytest.mark.parametrize(("name", "settings"), AUGMENTERS)
-def test_an_augmenter_is_what_its_settings_tell(name: str, settings: dict[str, Any]) -> None:
-    component = registered("augmenter")[name]
-    config = component.config(**settings)
-    built = component.build(config, AugmenterContext(FIELDS))
-    told = known_change({"name": name, **config.model_dump(mode="json")})
-    assert told == KnownChange(stage=built.stage, keeps_length=built.keeps_length)
-
-
 FEATURIZERS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in registered("featurizer")),
+    ("mfcc", {}),
+    ("log_mel", {}),
+    ("spectrogram", {}),
     ("mfcc", {"n_mfcc": 20, "deltas": 2}),
     ("log_mel", {"n_mels": 24, "deltas": 1, "stack": 3}),
     ("spectrogram", {"n_fft": 600, "stack": 2}),
@@ -84,49 +58,19 @@ def test_a_featurizer_makes_what_its_settings_tell(name: str, settings: dict[str
     component = registered("featurizer")[name]
     config = component.config(**settings)
     built = component.build(config, FeaturizerContext(FIELDS))
-    told = known_features({"name": name, **config.model_dump(mode="json")})
-    assert told is not None
-    assert told.reads == FIELDS[built.field]
-    value = Sound(noise(16_000), 16_000) if told.reads == "audio" else ["a", "word"]
-    built.fit([value])
-    values = built.encode([value]).values
-    frames = values.dtype == torch.float32 and values.dim() == 2
-    assert frames == (told.size > 0)
-    if frames:
-        plain = config.model_copy(update={"deltas": 0, "stack": 1})
-        bands = component.build(plain, FeaturizerContext(FIELDS)).module().output_size
-        assert told == Features(reads="audio", bands=bands, size=values.shape[1])
+    told = known_frame({"name": name, **config.model_dump(mode="json")})
+    built.fit([SOUND])
+    plain = config.model_copy(update={"deltas": 0, "stack": 1})
+    bands = component.build(plain, FeaturizerContext(FIELDS)).module().output_size
+    assert told == Frame(bands=bands, size=built.encode([SOUND]).values.shape[1])
 
 
-def test_parts_of_plugins_are_not_known() -> None:
-    assert known_change({"name": "mine"}) is None
-    assert known_features({"name": "mine"}) is None
+def test_other_parts_are_not_known() -> None:
+    assert known_frame({"name": "mine"}) is None
+    assert known_frame({"name": "embedding"}) is None
 
 
 # --- what a check says -----------------------------------------------------------------------------------
-
-
-def test_augmenters_of_sound_and_of_frames_have_no_place_among_words(lab: Lab, toy: Path) -> None:
-    assert problems(lab, toy, "augment=[gain, speed, noise, reverb, spec_augment]") == [
-        *(
-            f"augment.{number}: augmenter {name} changes sound, but no featurizer reads any"
-            for number, name in enumerate(["gain", "speed", "noise", "reverb"])
-        ),
-        "augment.4: augmenter spec_augment changes frames of features, but no featurizer makes any",
-    ]
-
-
-def test_a_change_of_speed_has_no_place_where_something_counts_on_lengths(lab: Lab, recogniser: Path) -> None:
-    speed = "augment=[{name: speed, factors: [1]}, speed]"
-    assert problems(lab, recogniser, speed, "train.bptt=5") == [
-        "augment.1: augmenter speed changes lengths, but train.bptt counts its chunks by them"
-    ]
-    assert problems(lab, recogniser, speed, "head=[ctc, tagging]") == [
-        "augment.1: augmenter speed changes lengths, but head tagging needs one state for each label"
-    ]
-    assert problems(lab, recogniser, speed, "features=[log_mel, embedding]") == [
-        "augment.1: augmenter speed changes lengths, but not that of features.1"
-    ]
 
 
 @pytest.mark.parametrize(

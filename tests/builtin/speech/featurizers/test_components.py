@@ -17,7 +17,6 @@ from seqlab.api import (
     Component,
     Config,
     FeaturizerContext,
-    FieldKind,
     ReaderContext,
     RecipeError,
     SeqlabError,
@@ -33,7 +32,7 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SEQLAB_CACHE", str(tmp_path))
 
 
-def build(name: str, fields: dict[str, FieldKind] | None = None, **config: Any) -> Any:
+def build(name: str, fields: dict[str, str] | None = None, **config: Any) -> Any:
     component = COMPONENTS[name]
     return component.build(component.config(**config), FeaturizerContext(fields or {"audio": "audio"}))
 
@@ -114,24 +113,28 @@ def test_a_spectrogram_takes_a_floor_or_no_logarithm_and_so_does_its_resolved_re
         (
             {"tokens": "tokens"},
             None,
-            "featurizer mfcc reads sound, but the reader has no audio field; one of: tokens",
+            "featurizer mfcc reads audio, but the reader delivers none, only: tokens (tokens)",
         ),
         (
             {"near": "audio", "far": "audio"},
             None,
-            "featurizer mfcc needs a field: the reader delivers 2 audio fields; one of: far, near",
+            "featurizer mfcc reads audio, of which the reader delivers 2 fields: name the one that is meant;"
+            " one of: far, near",
         ),
         (
             {"audio": "audio", "text": "text"},
             "audoi",
-            "featurizer mfcc: no audio field 'audoi'; did you mean 'audio'?; one of: audio",
+            "featurizer mfcc reads field 'audoi', which the reader does not deliver; did you mean 'audio'?;"
+            " one of: audio, text",
         ),
-        ({"audio": "audio", "text": "text"}, "text", "featurizer mfcc: no audio field 'text'; one of: audio"),
+        (
+            {"audio": "audio", "text": "text"},
+            "text",
+            "featurizer mfcc reads audio, but field 'text' holds text; one of: audio",
+        ),
     ],
 )
-def test_a_field_that_is_no_sound_is_refused(
-    fields: dict[str, FieldKind], field: str | None, message: str
-) -> None:
+def test_a_field_that_is_no_sound_is_refused(fields: dict[str, str], field: str | None, message: str) -> None:
     with pytest.raises(SeqlabError, match=f"^{re.escape(message)}$"):
         build("mfcc", fields, field=field)
 
@@ -186,8 +189,11 @@ def test_another_rate_than_the_readers_is_told_with_its_place_before_any_sound_i
 def test_the_readers_own_rate_and_features_of_no_sound_are_no_problem(
     lab: Lab, tmp_path: Path, reader: str
 ) -> None:
-    for featurizer in ("mfcc, sample_rate: 8000", "embedding"):
-        lab.check(written(tmp_path, reader, featurizer))
+    lab.check(written(tmp_path, reader, "mfcc, sample_rate: 8000"))
+    with pytest.raises(RecipeError) as caught:
+        lab.check(written(tmp_path, reader, "embedding"))
+    (problem,) = caught.value.problems
+    assert "reads field 'tokens', which the reader does not deliver" in problem.message
 
 
 class OwnRate:

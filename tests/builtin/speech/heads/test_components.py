@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from seqlab.api import FieldKind, HeadContext, SeqlabError
+from seqlab.api import HeadContext, SeqlabError
 from seqlab.builtin.speech.heads.components import CTCConfig
 from seqlab.builtin.speech.heads.ctc import CTCHead
 from seqlab.builtin.speech.heads.units import BytePairs, Characters, Phones
@@ -17,11 +17,11 @@ from seqlab.builtin.speech.plugin import seqlab_register_heads
 from seqlab.testing import check_head
 
 (COMPONENT,) = seqlab_register_heads()
-FIELDS: dict[str, FieldKind] = {"audio": "audio", "text": "text"}
+FIELDS: dict[str, str] = {"audio": "audio", "text": "text"}
 LEXICON = "one W AH N\ntwo T UW\nthree TH R IY\n"
 
 
-def built(fields: dict[str, FieldKind] = FIELDS, **config: Any) -> CTCHead:
+def built(fields: dict[str, str] = FIELDS, **config: Any) -> CTCHead:
     made = COMPONENT.build(CTCConfig(**config), HeadContext(fields))
     assert isinstance(made, CTCHead)
     return made
@@ -60,22 +60,24 @@ def test_the_readers_only_text_field_is_the_target() -> None:
         (
             {},
             {"audio": "audio", "a": "text", "b": "text"},
-            "head ctc needs a target: the reader delivers 2 text fields; one of: a, b",
+            "head ctc learns text, of which the reader delivers 2 fields: name the one that is meant; one"
+            " of: a, b",
         ),
         (
             {},
-            {"tokens": "tokens", "upos": "token_labels"},
-            "head ctc learns a text field, but the reader delivers none, only: tokens (tokens), upos (label)",
+            {"tokens": "tokens", "upos": "labels"},
+            "head ctc learns text, but the reader delivers none, only: tokens (tokens), upos (labels)",
         ),
         (
             {"target": "upos"},
-            {"upos": "token_labels", "text": "text"},
-            "head ctc learns a text field, which 'upos' is not; one of: text",
+            {"upos": "labels", "text": "text"},
+            "head ctc learns text, but field 'upos' holds labels; one of: text",
         ),
         (
             {"target": "txt"},
             {"audio": "audio", "text": "text"},
-            "head ctc: the reader delivers no field 'txt'; did you mean 'text'?; one of: text",
+            "head ctc learns field 'txt', which the reader does not deliver; did you mean 'text'?; one of:"
+            " audio, text",
         ),
     ],
 )
@@ -99,12 +101,18 @@ def test_settings_that_mean_nothing_are_refused(config: dict[str, Any]) -> None:
         CTCConfig(**config)
 
 
-def test_bpe_without_sentencepiece_is_refused_when_the_head_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bpe_declares_that_it_needs_sentencepiece_and_says_so_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (component,) = seqlab_register_heads()
+    pieces = component.declares(component.config(units={"name": "bpe"}))
+    assert pieces.modules == (("sentencepiece", 'pip install "seqlab[speech]"'),)
+    assert component.declares(component.config()).modules == ()
     monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    made = built(units={"name": "bpe"})
     message = r'^head ctc: units bpe need sentencepiece \(.*\): pip install "seqlab\[speech\]"$'
     with pytest.raises(SeqlabError, match=message):
-        built(units={"name": "bpe"})
-    built()
+        made.fit(["one two"])
 
 
 def test_registering_needs_no_torch_no_numpy_and_no_sentencepiece() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from seqlab.api import Sequences
 from seqlab.builtin.speech.heads.ctc import CTC, CTCHead
-from seqlab.builtin.speech.heads.ctc_decoding import BLANK
+from seqlab.builtin.speech.heads.ctc_decoding import BLANK, UnitsRead
 from seqlab.builtin.speech.heads.units import Characters
 from seqlab.engine.device import threads
 from seqlab.engine.seeding import seeded
@@ -90,16 +90,16 @@ def test_the_loss_is_that_of_the_sum_over_all_paths(ids: list[int], length: int,
 
 
 @given(every_target)
-def test_the_shortest_is_the_least_number_of_states_with_a_path(ids: list[int]) -> None:
+def test_the_states_needed_are_the_least_number_with_a_path(ids: list[int]) -> None:
     made = head()
-    (shortest,) = made.shortest(["".join(" ab"[number] for number in ids)])
-    uniform = torch.full((shortest, 1 + UNITS), 1 / (1 + UNITS), dtype=torch.float64).log()
+    (needed,) = made.states_needed(["".join(" ab"[number] for number in ids)])
+    uniform = torch.full((needed, 1 + UNITS), 1 / (1 + UNITS), dtype=torch.float64).log()
     assert likelihood(uniform, ids) > 0
-    assert not shortest or likelihood(uniform[1:], ids) == 0
+    assert not needed or likelihood(uniform[1:], ids) == 0
 
 
-def test_the_shortest_counts_units_and_repeats() -> None:
-    assert head().shortest(["", "a", "ab", "aa", "aabb", "a☃☃"]) == [0, 1, 2, 3, 6, 4]
+def test_the_states_needed_are_units_and_repeats() -> None:
+    assert head().states_needed(["", "a", "ab", "aa", "aabb", "a☃☃"]) == [0, 1, 2, 3, 6, 4]
 
 
 def test_classes_count_from_one_and_texts_come_back() -> None:
@@ -107,8 +107,9 @@ def test_classes_count_from_one_and_texts_come_back() -> None:
     column = made.encode(["ba", "", "a?"])
     assert column.values.tolist() == [2, 1, 1, -1]
     assert column.lengths.tolist() == [2, 0, 2]
-    assert made.decode([2, 1]) == "ba"
-    assert made.decode([]) == ""
+    ids, ones, places = targets([2, 1], []), targets([1, 1], []), targets([0, 1], [])
+    read = UnitsRead(ids, ones, places, torch.tensor([2, 0]))
+    assert [answer.value for answer in made.answers(read)] == ["ba", ""]
 
 
 def loss_and_gradients(made: CTC, each: Sequences, target: Sequences) -> tuple[Tensor, list[Tensor]]:
@@ -179,8 +180,7 @@ def test_what_cannot_be_spelt_costs_nothing_and_leaves_the_others_alone(length: 
     assert float(each.with_data(gradients[0]).to_list()[1].abs().sum()) == 0
     for found, wanted in zip(gradients[1:], others[1:], strict=True):
         assert torch.allclose(found, wanted)
-    fits = made.fits(each.lengths, targets([1, 2, 2], ids, [2]))
-    assert fits.tolist() == [True, False, True]
+    assert int(made.count(targets([1, 2, 2], ids, [2]), each.lengths)) == 3 + 1
 
 
 @pytest.mark.parametrize(("length", "ids"), STRANGE.values(), ids=STRANGE)
@@ -196,17 +196,17 @@ def test_a_batch_of_nothing_else_has_the_loss_zero_and_no_gradient(
 
 def test_the_count_is_the_number_of_units_in_targets_without_an_unknown_one() -> None:
     made = module()
-    assert int(made.count(targets([1, 2, 2], [], [2, -1, 1], [1]))) == 4
-    assert int(made.count(targets([-1]))) == 0
-    assert int(made.count(targets([], []))) == 0
+    enough = torch.tensor([9, 9, 9, 9])
+    assert int(made.count(targets([1, 2, 2], [], [2, -1, 1], [1]), enough)) == 4
+    assert int(made.count(targets([-1]), enough[:1])) == 0
+    assert int(made.count(targets([], []), enough[:2])) == 0
 
 
 def test_the_count_is_made_without_a_look_at_the_targets() -> None:
     """The meta device has shapes only: what would make a GPU wait for its values fails there."""
     made = module()
     target = targets([1, 2, 2], [2]).to(torch.device("meta"))
-    assert made.count(target).shape == ()
-    assert made.fits(torch.tensor([4, 4]), target).shape == (2,)
+    assert made.count(target, torch.tensor([4, 4])).shape == ()
 
 
 def test_an_empty_text_costs_the_blanks() -> None:
@@ -218,7 +218,8 @@ def test_an_empty_text_costs_the_blanks() -> None:
 def test_the_loss_weight_scales_the_loss_and_not_the_count() -> None:
     each, target = states(LENGTHS), targets(*TARGETS)
     assert torch.allclose(module(loss_weight=0.25).loss(each, target), module().loss(each, target) * 0.25)
-    assert torch.equal(module(loss_weight=0.25).count(target), module().count(target))
+    counts = [module(loss_weight=weight).count(target, each.lengths) for weight in (0.25, 1.0)]
+    assert torch.equal(*counts)
 
 
 def test_an_unlikely_text_has_a_large_and_finite_loss() -> None:
@@ -235,7 +236,7 @@ def test_a_loss_in_bf16_is_summed_in_fp32() -> None:
     exact = float(made.loss(each, target).detach())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = made.loss(each, target)
-        probabilities = made.predict(each)[1].data
+        probabilities = made.answer(each).probabilities.data
     assert loss.dtype == probabilities.dtype == torch.float32
     assert float(loss.detach()) == pytest.approx(exact, rel=0.02)
 
@@ -283,5 +284,6 @@ def test_another_decoder_may_answer() -> None:
             )
 
     made = CTC(INPUT_SIZE, UNITS, decoder=LastFrame()).double()
-    ids, probabilities = made.predict(states([4, 2]))
-    assert ids.lengths.tolist() == probabilities.lengths.tolist() == [1, 1]
+    read = made.answer(states([4, 2]))
+    assert read.ids.lengths.tolist() == read.probabilities.lengths.tolist() == [1, 1]
+    assert read.states.data.tolist() == [3, 1]

@@ -90,15 +90,16 @@ def test_noisy_frames_are_learned_and_read_the_same_alone_and_in_a_batch() -> No
     training = TrainSettings(epochs=20, batch_tokens=120, optimizer=Adam(lr=0.03), clip_norm=5.0)
     Trainer(model, TrainingJob(data=data.select(torch.arange(60)), settings=training)).fit()
     unseen = data.select(torch.arange(60, 80))
-    together = answer(model.eval(), unseen, Budget(10_000))["text"]
-    read = [head.decode(ids) for ids in together.ids]
+    decoders = {"text": lambda outputs, _indices: head.answers(outputs)}
+    together = answer(model.eval(), unseen, Budget(10_000), decoders)["text"]
+    read = [each.value for each in together.values]
     assert sum(found == text for found, text in zip(read, written[60:], strict=True)) >= 19
     assert together.loss is not None
     assert together.loss < 0.2
-    alone = answer(model, unseen, Budget(1))["text"]
-    assert alone.ids == together.ids
-    for found, expected in zip(alone.probabilities, together.probabilities, strict=True):
-        assert found == pytest.approx(expected, abs=1e-5)
+    alone = answer(model, unseen, Budget(1), decoders)["text"]
+    assert [each.value for each in alone.values] == read
+    for found, expected in zip(alone.values, together.values, strict=True):
+        assert found.score == pytest.approx(expected.score, abs=1e-5)
 
 
 # --- a recipe --------------------------------------------------------------------------------------------

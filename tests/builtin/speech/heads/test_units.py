@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,10 @@ def fitted(units: Units, texts: list[str] = TEXTS) -> Any:
 
 def restored(units: Units, blank: Units) -> Any:
     blank.restore(json.loads(json.dumps(units.state())))
+    if isinstance(units, BytePairs) and isinstance(blank, BytePairs):
+        with tempfile.TemporaryDirectory() as folder:
+            units.save(Path(folder))
+            blank.load(Path(folder))
     return blank
 
 
@@ -106,17 +112,22 @@ def test_byte_pairs_survive_json_and_decode_without_sentencepiece(monkeypatch: p
 
 
 @cache
-def pieces() -> dict[str, Any]:
-    learned: dict[str, Any] = fitted(BytePairs(12)).state()
-    return learned
+def learned() -> BytePairs:
+    units: BytePairs = fitted(BytePairs(12))
+    return units
 
 
 @given(st.lists(st.integers(1, 12), max_size=10))
 def test_any_pieces_decode_as_sentencepiece_would(ids: list[int]) -> None:
-    units = BytePairs(12)
-    units.restore(pieces())
+    units = restored(learned(), BytePairs(12))
     processor = import_sentencepiece().SentencePieceProcessor(model_proto=units.model)
     assert units.decode(ids) == " ".join(processor.decode(ids).split())
+
+
+def test_pieces_of_a_package_of_before_they_had_a_file_are_read() -> None:
+    units = BytePairs(12)
+    units.restore({"pieces": learned().names, "model": base64.b64encode(learned().model).decode()})
+    assert units.encode("three two one") == learned().encode("three two one")
 
 
 def test_a_character_never_seen_is_unseen_and_its_neighbours_are_not() -> None:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.api import Component, Example, FieldKind, Metric, MetricContext, Place, SeqlabError
+from seqlab.api import Answer, Component, Example, FieldKind, Metric, MetricContext, Place, SeqlabError
 from seqlab.builtin.speech.plugin import seqlab_register_metrics
 from seqlab.testing import check_metric
 
 COMPONENTS: dict[str, Component[Any]] = {component.name: component for component in seqlab_register_metrics()}
-FIELDS: dict[str, FieldKind] = {"audio": "audio", "text": "text", "upos": "token_labels"}
+FIELDS: dict[str, FieldKind] = {"audio": "audio", "text": "text", "upos": "labels"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def example(speaker: str | None = None, line: int = 1) -> Example:
 def scored(name: str, *pairs: tuple[str, str], **values: Any) -> dict[str, float]:
     made = metric(name, **values)
     for gold, predicted in pairs:
-        made.update(example(), gold, predicted)
+        made.update(example(), gold, Answer(predicted))
     return made.compute()
 
 
@@ -138,7 +138,7 @@ def test_perfect_answers_have_an_interval_of_zero() -> None:
 def by_speaker(*triples: tuple[str | None, str, str], **values: Any) -> dict[str, float]:
     made = metric("wer", **values)
     for speaker, gold, predicted in triples:
-        made.update(example(speaker), gold, predicted)
+        made.update(example(speaker), gold, Answer(predicted))
     return {name: value for name, value in made.compute().items() if name.endswith(".speaker_wer")}
 
 
@@ -158,7 +158,7 @@ def test_a_speaker_who_says_nothing_has_no_rate() -> None:
 
 def test_an_example_of_a_reader_that_knows_no_speakers_is_counted() -> None:
     made = metric("wer")
-    made.update(Example({}, Place("x")), "one", "one")
+    made.update(Example({}, Place("x")), "one", Answer("one"))
     assert made.compute()["wer"] == 0
 
 
@@ -168,7 +168,7 @@ def test_an_example_of_a_reader_that_knows_no_speakers_is_counted() -> None:
 def listed(name: str, *triples: tuple[str | None, str, str], **values: Any) -> str:
     made = metric(name, **values)
     for line, (speaker, gold, predicted) in enumerate(triples, 1):
-        made.update(example(speaker, line), gold, predicted)
+        made.update(example(speaker, line), gold, Answer(predicted))
     listing = made.listing()  # type: ignore[attr-defined]
     assert isinstance(listing, str)
     return listing
@@ -208,7 +208,7 @@ def test_the_listing_has_no_speakers_where_the_figures_have_none() -> None:
 @pytest.mark.parametrize("name", COMPONENTS)
 def test_the_listing_forgets_with_the_figures_and_changes_none(name: str) -> None:
     made = metric(name)
-    made.update(example(), "one two", "one")
+    made.update(example(), "one two", Answer("one"))
     before = made.compute()
     first = made.listing()  # type: ignore[attr-defined]
     assert made.listing() == first  # type: ignore[attr-defined]
@@ -245,7 +245,7 @@ def test_figures_do_not_depend_on_order_and_reset_forgets(
     for order in (drawn, drawn[cut:] + drawn[:cut]):
         made.reset()
         for gold, predicted in order:
-            made.update(example(), gold, predicted)
+            made.update(example(), gold, Answer(predicted))
         first = made.compute() if first is None else first
         assert made.compute() == first
     made.reset()
@@ -272,7 +272,7 @@ def distance(left: list[str], right: list[str]) -> int:
 
 
 def test_a_target_that_is_no_text_is_refused() -> None:
-    message = "metric wer compares texts, but field 'upos' holds token_labels"
+    message = "metric wer compares texts, but field 'upos' holds labels"
     with pytest.raises(SeqlabError, match=f"^{re.escape(message)}$"):
         metric("wer", target="upos")
 

@@ -30,4 +30,6 @@ def test_hints_for_heads_that_do_not_learn_by_ctc_are_told_with_their_place(lab:
     told = "observers.2: observer ctc_hints watches heads that learn by CTC; there is none"
     assert str(problem) == f"{toy}:{line}:5: {told}"
     lab.check(toy, ["observers=[console]"])
-    lab.check(toy, ["head=[tagging, {name: ctc, target: text}]"])
+    with pytest.raises(RecipeError) as caught:
+        lab.check(toy, ["head=[tagging, ctc]"])
+    assert "observers.2" not in str(caught.value), "there is a head that learns by CTC, if of no field"

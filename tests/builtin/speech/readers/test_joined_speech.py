@@ -166,7 +166,7 @@ def test_writing_names_the_clips_and_the_answer(words: Path) -> None:
 
 
 def test_a_recording_is_taken_in_as_a_clip_is() -> None:
-    example = reader().recording(tone(1.0, 16_000), 16_000)
+    example = reader().take((tone(1.0, 16_000), 16_000))
     assert len(example.fields["audio"].samples()) == RATE
 
 

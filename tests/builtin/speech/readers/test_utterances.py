@@ -101,7 +101,7 @@ def test_a_recording_is_taken_in_as_a_line_without_labels_is(tmp_path: Path) -> 
             (samples, 44_100),
         ]
         for sound, rate in given:
-            example = subject.recording(sound, rate)
+            example = subject.take(sound if rate is None else (sound, rate))
             assert set(example.fields) == {"audio"}
             audio = example.fields["audio"]
             assert (audio.sample_rate, audio.duration) == (16_000, 2.0)
@@ -111,12 +111,12 @@ def test_a_recording_is_taken_in_as_a_line_without_labels_is(tmp_path: Path) -> 
 def test_a_recording_by_its_path_can_be_written_and_read_again(tmp_path: Path) -> None:
     path = write(tmp_path / "a.wav", tone(1.0))
     subject = reader()
-    example = subject.recording(path)
+    example = subject.take(path)
     assert str(example.place) == str(path)
     (tmp_path / "again.jsonl").write_text(subject.write(example, {"text": "yes"}))
     (again,) = subject.read(tmp_path / "again.jsonl")
     assert (again.fields["text"], again.origin.record["audio"]) == ("yes", str(path))
-    assert subject.recording(path.read_bytes()).origin is None
+    assert subject.take(path.read_bytes()).origin is None
 
 
 def test_what_is_too_long_or_clipped_for_training_is_recognised_all_the_same(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_what_is_too_long_or_clipped_for_training_is_recognised_all_the_same(tmp
     listed = manifest(tmp_path / "m.jsonl", [{"audio": "a.wav", "text": "x"}])
     with pytest.raises(DataError, match="too long"):
         list(subject.read(listed))
-    for example in (subject.recording(path), *subject.read(listed, labelled=False)):
+    for example in (subject.take(path), *subject.read(listed, labelled=False)):
         assert len(example.fields["audio"].samples()) == 32_000
 
 
@@ -139,7 +139,7 @@ def test_what_is_too_long_or_clipped_for_training_is_recognised_all_the_same(tmp
     ],
 )
 def test_a_recording_that_cannot_be_used(sound: Any, message: str) -> None:
-    example = reader().recording(sound, 16_000 if isinstance(sound, np.ndarray) else None)
+    example = reader().take((sound, 16_000) if isinstance(sound, np.ndarray) else sound)
     with pytest.raises(DataError) as caught:
         example.fields["audio"].samples()
     assert str(caught.value) == message

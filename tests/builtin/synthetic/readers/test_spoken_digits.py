@@ -195,7 +195,7 @@ def test_an_answer_that_is_no_line_of_digits_cannot_be_written(tmp_path: Path, a
 
 
 def test_a_recording_is_brought_to_the_rate_of_the_data() -> None:
-    example = reader().recording(tone(1.0, 16_000), 16_000)
+    example = reader().take((tone(1.0, 16_000), 16_000))
     assert (example.fields["audio"].sample_rate, len(example.fields["audio"].samples())) == (8000, 8000)
     assert reader().write(example, {"text": "one two"}) == "one two\n"
 
@@ -251,7 +251,7 @@ def test_only_reading_needs_the_wheel(monkeypatch: pytest.MonkeyPatch, tmp_path:
     """A model that learned from generated speech is put to use where nothing is generated."""
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     subject = reader()
-    assert subject.recording(tone(1.0), 16_000).fields["audio"].duration == 1
+    assert subject.take((tone(1.0), 16_000)).fields["audio"].duration == 1
     with pytest.raises(SeqlabError, match=r"^speech is made by espeak-ng, .*" + re.escape('seqlab[speech]"')):
         next(subject.read(tmp_path / "none.digits"))
 

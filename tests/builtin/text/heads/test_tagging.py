@@ -19,7 +19,7 @@ LABELS = [["B", "A", "B"], ["C", "B"], [], ["B"]]
 INPUT_SIZE = 5
 
 
-FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "upos": "token_labels"}
+FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "upos": "labels"}
 
 
 def blank(fields: Mapping[str, FieldKind] = FIELDS, **config: Any) -> TaggingHead:
@@ -50,7 +50,10 @@ def test_labels_are_sorted_and_come_back() -> None:
     assert made.labels == ["A", "B", "C"]
     column = made.encode([["C", "A"], ["new"]])
     assert column.values.tolist() == [2, 0, -1]
-    assert made.decode([2, 0]) == ["C", "A"]
+    ids = Sequences.from_list([torch.tensor([2, 0]), torch.tensor([1])])
+    answers = made.answers((ids, ids.with_data(torch.ones(3))))
+    assert [answer.value for answer in answers] == [("C", "A"), ("B",)]
+    assert [answer.score for answer in answers] == [(1.0, 1.0), (1.0,)]
     again = blank()
     again.restore(made.state())
     assert again.encode(LABELS).values.tolist() == made.encode(LABELS).values.tolist()
@@ -68,7 +71,7 @@ def test_labels_are_sorted_and_come_back() -> None:
 def test_loss_and_count_are_weighted_by_class(config: dict[str, Any], weights: list[float]) -> None:
     module, states, target = batch(head(**config))
     used = torch.tensor(weights)[target.data]
-    assert float(module.count(target)) == pytest.approx(float(used.sum()))
+    assert float(module.count(target, target.lengths)) == pytest.approx(float(used.sum()))
     logs = module.project(states.data).log_softmax(-1)
     chosen = logs[torch.arange(len(logs)), target.data]
     assert torch.allclose(module.loss(states, target), -(used * chosen).sum())
@@ -77,14 +80,14 @@ def test_loss_and_count_are_weighted_by_class(config: dict[str, Any], weights: l
 def test_the_count_is_made_without_a_look_at_the_targets() -> None:
     """The meta device has shapes only: what would make a GPU wait for its values fails there."""
     module, _, target = batch(head())
-    assert module.to("meta").count(target.with_data(target.data.to("meta"))).shape == ()
+    assert module.to("meta").count(target.with_data(target.data.to("meta")), target.lengths).shape == ()
 
 
 def test_the_loss_weight_scales_the_loss_and_not_the_count() -> None:
     module, states, target = batch(head())
     scaled, _, _ = batch(head(loss_weight=0.25))
     assert torch.allclose(scaled.loss(states, target), module.loss(states, target) * 0.25)
-    assert torch.equal(scaled.count(target), module.count(target))
+    assert torch.equal(scaled.count(target, target.lengths), module.count(target, target.lengths))
 
 
 def test_label_smoothing_spreads_its_share_over_all_labels() -> None:
@@ -104,12 +107,12 @@ def test_labels_never_seen_cost_nothing_beside_others() -> None:
     assert isinstance(alone, Sequences)
     first = Sequences.from_list([only_first.to_list()[0][:1]])
     assert torch.allclose(known.loss(states, mixed), module.loss(first, alone))
-    assert torch.equal(known.count(mixed), module.count(alone))
+    assert torch.equal(known.count(mixed, mixed.lengths), module.count(alone, alone.lengths))
 
 
 def test_the_likeliest_label_comes_with_its_probability() -> None:
     module, states, _ = batch(head())
-    ids, probabilities = module.predict(states)
+    ids, probabilities = module.answer(states)
     expected = module.project(states.data).softmax(-1).max(-1)
     assert torch.equal(ids.data, expected.indices)
     assert torch.allclose(probabilities.data, expected.values)
@@ -121,7 +124,7 @@ def test_a_loss_in_bf16_is_summed_in_fp32() -> None:
     exact = float(module.loss(states, target).detach())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = module.loss(states, target)
-        probability = module.predict(states)[1].data
+        probability = module.answer(states)[1].data
     assert loss.dtype == probability.dtype == torch.float32
     assert math.isclose(float(loss.detach()), exact, rel_tol=0.02)
 
@@ -146,18 +149,20 @@ def test_class_weights_are_no_part_of_the_saved_weights() -> None:
     [
         (
             {},
-            {"a": "token_labels", "b": "token_labels"},
-            "head tagging needs a target: the reader delivers 2 label fields; one of: a, b",
+            {"a": "labels", "b": "labels"},
+            "head tagging learns labels, of which the reader delivers 2 fields: name the one that is meant;"
+            " one of: a, b",
         ),
         (
             {"target": "upso"},
-            {"upos": "token_labels"},
-            "head tagging: the reader delivers no field 'upso'; did you mean 'upos'?; one of: upos",
+            {"upos": "labels"},
+            "head tagging learns field 'upso', which the reader does not deliver; did you mean 'upos'?;"
+            " one of: upos",
         ),
         (
             {"target": "tokens"},
-            {"tokens": "tokens", "upos": "token_labels"},
-            "head tagging learns a label field, which 'tokens' is not; one of: upos",
+            {"tokens": "tokens", "upos": "labels"},
+            "head tagging learns labels, but field 'tokens' holds tokens; one of: upos",
         ),
     ],
 )

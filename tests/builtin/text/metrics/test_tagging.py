@@ -10,13 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqlab.api import Component, Example, FieldKind, Metric, MetricContext, Place, SeqlabError
+from seqlab.api import Answer, Component, Example, FieldKind, Metric, MetricContext, Place, SeqlabError
+from seqlab.builtin.core.metrics.components import COMPONENTS as OF_LABELS
 from seqlab.builtin.text.plugin import seqlab_register_metrics
 
-COMPONENTS: dict[str, Component[Any]] = {component.name: component for component in seqlab_register_metrics()}
+ACCURACY = next(component for component in OF_LABELS if component.name == "accuracy")
+COMPONENTS: dict[str, Component[Any]] = {
+    component.name: component for component in (ACCURACY, *seqlab_register_metrics())
+}
 
 
-FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "lemmas": "tokens", "upos": "token_labels"}
+FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "lemmas": "tokens", "upos": "labels"}
 
 
 def metric(name: str, **values: object) -> Metric:
@@ -34,7 +38,7 @@ def scored(name: str, *pairs: tuple[str, str]) -> dict[str, float]:
     made = metric(name)
     made.fit([])
     for gold, predicted in pairs:
-        made.update(example(*(f"w{i}" for i in range(len(gold)))), list(gold), list(predicted))
+        made.update(example(*(f"w{i}" for i in range(len(gold)))), list(gold), Answer(list(predicted)))
     return made.compute()
 
 
@@ -51,15 +55,15 @@ def test_sentence_accuracy_weights_sentences_alike_and_leaves_out_empty_ones() -
 def test_accuracy_unknown_counts_words_never_seen_in_training() -> None:
     made = metric("accuracy_unknown")
     made.fit([example("the", "dog"), example("The", "cat")])
-    made.update(example("the", "Dog", "barks"), ["A", "B", "C"], ["X", "B", "X"])
-    made.update(example("dog", "meows"), ["A", "B"], ["A", "B"])
+    made.update(example("the", "Dog", "barks"), ["A", "B", "C"], Answer(["X", "B", "X"]))
+    made.update(example("dog", "meows"), ["A", "B"], Answer(["A", "B"]))
     assert made.compute() == {"accuracy_unknown": 2 / 3}
 
 
 def test_accuracy_unknown_looks_in_the_configured_field() -> None:
     made = metric("accuracy_unknown", field="lemmas")
     made.fit([Example({"lemmas": ["go"]}, Place("t"))])
-    made.update(Example({"lemmas": ["go", "do"]}, Place("t")), ["A", "B"], ["X", "B"])
+    made.update(Example({"lemmas": ["go", "do"]}, Place("t")), ["A", "B"], Answer(["X", "B"]))
     assert made.compute() == {"accuracy_unknown": 1.0}
 
 
@@ -78,7 +82,7 @@ def test_accuracy_unknown_survives_json() -> None:
     assert fitted.state() == {"known": ["a", "b", "c"]}
     restored = metric("accuracy_unknown")
     restored.restore(json.loads(json.dumps(fitted.state())))
-    restored.update(example("a", "d"), ["A", "B"], ["X", "B"])
+    restored.update(example("a", "d"), ["A", "B"], Answer(["X", "B"]))
     assert restored.compute() == {"accuracy_unknown": 1.0}
     assert restored.state() == fitted.state()
 
@@ -87,7 +91,7 @@ def test_accuracy_unknown_wants_the_training_words_first() -> None:
     with pytest.raises(
         ValueError, match=r"^accuracy_unknown does not know the training words: call fit or restore first$"
     ):
-        metric("accuracy_unknown").update(example("a"), ["A"], ["A"])
+        metric("accuracy_unknown").update(example("a"), ["A"], Answer(["A"]))
 
 
 def test_label_scores_of_labels_never_gold_or_never_predicted_are_zero() -> None:
@@ -109,8 +113,8 @@ def test_label_scores_of_labels_never_gold_or_never_predicted_are_zero() -> None
 def test_every_metric_lists_what_was_wrong(name: str) -> None:
     made = metric(name)
     made.fit([example("the")])
-    made.update(example("the", "dog", "barks", line=3), ["D", "N", "V"], ["X", "N", "N"])
-    made.update(example("rain", line=7), ["N"], ["N"])
+    made.update(example("the", "dog", "barks", line=3), ["D", "N", "V"], Answer(["X", "N", "N"]))
+    made.update(example("rain", line=7), ["N"], Answer(["N"]))
     listing: str = made.listing()  # type: ignore[attr-defined]
     unknown = name == "accuracy_unknown"
     assert "among words that the training split does not hold" in listing or not unknown
@@ -127,7 +131,7 @@ def test_metrics_of_all_labels_list_the_same() -> None:
     listings = set()
     for name in COMPONENTS.keys() - {"accuracy_unknown"}:
         made = metric(name)
-        made.update(example("the", "dog"), ["D", "N"], ["N", "N"])
+        made.update(example("the", "dog"), ["D", "N"], Answer(["N", "N"]))
         listings.add(made.listing())  # type: ignore[attr-defined]
     assert len(listings) == 1
 
@@ -135,8 +139,8 @@ def test_metrics_of_all_labels_list_the_same() -> None:
 def test_labels_of_a_reader_without_tokens_are_listed_by_number() -> None:
     for name in ("accuracy", "sentence_accuracy", "label_scores"):
         component = COMPONENTS[name]
-        made = component.build(component.config(), MetricContext("phones", {"phones": "token_labels"}))
-        made.update(Example({}, Place("t", 1)), ["A", "B"], ["A", "A"])
+        made = component.build(component.config(), MetricContext("phones", {"phones": "labels"}))
+        made.update(Example({}, Place("t", 1)), ["A", "B"], Answer(["A", "A"]))
         assert made.listing().endswith("\n     2  B -> A\n")
 
 
@@ -177,7 +181,7 @@ def test_figures_do_not_depend_on_order_and_reset_forgets(
         made.reset()
         for pairs in order:
             words = example(*(f"w{index}" for index in range(len(pairs))))
-            made.update(words, [g for g, _ in pairs], [p for _, p in pairs])
+            made.update(words, [g for g, _ in pairs], Answer([p for _, p in pairs]))
         first = first or made.compute()
         assert made.compute() == first
     assert all(0 <= value <= 1 for value in first.values())
@@ -188,9 +192,9 @@ def test_nothing_counted_gives_no_figure(name: str) -> None:
     made = metric(name)
     made.fit([example("known")])
     assert made.compute() == {}
-    made.update(example(), [], [])
+    made.update(example(), [], Answer([]))
     assert made.compute() == {}
-    made.update(example("known"), ["A"], ["A"])
+    made.update(example("known"), ["A"], Answer(["A"]))
     assert (made.compute() == {}) == (name == "accuracy_unknown")
     made.reset()
     assert made.compute() == {}
@@ -205,8 +209,8 @@ def test_a_missing_label_counts_as_if_its_token_were_not_there(name: str) -> Non
     ):
         made = metric(name)
         made.fit([example("a")])
-        made.update(example(*words), gold, predicted)
-        made.update(example("x"), [None], ["A"]) if len(words) == 4 else None
+        made.update(example(*words), gold, Answer(predicted))
+        made.update(example("x"), [None], Answer(["A"])) if len(words) == 4 else None
         totals = getattr(made, "listing")().splitlines()  # noqa: B009 - not in the protocol
         found.append((made.compute(), [line for line in totals if " of " in line and " labels " in line]))
     assert found[0] == found[1]
@@ -217,7 +221,7 @@ def test_labels_of_unequal_number_are_refused(name: str) -> None:
     made = metric(name)
     made.fit([])
     with pytest.raises(ValueError, match=r"^t.conllu:7: 1 predicted labels for 2 gold labels$"):
-        made.update(example("a", "b", line=7), ["A", "B"], ["A"])
+        made.update(example("a", "b", line=7), ["A", "B"], Answer(["A"]))
 
 
 @pytest.mark.parametrize("name", COMPONENTS)

@@ -18,12 +18,12 @@ def test_the_component_builds_the_reader_from_yaml_values() -> None:
     reader = component.build(component.config(label=["upos", "feats.Number"]), context)
     assert reader.fields == {
         "tokens": "tokens",
-        "upos": "token_labels",
-        "feats.Number": "token_labels",
+        "upos": "labels",
+        "feats.Number": "labels",
     }
     assert component.build(component.config(), context).fields == {
         "tokens": "tokens",
-        "upos": "token_labels",
+        "upos": "labels",
     }
 
 

@@ -1,0 +1,1 @@
+"""Heads that suit any input: states to losses and answers."""

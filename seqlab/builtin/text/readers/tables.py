@@ -1,0 +1,238 @@
+"""Tables and JSON Lines with named columns: one example a row, its fields and their kinds as settings say."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from seqlab.api import DataError, Example, FieldKind, Place, ReaderContext, did_you_mean
+from seqlab.builtin.core.records import json_lines, table, text_lines
+from seqlab.builtin.core.unicode import UnicodeForm
+from seqlab.textfile import file_name
+
+__all__ = ["FORMATS", "Column", "Format", "Row", "Split", "TableReader", "words"]
+
+Format: TypeAlias = Literal["tsv", "csv", "jsonl"]
+FORMATS: tuple[Format, ...] = ("tsv", "csv", "jsonl")
+
+Split: TypeAlias = Literal["whitespace", "words"]
+
+WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # noqa: RUF001 - the typographic apostrophe
+"""Letters, digits and marks together, with an apostrophe between them; any other sign by itself."""
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text and its punctuation, sign by sign: `Isn't it?` is `Isn't`, `it`, `?`."""
+    return WORD.findall(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A field of the examples: the column that holds it, its kind, and how its text is read."""
+
+    name: str
+    kind: FieldKind[Any]
+    split: Split = "whitespace"
+    separator: str | None = None
+    lowercase: bool = False
+
+    def value(self, cell: Any) -> Any:
+        """Return the value of a cell, text or JSON data; None where it is missing, ValueError for a bad one.
+
+        An empty cell is missing where the kind knows missing values.
+        """
+        if cell is None or cell == "":
+            if self.kind.fault(None):
+                return self.parsed("") if cell == "" else self.kind.from_json(None)
+            return None
+        return self.parsed(cell) if isinstance(cell, str) else self.kind.from_json(cell)
+
+    def parsed(self, text: str) -> Any:
+        """Return the value of a text."""
+        if self.separator is not None:
+            parts = [part.strip() for part in text.split(self.separator)]
+            return self.kind.from_json([part for part in parts if part])
+        if self.split == "words" and self.kind.name == "tokens":
+            return words(text)
+        return self.kind.parse(text)
+
+    def normal(self, value: Any, form: UnicodeForm | None) -> Any:
+        """Return a value with its strings in a normal form of Unicode, in lower case where that is set."""
+        if isinstance(value, str):
+            value = unicodedata.normalize(form, value) if form else value
+            return value.lower() if self.lowercase else value
+        if isinstance(value, list | tuple) and value and isinstance(value[0], str | None):
+            return type(value)(self.normal(each, form) for each in value)
+        return value
+
+    def cell(self, value: Any) -> str:
+        """Return a value as the text of a cell."""
+        if value is None:
+            return ""
+        if self.separator is not None:
+            return self.separator.join(self.kind.to_json(value))
+        return self.kind.to_text(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The `Example.origin`: the record as it was read; the first of a table with a header brings it."""
+
+    record: Mapping[str, Any]
+    header: bool = False
+
+
+class TableReader:
+    """Reads one example a row; `columns` maps the fields to where they stand.
+
+    `names` are the columns of tables without a header; then a file without labels may have the others alone.
+    Tokens, texts and labels are brought to the normal form `unicode`, None for that of the file. A row that
+    cannot be used goes to `refuse`.
+    """
+
+    def __init__(
+        self,
+        form: Format,
+        columns: Mapping[str, Column],
+        *,
+        names: Sequence[str] | None = None,
+        unicode: UnicodeForm | None = "NFC",
+        refuse: Callable[[DataError], None] | None = None,
+    ) -> None:
+        self.form = form
+        self.columns = columns
+        self.names = names
+        self.unicode = unicode
+        self.refuse = refuse or ReaderContext().refuse
+        self.suffixes: tuple[str, ...] = (f".{form}", f".{form}.gz")
+        self.fields: Mapping[str, str] = {field: column.kind.name for field, column in columns.items()}
+
+    def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
+        """Yield one example a row; DataError where there is none. Without labels their columns may lack."""
+        file, first = file_name(path), self.form != "jsonl" and self.names is None
+        empty = True
+        for place, record in self._records(path, file, labelled=labelled):
+            empty = False
+            try:
+                if isinstance(record, DataError):
+                    raise record
+                example = self._example(record, place, labelled=labelled)
+            except DataError as error:
+                self.refuse(error)
+                continue
+            yield replace(example, origin=Row(record, header=first))
+            first = False
+        if empty:
+            raise DataError("no rows", place=Place(file))
+
+    def normalize(self, example: Example) -> Example:
+        """Return the example as models see it: strings in normal form, in lower case where that is set."""
+        normal = {
+            field: self.columns[field].normal(value, self.unicode) if field in self.columns else value
+            for field, value in example.fields.items()
+        }
+        return replace(example, fields=normal)
+
+    def parse(self, line: str) -> Any:
+        """Return what a line of text stands for: its tokens as they are split in a file, say."""
+        inputs = self._inputs()
+        return next(iter(inputs.values())).value(line) if len(inputs) == 1 else line
+
+    def take(self, given: Any) -> Example:
+        """Return the example of a value that a user hands over; a text is split as in a file.
+
+        It is a mapping of fields to values, or where there is one input the value itself.
+        """
+        inputs = self._inputs()
+        if not (isinstance(given, Mapping) and given.keys() & self.columns.keys()):
+            if len(inputs) > 1:
+                raise TypeError(f"the data has several fields; give a mapping of {', '.join(inputs)}")
+            given = dict.fromkeys(inputs, given)
+        taken = {}
+        for field, column in self.columns.items():
+            if field in given:
+                value = given[field]
+                taken[field] = column.parsed(value) if isinstance(value, str) else column.kind.take(value)
+        return Example(taken, Place("value"))
+
+    def write(self, example: Example, answers: Mapping[str, Any]) -> str:
+        """Return the row with the answers in their columns, everything else as it was read.
+
+        The first row of a table with a header brings the header.
+        """
+        row = example.origin
+        assert isinstance(row, Row), "examples are written by the reader that read them"
+        if self.form == "jsonl":
+            told = {
+                self.columns[field].name: self.columns[field].kind.to_json(value)
+                for field, value in answers.items()
+            }
+            return json.dumps({**row.record, **told}, ensure_ascii=False) + "\n"
+        cells = {
+            self.columns[field].name: self.columns[field].cell(value) for field, value in answers.items()
+        }
+        record = {**row.record, **cells}
+        names = list(record) if self.names is None else [name for name in self.names if name in record]
+        header = self._line(names, example.place) if row.header else ""
+        return header + self._line([record[name] for name in names], example.place)
+
+    def _line(self, cells: Sequence[str], place: Place) -> str:
+        """Return a line of a table; DataError where a cell holds what would end it."""
+        if self.form == "csv":
+            stream = io.StringIO()
+            csv.writer(stream, lineterminator="\n").writerow(cells)
+            return stream.getvalue()
+        for cell in cells:
+            if any(sign in cell for sign in "\t\n\r"):
+                raise DataError(
+                    f"{cell!r} holds a tab or a line end and cannot be written as TSV", place=place
+                )
+        return "\t".join(cells) + "\n"
+
+    def _inputs(self) -> dict[str, Column]:
+        return {field: each for field, each in self.columns.items() if not each.kind.annotation}
+
+    def _records(
+        self, path: Path, file: str, *, labelled: bool
+    ) -> Iterator[tuple[Place, dict[str, Any] | DataError]]:
+        lines = text_lines(path, file)
+        if self.form == "jsonl":
+            return json_lines(lines)
+        return table(lines, self.form, self.names, () if labelled or self.names is None else self._bare())
+
+    def _bare(self) -> list[str]:
+        """Return the columns without those of labels, where a recipe names them."""
+        labels = {each.name for each in self.columns.values() if each.kind.annotation}
+        return [name for name in self.names or () if name not in labels]
+
+    def _example(self, record: Mapping[str, Any], place: Place, *, labelled: bool) -> Example:
+        fields = {}
+        for field, column in self.columns.items():
+            if not labelled and (column.kind.annotation or column.name not in record):
+                continue  # what the model reads, it asks for itself
+            if column.name not in record:
+                hint = did_you_mean(column.name, record) or f"; there are: {', '.join(record) or 'none'}"
+                raise DataError(f"no column {column.name!r}, which holds {field!r}{hint}", place=place)
+            try:
+                fields[field] = column.value(record[column.name])
+            except (ValueError, TypeError) as error:
+                raise DataError(f"column {column.name!r}: {error}", place=place) from None
+        self._check_along(fields, place)
+        return Example(fields, place)
+
+    def _check_along(self, fields: Mapping[str, Any], place: Place) -> None:
+        """Refuse labels of another number than the tokens that they stand along."""
+        for field, column in self.columns.items():
+            others = [name for name, each in self.columns.items() if each.kind.name == column.kind.along]
+            if len(others) == 1 and field in fields and fields[field] is not None:
+                (other,) = others
+                if other in fields and len(fields[field]) != len(fields[other]):
+                    counts = f"{len(fields[field])} {field} for {len(fields[other])} {other}"
+                    raise DataError(f"column {column.name!r}: {counts}", place=place)
