@@ -26,9 +26,11 @@ SPEECH = (
     "builtin/speech/augmenters",
     "builtin/speech/featurizers",
     "builtin/speech/heads",
+    "builtin/speech/test_fields.py",
+    "builtin/speech/test_finding.py",
     "cli/test_predict_sound.py",
-    "predict/test_recognizer.py",
-    "predict/test_sounds.py",
+    "predict/test_cutting.py",
+    "predict/test_sources.py",
     "testing/test_augmenters.py",
     "testing/test_featurizers.py",
 )

@@ -272,7 +272,7 @@ class Head(Protocol):
       one for each unit; by default there is no such number.
     - `save(folder)` and `load(folder)`, as a featurizer's, for files of its own in a package.
     - `join(answers, pieces)`: the answer to a long value of which each `Piece` was answered by itself, None
-      for a blank one. Without it, nothing is cut.
+      for a blank one; of the pieces the places are given, not the values. Without it, nothing is cut.
     """
 
     target: str

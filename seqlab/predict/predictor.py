@@ -167,7 +167,7 @@ class Predictor:
                     waiting = []
                     refuse(piece)
                     continue
-                waiting.append((piece, answers))
+                waiting.append((replace(piece, value=None), answers))  # hours of it may be waiting
                 if piece.last:
                     yield Prediction(example, self._whole(waiting), kinds)
                     waiting = []
