@@ -27,7 +27,6 @@ SPEECH = (
     "builtin/speech/featurizers",
     "builtin/speech/heads",
     "builtin/speech/test_fields.py",
-    "builtin/speech/test_finding.py",
     "cli/test_predict_sound.py",
     "predict/test_cutting.py",
     "predict/test_sources.py",
