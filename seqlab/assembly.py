@@ -41,6 +41,7 @@ from seqlab.engine import Column, Dataset, Decode, EncoderChain, SequenceModel
 from seqlab.errors import ContractError
 from seqlab.measuring import Metrics
 from seqlab.plugin import Part, Registry
+from seqlab.plugin.kinds import IN_STEP
 from seqlab.recipe import ComponentRef, Recipe
 from seqlab.suggest import one_of, shown
 
@@ -286,7 +287,7 @@ class Assembly:
         lengths = model.output_lengths(data.lengths)
         for ref, (target, head) in zip(self.recipe.heads, self.heads.items(), strict=True):
             parts = data.targets[target].lengths
-            if head.alignment not in ("per_state", "shifted"):
+            if head.alignment not in IN_STEP:
                 if self.recipe.train.bptt is not None:
                     message = f"head {ref.name} has targets that cannot be cut along with the states"
                     raise RecipeError([self.recipe.problem("train.bptt", message)])

@@ -28,6 +28,7 @@ from seqlab.engine import Batch, Column, Dataset, SequenceModel
 from seqlab.engine.seeding import derived_seed
 from seqlab.errors import ContractError
 from seqlab.plugin import Part
+from seqlab.plugin.kinds import IN_STEP
 from seqlab.recipe.placement import Neighbours, misplacement
 from seqlab.suggest import shown
 
@@ -242,11 +243,7 @@ def check_augmenters(assembly: Assembly) -> None:
 def _neighbours(assembly: Assembly, data: Dataset | None = None) -> Neighbours:
     """Return what the augmenters stand among; which featurizers make frames, only encoded data tells."""
     heads = zip(assembly.recipe.heads, assembly.heads.items(), strict=True)
-    aligned = [
-        f"{ref.name} of {target!r}"
-        for ref, (target, head) in heads
-        if head.alignment in ("per_state", "shifted")
-    ]
+    aligned = [f"{ref.name} of {target!r}" for ref, (target, head) in heads if head.alignment in IN_STEP]
     columns = [None] * len(assembly.featurizers) if data is None else data.features
     return Neighbours(
         reads=[assembly.reader.fields[each.field] for each in assembly.featurizers],

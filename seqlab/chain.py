@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from seqlab.errors import ContractError, SeqlabError
 from seqlab.plugin import Declaration, Registry, chosen_field
+from seqlab.plugin.kinds import IN_STEP
 from seqlab.recipe import ComponentRef, Recipe
 from seqlab.recipe.placement import Neighbours, misplacement
 from seqlab.settings import Config
@@ -26,9 +27,6 @@ __all__ = ["Finding", "chain_problems"]
 
 Finding: TypeAlias = tuple[str, str]
 """The dotted path of a key, and what is wrong with it."""
-
-IN_STEP = ("per_state", "shifted")
-"""Alignments in which a target has one part for each state."""
 
 BYTES = 4
 """Of a weight in fp32."""

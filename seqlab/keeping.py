@@ -5,7 +5,6 @@ Each component has a folder of its own below `components`; the manifest holds th
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,14 +12,13 @@ from typing import Any
 
 from seqlab.api import PackageError
 from seqlab.assembly import Assembly
+from seqlab.datasets.checksums import file_sha256
 from seqlab.openfile import open_regular
 
 __all__ = ["COMPONENTS", "load_files", "save_files"]
 
 COMPONENTS = "components"
 """The folder of a package that holds the components' own."""
-
-BLOCK = 1 << 20
 
 
 def save_files(package: Path, assembly: Assembly) -> dict[str, dict[str, Any]]:
@@ -34,7 +32,7 @@ def save_files(package: Path, assembly: Assembly) -> dict[str, dict[str, Any]]:
     found = {}
     for name, path in _files(package):
         with open_regular(path) as file:
-            found[name] = {"sha256": _sha256(path), "bytes": path.stat().st_size}
+            found[name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
             os.fsync(file.fileno())
     return found
 
@@ -49,7 +47,7 @@ def load_files(package: Path, assembly: Assembly, files: Mapping[str, Any]) -> N
         if name not in kept:
             raise PackageError(f"{package / name}: the manifest does not know this file")
         expected = kept[name].get("sha256") if isinstance(kept[name], dict) else None
-        if (digest := _sha256(there[name])) != expected:
+        if (digest := file_sha256(there[name])) != expected:
             raise PackageError(f"{package / name}: damaged: sha256 is {digest}, the manifest says {expected}")
     for name, part in assembly.keepers():
         folder = package / COMPONENTS / name
@@ -74,11 +72,3 @@ def _files(package: Path) -> Iterator[tuple[str, Path]]:
             raise PackageError(f"{path}: is no regular file")
         if path.is_file():
             yield path.relative_to(package).as_posix(), path
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open_regular(path) as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -88,7 +88,7 @@ def opened(path: Path) -> AbstractContextManager[io.BufferedReader]:
         if sys.stdin is None:
             raise DataError("cannot be read: standard input is closed", place=Place(file_name(path)))
         return nullcontext(cast("io.BufferedReader", sys.stdin.buffer))
-    return cast("io.BufferedReader", open_regular(path))
+    return open_regular(path)
 
 
 def decode(block: bytes, place: Place) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from seqlab.datasets.entry import DatasetEntry
 from seqlab.errors import DataError, Place
+from seqlab.openfile import open_regular
 
 __all__ = [
     "Faults",
@@ -27,8 +28,8 @@ MAX_PATH = 4096
 
 
 def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file's content in hexadecimal."""
-    with path.open("rb") as file:
+    """Return the sha256 of a regular file's content in hexadecimal; OSError as `open_regular` raises it."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALIGNMENTS",
+    "IN_STEP",
     "Alignment",
     "Augmenter",
     "AugmenterContext",
@@ -253,6 +254,9 @@ Alignment = Literal["per_state", "shifted", "monotonic", "per_sequence", "free"]
 
 ALIGNMENTS: tuple[Alignment, ...] = ("per_state", "shifted", "monotonic", "per_sequence", "free")
 """All of them."""
+
+IN_STEP: tuple[Alignment, ...] = ("per_state", "shifted")
+"""Those in which a target has one part for each state."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from seqlab.api import Answer, Component, Example, FieldKind, Head, HeadContext,
 from seqlab.contract import answer_fault, attribute_fault
 from seqlab.engine import HeadModule
 from seqlab.engine.seeding import seeded
+from seqlab.plugin.kinds import IN_STEP
 from seqlab.suggest import one_of
 from seqlab.testing.kinds import fields_of, known_kinds
 from seqlab.testing.modules import assert_close, check_gradients, check_weights_round_trip, gathered, varied
@@ -120,7 +121,7 @@ def _build(component: Component[Any], config: dict[str, Any], known: dict[str, F
 
 def _lengths(head: Head, kind: FieldKind[Any]) -> Sequence[int]:
     """Return how many states each sample has, by what the alignment asks for."""
-    if head.alignment in ("per_state", "shifted"):
+    if head.alignment in IN_STEP:
         lengths: list[int] = head.encode(kind.samples).lengths.tolist()
         return lengths
     least = head.states_needed(kind.samples) if hasattr(head, "states_needed") else LENGTHS

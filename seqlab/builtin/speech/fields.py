@@ -31,6 +31,9 @@ LEAST_PIECE = 1.0
 WINDOW_SECONDS = 300.0
 """Seconds of sound that are collected before they are answered: about two full batches."""
 
+LISTS = (".jsonl", ".jsonl.gz")
+"""File-name endings of lists of paths, which have the format of the reader `speech`."""
+
 
 class AudioKind(FieldKind[Audio]):
     """One channel of sound."""
@@ -43,7 +46,7 @@ class AudioKind(FieldKind[Audio]):
     window_items = 4_096
     least_piece = LEAST_PIECE
     suffixes = SUFFIXES
-    list_suffixes = (".jsonl", ".jsonl.gz")
+    list_suffixes = LISTS
     in_files = True
     samples = SAMPLES
 

@@ -10,14 +10,12 @@ from seqlab.api import DataError, Example, Place, Refuse, Take
 from seqlab.audio import AudioFile
 from seqlab.audio.folders import sounds_below
 from seqlab.audio.settings import SUFFIXES
+from seqlab.builtin.speech.fields import LISTS
 from seqlab.builtin.speech.readers.manifests import Columns, ManifestLayout
 from seqlab.builtin.speech.readers.utterances import Entry
 from seqlab.textfile import file_name, is_standard_input
 
 __all__ = ["sounds"]
-
-LISTS = (".jsonl", ".jsonl.gz")
-"""File-name endings of lists of paths, which have the format of the reader `speech`."""
 
 
 def sounds(path: Path, take: Take, refuse: Refuse) -> Iterator[Example]:
