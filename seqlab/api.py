@@ -14,7 +14,7 @@ from seqlab.errors import DataError, PackageError, Place, PluginError, Problem, 
 from seqlab.filepath import FilePath
 from seqlab.plugin.answers import Answer, Prediction
 from seqlab.plugin.component import Component
-from seqlab.plugin.declarations import Declaration, chosen_field
+from seqlab.plugin.declarations import Declaration, FieldUse, chosen_field
 from seqlab.plugin.fields import Calling, Example, FieldKind, Guarded, Hold, Piece, Refuse, Take
 from seqlab.plugin.hookspecs import hookimpl
 from seqlab.plugin.kinds import (
@@ -74,6 +74,7 @@ __all__ = [
     "Featurizer",
     "FeaturizerContext",
     "FieldKind",
+    "FieldUse",
     "FilePath",
     "Guarded",
     "Head",

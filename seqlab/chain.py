@@ -8,7 +8,7 @@ known.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -66,11 +66,17 @@ class _Chain:
         self.reader = self._declared(recipe.reader)
 
     def fields(self) -> Iterator[Finding]:
-        """Yield fields of a kind that nobody has registered."""
+        """Yield fields of a kind that nobody has registered, or that is not cut into strings."""
         for name, kind in (self.reader.fields or {}).items():
             if kind not in self.kinds:
                 hint = f"{did_you_mean(kind, self.kinds)}; {one_of(self.kinds)}"
                 yield "data.reader", f"field {name!r} has the unknown kind {kind!r}{hint}"
+            elif name in self.reader.separated and not self.kinds[kind].of_strings:
+                fit = one_of([each for each, other in self.kinds.items() if other.of_strings])
+                yield (
+                    "data.reader",
+                    f"field {name!r} of kind {kind} has no parts to separate; {fit}",
+                )
 
     def features(self) -> Iterator[Finding]:
         """Yield featurizers that cannot read what the reader delivers."""
@@ -83,6 +89,16 @@ class _Chain:
             kind = self.kinds.get((self.reader.fields or {}).get(field or "", ""))
             if kind is not None and kind.annotation:
                 yield part.path, f"{part} reads field {field!r}, which is not there in prediction"
+            yield from self._uses(part)
+
+    def _uses(self, part: _Part) -> Iterator[Finding]:
+        """Yield the further fields of a part that the reader does not deliver."""
+        for use in part.declared.uses:
+            try:
+                if self.reader.fields is not None:
+                    chosen_field(f"{part} {use.verb}", use.field, use.kinds, self.reader.fields)
+            except SeqlabError as error:
+                yield part.path, str(error)
 
     def augmenters(self) -> Iterator[Finding]:
         """Yield augmenters that have nothing to change here, or must not change it."""
@@ -201,9 +217,11 @@ class _Chain:
                 prefix = f"{target}."
                 names.append(f"{prefix}loss")
             metrics = self._metrics_of(head)
-            if metrics is None or any(each.figures is None for each in metrics):
+            kind = self._target_kind(head)
+            found = [None] if metrics is None else [_figures_of(each, kind) for each in metrics]
+            if None in found:
                 return None
-            names += [prefix + figure for each in metrics for figure in each.figures or ()]
+            names += [prefix + figure for figures in found for figure in figures or ()]
         return names
 
     def _metrics_of(self, head: _Part) -> list[Declaration] | None:
@@ -232,8 +250,10 @@ class _Chain:
             found: Any = self.registry.get(kind, name).declares(config)
             if not isinstance(found, Declaration):
                 raise ContractError(f"returned {shown(found)} where a Declaration is expected")
-            for key in ("kinds", "figures", "default_metrics"):
-                value = getattr(found, key)
+            figures = found.figures.values() if isinstance(found.figures, Mapping) else [found.figures]
+            names = [("figures", each) for each in figures]
+            names += [("kinds", found.kinds), ("default_metrics", found.default_metrics)]
+            for key, value in names:
                 if value is not None and (
                     isinstance(value, str) or not all(isinstance(each, str) for each in value)
                 ):
@@ -273,6 +293,13 @@ class _Chain:
         except SeqlabError:
             target = None
         return head.ref.name if target is None else f"{head.ref.name} of {target!r}"
+
+
+def _figures_of(metric: Declaration, kind: str | None) -> tuple[str, ...] | None:
+    """Return the figures that a metric has of a kind of field, None where nobody knows."""
+    if metric.figures is None or isinstance(metric.figures, tuple | list):
+        return metric.figures
+    return metric.figures.get(kind or "")
 
 
 @dataclass(frozen=True)

@@ -263,6 +263,7 @@ Check: TypeAlias = Callable[..., Any]
 """From a method's result and the facts that it was called with to the result, or a ContractError."""
 
 CHECKS: Mapping[tuple[str, str], Check] = {
+    ("reader", "header"): _text,
     ("reader", "write"): _text,
     ("featurizer", "state"): _plain,
     ("featurizer", "encode"): _column,

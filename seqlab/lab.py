@@ -24,7 +24,7 @@ from seqlab.recipe import Recipe, Surroundings, load_recipe, paths_as_written
 from seqlab.settings import Precision, schedule_fault
 
 if TYPE_CHECKING:
-    from seqlab.datasets.fetching import Progress
+    from seqlab.datasets.fetching import DownloadProgress
     from seqlab.figures import Figures
     from seqlab.predict.predictor import Predictor
     from seqlab.run import RunOptions
@@ -156,7 +156,7 @@ class Lab:
         scorer = self._scorer(predictor, data, split)
         return ErrorListing(scorer(predictor.model), scorer.listing())
 
-    def get_dataset(self, name: str, progress: Progress | None = None) -> Path:
+    def get_dataset(self, name: str, progress: DownloadProgress | None = None) -> Path:
         """Return the folder of a data set of the catalogue, checked; what is not here is fetched first.
 
         `progress(file, bytes done, bytes in all or None)` is told how far it is. DataError where it cannot be

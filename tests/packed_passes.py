@@ -13,7 +13,7 @@ from torch import Tensor
 from seqlab.engine import CellKind, Sequences
 from seqlab.engine.recurrent import reference
 from seqlab.engine.recurrent.bptt import PackedPass, run_packed
-from seqlab.engine.recurrent.cells import Parts, Weights
+from seqlab.engine.recurrent.cells import LayerWeights, Parts
 from seqlab.engine.recurrent.kernels import CELLS
 from seqlab.engine.sequences import Layout
 
@@ -106,23 +106,27 @@ class Layer:
         assert output is not None
         return output, final
 
-    def weights(self, leaves: dict[str, Tensor]) -> list[Weights]:
+    def weights(self, leaves: dict[str, Tensor]) -> list[LayerWeights]:
         """Return each direction's weights among the leaves."""
         return [
-            Weights(
-                **{name: leaves[key] for name in Weights._fields if (key := f"{name} {direction}") in leaves}
+            LayerWeights(
+                **{
+                    name: leaves[key]
+                    for name in LayerWeights._fields
+                    if (key := f"{name} {direction}") in leaves
+                }
             )
             for direction in range(self.directions)
         ]
 
-    def _weights(self, direction: int) -> Weights:
+    def _weights(self, direction: int) -> LayerWeights:
         """The weights as the kernel wants them: a GRU's new gate keeps its hidden bias to itself."""
         inside = self.hidden if self.cell == "gru" else 0
         mine = self.parameters[direction]
         outside = mine.bias_hh.clone()
         if inside:
             outside[-inside:] = 0
-        return Weights(
+        return LayerWeights(
             input=mine.weight_ih,
             hidden=mine.weight_hh,
             bias=mine.bias_ih + outside,

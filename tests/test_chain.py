@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -143,8 +144,9 @@ def test_a_metric_reports_what_it_declares(name: str) -> None:
         value = VALUES[kind]
         score = 0.5 if isinstance(value, str) else [0.5] * len(value)
         metric.update(example, value, Answer(value, score))
+        by_kind = declared.figures if isinstance(declared.figures, Mapping) else {kind: declared.figures}
         for figure in metric.compute():
-            assert any(fnmatchcase(figure, pattern) for pattern in declared.figures), figure
+            assert any(fnmatchcase(figure, pattern) for pattern in by_kind[kind]), figure
 
 
 # --- each break ------------------------------------------------------------------------------------------
@@ -257,6 +259,36 @@ def test_a_kind_that_nobody_registers_is_told_with_the_nearest(lab: Lab, tmp_pat
         "data.reader: field 'label' has the unknown kind 'labelz'; did you mean 'label'?; one of: "
         in found[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "found"),
+    [
+        (
+            ["train.monitor=f1_micro", "metrics=[f1]"],
+            "train.monitor: no figure 'f1_micro'; did you mean 'f1_macro'?; one of: f1_macro, loss",
+        ),
+        (
+            ["features=[{name: ngrams, weights: naive_bayes, target: lable}]"],
+            "features.0: featurizer ngrams counts by field 'lable', which the reader does not deliver; did"
+            " you mean 'label'?; one of: label, tokens",
+        ),
+        (
+            ["data.reader={name: tsv, fields: {tokens: tokens, label: {kind: label, separator: ';'}}}"],
+            "data.reader: field 'label' of kind label has no parts to separate; one of: ",
+        ),
+    ],
+)
+def test_a_break_of_a_classifier_is_told(lab: Lab, tmp_path: Path, overrides: list[str], found: str) -> None:
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.tsv").write_text("text\tlabel\na b\tx\n")
+    recipe = tmp_path / "table.yaml"
+    recipe.write_text(
+        "data: {reader: tsv, train: train.tsv, dev: dev.tsv}\n"
+        "features: [embedding]\nencoder: lstm\nhead: classify\n"
+    )
+    assert lab.check(recipe)
+    assert found in problems(lab, recipe, *overrides)[0]
 
 
 def test_sizes_that_no_machine_holds_are_told(lab: Lab, toy: Path) -> None:

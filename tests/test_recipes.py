@@ -61,7 +61,8 @@ def written(file: Path, reader: Reader) -> str:
     """Return some examples of a file as its reader writes them."""
     examples = list(reader.read(file))
     step = len(examples) // MAX_EXAMPLES | 1  # odd, since two classes may alternate
-    return "".join(reader.write(each, {}) for each in examples[::step])
+    header = reader.header(examples[0], {}) if hasattr(reader, "header") else ""
+    return header + "".join(reader.write(each, {}) for each in examples[::step])
 
 
 def test_there_are_recipes() -> None:

@@ -22,7 +22,7 @@ __all__ = [
     "RIFX",
     "SVX",
     "W64",
-    "Layout",
+    "ChunkLayout",
     "check_end",
     "check_samples",
     "chunk_links",
@@ -42,7 +42,7 @@ LONG = 0xFFFF_FFFF
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class ChunkLayout:
     """How the chunks of a container lie; numbers are bytes, and what is given is RIFF's."""
 
     first: int = 12
@@ -68,15 +68,15 @@ class Layout:
         return any(first <= length + self.counted <= last for first, last in self.unknown_sizes)
 
 
-RIFF = Layout()
+RIFF = ChunkLayout()
 RIFX = replace(RIFF, order="big")
 RF64 = replace(RIFF, unknown_sizes=UNKNOWN_LONG_SIZES)
-AIFF = Layout(order="big", samples=b"SSND", preface=8)
-SVX = Layout(order="big", samples=b"BODY")
-CAF = Layout(
+AIFF = ChunkLayout(order="big", samples=b"SSND", preface=8)
+SVX = ChunkLayout(order="big", samples=b"BODY")
+CAF = ChunkLayout(
     first=8, size=8, order="big", align=1, preface=4, packets=b"pakt", unknown_sizes=UNKNOWN_LONG_SIZES
 )
-W64 = Layout(first=40, name=16, size=8, counted=24, align=8, unknown_sizes=UNKNOWN_LONG_SIZES)
+W64 = ChunkLayout(first=40, name=16, size=8, counted=24, align=8, unknown_sizes=UNKNOWN_LONG_SIZES)
 
 
 BEHIND = (
@@ -102,7 +102,7 @@ class _Chunk:
     length: int
 
 
-def chunk_links(stream: BinaryIO, size: int, layout: Layout) -> list[Link]:
+def chunk_links(stream: BinaryIO, size: int, layout: ChunkLayout) -> list[Link]:
     """Return the one link of a container; SoundError where samples are missing or not announced.
 
     `stream` is left anywhere. Of what stands behind the samples the end may be missing.
@@ -159,7 +159,7 @@ def _headless(size: int) -> str:
     return f"truncated: its {size} bytes end before the samples begin"
 
 
-def _chunk(stream: BinaryIO, position: int, layout: Layout, long: int) -> _Chunk | None:
+def _chunk(stream: BinaryIO, position: int, layout: ChunkLayout, long: int) -> _Chunk | None:
     """Return the chunk that begins at a byte, None where none does."""
     if position > sys.maxsize:  # no file is so long, but a size of 8 bytes may say so
         return None
@@ -180,7 +180,7 @@ def _long_size(stream: BinaryIO, chunk: _Chunk) -> int:
     return int.from_bytes(stream.read(16)[8:], "little")
 
 
-def _unknown(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> bool:
+def _unknown(stream: BinaryIO, size: int, chunk: _Chunk, layout: ChunkLayout) -> bool:
     """Return whether a chunk of samples goes to the end of the file, as it was streamed."""
     if layout.unknown(chunk.length):
         return True
@@ -190,7 +190,7 @@ def _unknown(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> bool
     return chunk.begin + layout.preface < size and not (following and _fits(following, size))
 
 
-def _of_unknown_size(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> Link:
+def _of_unknown_size(stream: BinaryIO, size: int, chunk: _Chunk, layout: ChunkLayout) -> Link:
     """Make the link of samples that go to the end of the file; decoders take a size of 0 at its word."""
     if layout.unknown(chunk.length):
         return WHOLE
@@ -202,7 +202,7 @@ def _fits(chunk: _Chunk, size: int) -> bool:
     return chunk.begin + chunk.length <= size
 
 
-def _behind(stream: BinaryIO, size: int, chunk: _Chunk, layout: Layout) -> int:
+def _behind(stream: BinaryIO, size: int, chunk: _Chunk, layout: ChunkLayout) -> int:
     """Return where the next chunk begins; some writers leave the padding out, others put it in."""
     end = chunk.begin + chunk.length
     aligned = -(-end // layout.align) * layout.align

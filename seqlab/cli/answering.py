@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -70,8 +70,8 @@ class Answering:
         examples = (example for path in paths for example in find(path))
 
         def answer(examples: Iterable[Example]) -> None:
-            for line in self._lines(examples):
-                stream.write(line)
+            for written in self._written(examples):
+                stream.write(written)
                 self.written += 1
             stream.flush()
 
@@ -79,18 +79,24 @@ class Answering:
             answer_arriving(examples, answer, size=self._size, limit=self._limit)
         else:
             answer(examples)
+        if self.context.first:
+            stream.write(encoded(self.writer.end(self.context)))
+            stream.flush()
         if not self.left_out:
             return 0
         tell(f"{self.left_out} left out, {self.written} answered")
         return DataError.exit_code
 
-    def _lines(self, examples: Iterable[Example]) -> Iterable[bytes]:
+    def _written(self, examples: Iterable[Example]) -> Iterable[bytes]:
         predictions = self.predictor.answer(examples, max_segment=self.max_segment, refuse=self.refuse)
         for prediction in predictions:
             try:
                 with at_example(prediction.example.place):
                     written = self.writer.write(prediction, self.context)
-                yield written.encode(errors="surrogateescape")  # of names that are not UTF-8
+                    if self.context.first is None:
+                        written = self.writer.begin(prediction, self.context) + written
+                yield encoded(written)
+                self.context = replace(self.context, first=self.context.first or prediction)
             except DataError as error:
                 self.refuse(error)
             except UnicodeEncodeError as error:
@@ -113,3 +119,8 @@ class Answering:
     def _limit(self) -> int:
         kind = next(iter(self.predictor.inputs.values()))
         return WINDOW_FILES if kind.in_files else int(kind.window)
+
+
+def encoded(text: str) -> bytes:
+    """Return the text as UTF-8; names of files that are not UTF-8 as they are."""
+    return text.encode(errors="surrogateescape")

@@ -18,7 +18,7 @@ from seqlab.errors import SeqlabError
 from seqlab.printable import printable
 
 if TYPE_CHECKING:
-    from seqlab.datasets.fetching import Progress
+    from seqlab.datasets.fetching import DownloadProgress
     from seqlab.lab import Lab
 
 __all__ = ["data"]
@@ -150,7 +150,7 @@ def about_lines(about: Mapping[str, Any]) -> Iterator[str]:
 
 
 @contextmanager
-def bars() -> Iterator[Progress]:
+def bars() -> Iterator[DownloadProgress]:
     """Show the progress of downloads on stderr, one bar per file, where that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TransferSpeedColumn

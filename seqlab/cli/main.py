@@ -24,7 +24,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 
-class Entry(NamedTuple):
+class Listed(NamedTuple):
     """Where a command lives (`module:attribute`) and what `--help` says of it without importing it."""
 
     target: str
@@ -32,16 +32,16 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "recipes": Entry("seqlab.cli.recipes:recipes", "List, show and copy the recipes that come with seqlab."),
-    "run": Entry("seqlab.cli.run:run", "Train the model of a recipe, evaluate and save it."),
-    "check": Entry("seqlab.cli.check:check", "Report every problem of a recipe, without reading data."),
-    "evaluate": Entry("seqlab.cli.evaluate:evaluate", "Measure a saved model on data with gold answers."),
-    "predict": Entry("seqlab.cli.predict:predict", "Answer data, text and files with a saved model."),
-    "data": Entry("seqlab.cli.data:data", "List and fetch data sets (the cache of features: seqlab cache)."),
-    "plugins": Entry("seqlab.cli.plugins:plugins", "List plugins, what each registers and which failed."),
-    "components": Entry("seqlab.cli.components:components", "List components, or document one of them."),
-    "schema": Entry("seqlab.cli.schema:schema", "Print the JSON Schema of recipes, for editors."),
-    "doctor": Entry("seqlab.cli.doctor:doctor", "Check the installation and say how to mend it."),
+    "recipes": Listed("seqlab.cli.recipes:recipes", "List, show and copy the recipes that come with seqlab."),
+    "run": Listed("seqlab.cli.run:run", "Train the model of a recipe, evaluate and save it."),
+    "check": Listed("seqlab.cli.check:check", "Report every problem of a recipe, without reading data."),
+    "evaluate": Listed("seqlab.cli.evaluate:evaluate", "Measure a saved model on data with gold answers."),
+    "predict": Listed("seqlab.cli.predict:predict", "Answer data, text and files with a saved model."),
+    "data": Listed("seqlab.cli.data:data", "List and fetch data sets (the cache of features: seqlab cache)."),
+    "plugins": Listed("seqlab.cli.plugins:plugins", "List plugins, what each registers and which failed."),
+    "components": Listed("seqlab.cli.components:components", "List components, or document one of them."),
+    "schema": Listed("seqlab.cli.schema:schema", "Print the JSON Schema of recipes, for editors."),
+    "doctor": Listed("seqlab.cli.doctor:doctor", "Check the installation and say how to mend it."),
 }
 
 

@@ -29,7 +29,7 @@ from seqlab.datasets.entry import Download
 from seqlab.errors import DataError
 from seqlab.openfile import open_to_append
 
-__all__ = ["Progress", "fetch"]
+__all__ = ["DownloadProgress", "fetch"]
 
 ATTEMPTS = 4
 """How often a transfer is begun or gone on with before it counts as failed."""
@@ -52,7 +52,7 @@ PASSING = (requests.ConnectionError, requests.Timeout, requests.exceptions.Chunk
 """What may be gone at the next attempt."""
 
 
-class Progress(Protocol):
+class DownloadProgress(Protocol):
     """Told how far the download of a file is."""
 
     def __call__(self, name: str, done: int, total: int | None) -> None:
@@ -92,7 +92,7 @@ class _Part:
         self.version_file.unlink(missing_ok=True)
 
 
-def fetch(download: Download, folder: Path, progress: Progress) -> Path:
+def fetch(download: Download, folder: Path, progress: DownloadProgress) -> Path:
     """Return the file of a download in `folder`, fetched from the first URL that delivers it.
 
     A file that is there already is checked, not fetched. DataError where no URL delivers what has the right
@@ -153,7 +153,7 @@ class _Transfer:
     url: str
     download: Download
     part: _Part
-    progress: Progress
+    progress: DownloadProgress
 
     def to_file(self, url: str, target: str, pooch: Any) -> None:
         """Bring the file to `target`: the form in which pooch calls a downloader."""

@@ -17,7 +17,7 @@ from seqlab.datasets.folders import by_hand, data_cache, find_dataset, not_here
 from seqlab.errors import DataError
 
 if TYPE_CHECKING:
-    from seqlab.datasets.fetching import Progress
+    from seqlab.datasets.fetching import DownloadProgress
 
 __all__ = ["get_dataset", "whole_dataset"]
 
@@ -29,7 +29,7 @@ def unwatched(name: str, done: int, total: int | None) -> None:
     """Be the progress that nobody looks at."""
 
 
-def get_dataset(entry: DatasetEntry, progress: Progress = unwatched) -> Path:
+def get_dataset(entry: DatasetEntry, progress: DownloadProgress = unwatched) -> Path:
     """Return the folder of a data set, checked; one that is not on this machine is fetched into the cache.
 
     Checked is what `seqlab.datasets.checksums.check_dataset` says. The folder appears under its name when
@@ -96,7 +96,7 @@ def _disk_named() -> Iterator[None]:
 class _Getting:
     """The way of one data set into the cache: downloads, then a new folder, then its name."""
 
-    def __init__(self, entry: DatasetEntry, progress: Progress) -> None:
+    def __init__(self, entry: DatasetEntry, progress: DownloadProgress) -> None:
         self.entry = entry
         self.progress = progress
         self.downloads = data_cache() / ".downloads" / entry.name

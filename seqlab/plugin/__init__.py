@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from seqlab.plugin.calling import Part, blaming, concerning, lacks_memory, memory_asked, raised
 from seqlab.plugin.component import KINDS, Component
-from seqlab.plugin.declarations import Declaration, chosen_field
+from seqlab.plugin.declarations import Declaration, FieldUse, chosen_field
 from seqlab.plugin.guards import at_example
 from seqlab.plugin.hookspecs import hookimpl
 from seqlab.plugin.manager import PluginInfo, Plugins, disabled_from
@@ -17,6 +17,7 @@ __all__ = [
     "KINDS",
     "Component",
     "Declaration",
+    "FieldUse",
     "Part",
     "PluginInfo",
     "Plugins",

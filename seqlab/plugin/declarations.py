@@ -13,7 +13,16 @@ from seqlab.errors import SeqlabError
 from seqlab.plugin.kinds import Alignment
 from seqlab.suggest import did_you_mean, one_of
 
-__all__ = ["Declaration", "chosen_field"]
+__all__ = ["Declaration", "FieldUse", "chosen_field"]
+
+
+@dataclass(frozen=True)
+class FieldUse:
+    """A further field that a component uses: the `verb` of messages, the name if there is one, the kinds."""
+
+    verb: str
+    field: str | None
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +35,10 @@ class Declaration:
     """The field that a featurizer reads or a head learns, where the settings name one."""
     kinds: tuple[str, ...] | None = None
     """The kinds of field that a featurizer can read, a head learn, or a metric score."""
+    uses: tuple[FieldUse, ...] = ()
+    """The fields that a featurizer learns from besides."""
+    separated: tuple[str, ...] = ()
+    """Of a reader: the fields whose texts it cuts into strings, so that their kinds must hold such."""
     frames: bool | None = None
     """Of a featurizer: whether it makes frames, float32 of shape (time, features)."""
     stage: str | None = None
@@ -38,8 +51,9 @@ class Declaration:
     """Of a head: how the parts of its target stand to the states."""
     default_metrics: tuple[str, ...] | None = None
     """Of a head: the metrics where the recipe names none."""
-    figures: tuple[str, ...] | None = None
-    """Of a metric: the names of its figures; `*` stands for what the data tells, as in `*.f1`."""
+    figures: tuple[str, ...] | Mapping[str, tuple[str, ...]] | None = None
+    """Of a metric: the names of its figures, by the kind of field that it scores where they depend on that;
+    `*` stands for what the data tells, as in `*.f1`."""
     modules: tuple[tuple[str, str], ...] = ()
     """Python modules that training needs, each with the command that installs it."""
     weights: int = 0

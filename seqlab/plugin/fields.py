@@ -85,6 +85,8 @@ class FieldKind(Generic[V]):
     """The name under which a prediction offers an answer of this kind, `tags` say; `name` if empty."""
     annotation: bool = False
     """Whether people add it to data: data without labels lacks such fields, and no featurizer reads them."""
+    of_strings: bool = False
+    """Whether a value is a list or set of strings, so that a text holds it with something between them."""
     along: str | None = None
     """The kind whose value it annotates part by part: of labels, tokens. Both have equally many parts."""
     steps: str = "steps"

@@ -23,7 +23,7 @@ MEANT: Mapping[str, tuple[type[Exception], ...]] = {
 }
 """What methods raise on purpose: they refuse a value of the user's."""
 
-STRINGS = frozenset({"fault", "answer_fault", "to_text", "cell", "write"})
+STRINGS = frozenset({"fault", "answer_fault", "to_text", "cell", "begin", "write", "end"})
 """Methods that must return a string."""
 
 

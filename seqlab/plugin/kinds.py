@@ -97,6 +97,8 @@ class Reader(Protocol):
     - `parse(line)`: the value that a line of text stands for at the command, in the same case.
     - `write(example, answers)`: the example in the reader's own format with the answers, per field, filled
       in; a writer that goes by the reader's format uses it.
+    - `header(example, answers)`: what stands above such an example in a file, the names of its columns, say.
+      Examples with different headers cannot be written to the same file.
     """
 
     suffixes: tuple[str, ...]

@@ -26,7 +26,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Registered:
     """A component and the name of the plugin that registered it."""
 
     component: Component[Any]
@@ -40,7 +40,7 @@ class Registry:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in KINDS}
+        self._entries: dict[str, dict[str, Registered]] = {kind: {} for kind in KINDS}
         self._datasets: dict[str, tuple[DatasetEntry, str]] = {}
         self._field_kinds: dict[str, tuple[FieldKind[Any], str]] = {}
         self._writers: dict[str, tuple[Writer, str]] = {}
@@ -55,7 +55,7 @@ class Registry:
         taken = self._of(kind).get(sound.name)
         if taken:
             raise ValueError(f"{kind} {sound.name!r} is already registered by plugin {taken.owner!r}")
-        self._entries[kind][sound.name] = Entry(sound, owner)
+        self._entries[kind][sound.name] = Registered(sound, owner)
         return sound
 
     def add_dataset(self, entry: object, owner: str) -> DatasetEntry:
@@ -159,12 +159,12 @@ class Registry:
             for kind, found in self._entries.items()
         }
 
-    def _of(self, kind: str) -> dict[str, Entry]:
+    def _of(self, kind: str) -> dict[str, Registered]:
         if kind not in self._entries:
             raise SeqlabError(unknown("kind", kind, KINDS))
         return self._entries[kind]
 
-    def _entry(self, kind: str, name: str) -> Entry:
+    def _entry(self, kind: str, name: str) -> Registered:
         found = self._of(kind).get(name)
         if found is None:
             raise SeqlabError(unknown(kind, name, self.names(kind)))

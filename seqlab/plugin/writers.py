@@ -21,13 +21,15 @@ class WriterContext:
     """What a writer knows of the model and of the output.
 
     `inputs` and `answers` are the fields that the model reads and answers, with their kinds; `reader` is the
-    recipe's; `folder` is where paths in the output start from.
+    recipe's; `folder` is where paths in the output start from. `first` is the first prediction of the output,
+    None until that is written.
     """
 
     inputs: Mapping[str, FieldKind[Any]]
     answers: Mapping[str, FieldKind[Any]]
     reader: Reader
     folder: Path
+    first: Prediction | None = None
 
 
 class Writer:
@@ -42,6 +44,14 @@ class Writer:
         """Return why it cannot write what this model reads and answers; empty where it can."""
         return ""
 
+    def begin(self, prediction: Prediction, context: WriterContext) -> str:
+        """Return what stands above `prediction`, the first of the output: a header, say."""
+        return ""
+
     def write(self, prediction: Prediction, context: WriterContext) -> str:
         """Return the text of one prediction, line ends included; DataError where it cannot be written."""
         raise NotImplementedError
+
+    def end(self, context: WriterContext) -> str:
+        """Return what stands below the last prediction; an output without any has no end."""
+        return ""

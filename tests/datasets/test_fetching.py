@@ -38,7 +38,7 @@ def get(folder: Path) -> Fetch:
     """Fetch `a.bin` of BODY, by default with its checksum."""
 
     def run(
-        *urls: str, sha256: str | None = sha(BODY), progress: fetching.Progress = ignore, **more: Any
+        *urls: str, sha256: str | None = sha(BODY), progress: fetching.DownloadProgress = ignore, **more: Any
     ) -> Path:
         return fetch(Download(name="a.bin", urls=urls, sha256=sha256, **more), folder, progress)
 

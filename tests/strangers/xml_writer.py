@@ -1,4 +1,4 @@
-"""A stranger's writer: an XML element for each prediction, of any kinds that have a text."""
+"""A stranger's writer: an XML document with an element for each prediction, of any kinds that have a text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,16 @@ from seqlab.api import Prediction, Writer, WriterContext, hookimpl
 
 class Xml(Writer):
     name = "xml"
-    summary = "an XML element for each value"
+    summary = "an XML document with an element for each value"
 
     def fault(self, context: WriterContext) -> str:
         return "" if len(context.answers) == 1 else "one answer is expected"
+
+    def begin(self, prediction: Prediction, context: WriterContext) -> str:
+        return "<answers>\n"
+
+    def end(self, context: WriterContext) -> str:
+        return "</answers>\n"
 
     def write(self, prediction: Prediction, context: WriterContext) -> str:
         example = prediction.example

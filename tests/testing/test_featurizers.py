@@ -25,6 +25,8 @@ TABLE: Configs = {
         {"embedding_dim": 3, "max_features": 3},
         {"weights": "naive_bayes", "n": 3, "dropout": 0.3, "target": "label"},
         {"weights": "naive_bayes", "buckets": 5, "target": "label"},
+        {"embedding_dim": 3, "unit": "characters", "min_n": 2, "n": 3, "weights": "tf_idf"},
+        {"unit": "characters", "n": 3, "once": False, "weights": "naive_bayes", "target": "label"},
     ],
     "one_hot": [{}, {"lowercase": True}, {"min_count": 2}],
     "char_lstm": [

@@ -53,6 +53,7 @@ class Tokens(FieldKind[Sequence[str]]):
 
     name = "tokens"
     steps = "tokens"
+    of_strings = True
     summary = "a list of strings, one for each step"
     samples = (("the", "dog", "barks"), ("yes",), ("no", ",", "the", "phone", "works"))
     wrong = (("the", "dog", "works"), ("yes",), ("the", ",", "no", "phone", "barks"))
@@ -175,6 +176,7 @@ class LabelSet(FieldKind[Collection[str] | None]):
     parts = "sets"
     summary = "any number of labels for the whole sequence"
     attribute = "labels"
+    of_strings = True
     annotation = True
     samples = (("news", "sport"), (), ("sport",))
     wrong = (("news",), (), ("news", "sport"))

@@ -19,6 +19,7 @@ __all__ = [
     "TableFormat",
     "checked_header",
     "csv_rows",
+    "joined",
     "json_lines",
     "shown",
     "tab_rows",
@@ -33,6 +34,19 @@ def shown(value: Any) -> str:
     """Return a value as JSON writes it, in short."""
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def joined(parts: Sequence[str], separator: str | None = None) -> str:
+    """Return strings as one text, apart by a separator, white space where there is none.
+
+    ValueError where the text would be read as other strings.
+    """
+    for part in parts:
+        read = part.split() if separator is None else [each.strip() for each in part.split(separator)]
+        if not part or read != [part]:
+            between = "white space" if separator is None else repr(separator)
+            raise ValueError(f"{part!r} cannot stand in a list apart by {between}")
+    return (separator or " ").join(parts)
 
 
 def text_lines(path: Path, file: str) -> Iterator[tuple[Place, str]]:
@@ -122,7 +136,13 @@ def csv_rows(lines: Iterator[tuple[Place, str]]) -> Iterator[tuple[Place, list[s
         try:
             row = next(rows, None)
         except csv.Error as error:
-            message = f"bad CSV: {error}; quotes are doubled within quotes"
+            long = "field limit" in str(error)
+            meant = (
+                f"a cell of over {csv.field_size_limit():,} characters, or a quote that nothing closes"
+                if long
+                else f"bad CSV: {error}; quotes are doubled within quotes"
+            )
+            message = f"{meant}; TSV and JSON Lines take cells of any length" if long else meant
             raise DataError(message, place=Place(place.file, before + 1)) from error
         if row is None:
             return

@@ -10,6 +10,7 @@ from numbers import Real
 from typing import Any
 
 from seqlab.api import Answer, DataError, Example, FieldKind, Prediction, Writer, WriterContext
+from seqlab.builtin.core.records import joined
 
 __all__ = ["WRITERS", "Data", "JsonLines", "Table", "rows_of", "tsv_line"]
 
@@ -71,14 +72,27 @@ class Data(Writer):
         """Refuse where the reader cannot write."""
         return "" if hasattr(context.reader, "write") else "the recipe's reader has no method write"
 
+    def begin(self, prediction: Prediction, context: WriterContext) -> str:
+        """Have the reader write what stands above the example."""
+        header: str = context.reader.header(*_parts(prediction)) if hasattr(context.reader, "header") else ""
+        return header
+
     def write(self, prediction: Prediction, context: WriterContext) -> str:
-        """Have the reader write the example."""
+        """Have the reader write the example; DataError where it does not fit below the first one's header."""
         example = prediction.example
         if example.origin is None:
             raise DataError("no data to write it back as: it was given by itself", place=example.place)
-        values = {target: answer.value for target, answer in prediction.answers.items()}
-        written: str = context.reader.write(example, values)  # type: ignore[attr-defined]
+        own, above = (self.begin(each, context) for each in (prediction, context.first or prediction))
+        if own != above:
+            message = f"has the columns {own.strip()!r}, but the output began with {above.strip()!r}"
+            raise DataError(f"{message}; give it an output of its own", place=example.place)
+        written: str = context.reader.write(*_parts(prediction))  # type: ignore[attr-defined]
         return written
+
+
+def _parts(prediction: Prediction) -> tuple[Example, dict[str, Any]]:
+    """Return the example and the values of its answers."""
+    return prediction.example, {target: answer.value for target, answer in prediction.answers.items()}
 
 
 WRITERS: tuple[Writer, ...] = (Table(), JsonLines(), Data())
@@ -115,7 +129,15 @@ def _row(prediction: Prediction, context: WriterContext) -> list[str]:
     example = prediction.example
     given = [kind.cell(example.fields[field], example) for field, kind in context.inputs.items()]
     answered = prediction.answers.items()
-    return given + [context.answers[target].to_text(answer.value) for target, answer in answered]
+    return given + [_told(answer.value, context.answers[target], example) for target, answer in answered]
+
+
+def _told(value: Any, kind: FieldKind[Any], example: Example) -> str:
+    """Return an answer as text; DataError where that would be read as another answer."""
+    try:
+        return joined(kind.to_json(value)) if kind.of_strings else kind.to_text(value)
+    except ValueError as error:
+        raise DataError(f"{error}; choose jsonl", place=example.place) from None
 
 
 def _key(target: str, context: WriterContext) -> str:

@@ -12,7 +12,7 @@ from seqlab.audio.folders import sounds_below
 from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.speech.fields import LISTS
 from seqlab.builtin.speech.readers.manifests import Columns, ManifestLayout
-from seqlab.builtin.speech.readers.utterances import Entry
+from seqlab.builtin.speech.readers.utterances import ListedUtterance
 from seqlab.textfile import file_name, is_standard_input
 
 __all__ = ["sounds"]
@@ -57,7 +57,7 @@ def _listed(path: Path, take: Take, refuse: Refuse) -> Iterator[Example]:
         raise DataError("no utterances", place=Place(file_name(path)))
 
 
-def _entry(entry: Entry, take: Take) -> Example | DataError:
+def _entry(entry: ListedUtterance, take: Take) -> Example | DataError:
     example = take(entry.audio)
     fields = dict(example.fields)
     for name, audio in example.fields.items():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from seqlab.api import DataError, Prediction, Writer, WriterContext
 from seqlab.builtin.core.writers import rows_of
 from seqlab.builtin.text.readers.conllu import SUFFIXES
-from seqlab.builtin.text.readers.conllu_columns import COLUMNS, NO_VALUE, Source
+from seqlab.builtin.text.readers.conllu_columns import COLUMNS, NO_VALUE, ColumnKey
 
 __all__ = ["ConlluWriter"]
 
@@ -41,14 +41,14 @@ class ConlluWriter(Writer):
         if not rows:
             return "\n"
         try:
-            form, *sources = (Source.named(column) for column in ("form", *labels))
+            form, *sources = (ColumnKey.named(column) for column in ("form", *labels))
             lines = [conllu_line(index, row, (form, *sources)) for index, row in enumerate(rows, 1)]
         except ValueError as error:
             raise DataError(f"{error}; choose tsv or jsonl", place=example.place) from None
         return "\n".join([f"# text = {' '.join(example.fields[field])}", *lines]) + "\n\n"
 
 
-def conllu_line(index: int, row: Sequence[str], sources: Sequence[Source]) -> str:
+def conllu_line(index: int, row: Sequence[str], sources: Sequence[ColumnKey]) -> str:
     """Return the line of word `index` with each value of `row` in its own place."""
     columns = [str(index)] + [NO_VALUE] * (len(COLUMNS) - 1)
     for source, value in zip(sources, row, strict=True):

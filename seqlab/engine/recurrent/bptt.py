@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from seqlab.engine.recurrent.cells import Block, Cell, Parts, Weights
+from seqlab.engine.recurrent.cells import Block, Cell, LayerWeights, Parts
 from seqlab.engine.recurrent.sweeps import BackwardSweep, ForwardSweep, previous
 
 __all__ = ["PackedPass", "run_packed"]
@@ -27,7 +27,7 @@ __all__ = ["PackedPass", "run_packed"]
 BLOCK_ROWS = 1024
 """Rows of a block: enough for efficient matrix products, few enough for its tensors to stay in the cache."""
 
-WEIGHTS = len(Weights._fields)
+WEIGHTS = len(LayerWeights._fields)
 
 
 class Span(NamedTuple):
@@ -129,7 +129,7 @@ class PackedPass:
 
 
 def run_packed(
-    how: PackedPass, inputs: Tensor, weights: Sequence[Weights], state: Parts, mask: Tensor | None = None
+    how: PackedPass, inputs: Tensor, weights: Sequence[LayerWeights], state: Parts, mask: Tensor | None = None
 ) -> tuple[Tensor | None, Parts]:
     """Map packed rows (rows, input_size) to (rows, directions * output_size), and the state to the last one.
 
@@ -294,8 +294,8 @@ class SavedForward:
         return self.output[:, first - span.size_before : first] if first else self.state[0]
 
 
-def _parted(how: PackedPass, tensors: Sequence[Tensor]) -> tuple[list[Weights], Parts]:
+def _parted(how: PackedPass, tensors: Sequence[Tensor]) -> tuple[list[LayerWeights], Parts]:
     """Part the weights of each direction from the state."""
     count = how.directions * WEIGHTS
-    weights = [Weights(*tensors[first : first + WEIGHTS]) for first in range(0, count, WEIGHTS)]
+    weights = [LayerWeights(*tensors[first : first + WEIGHTS]) for first in range(0, count, WEIGHTS)]
     return weights, tuple(tensors[count:])

@@ -16,8 +16,8 @@ __all__ = [
     "Block",
     "Cell",
     "Factors",
+    "LayerWeights",
     "Parts",
-    "Weights",
     "doubled_tanh_",
     "gates_of",
     "sigmoid_slope",
@@ -35,7 +35,7 @@ tanh_slope = torch.ops.aten.tanh_backward.grad_input
 """(a, t, grad_input=out): a * (1 - t^2) in one pass."""
 
 
-class Weights(NamedTuple):
+class LayerWeights(NamedTuple):
     """The weights of one direction of a layer, in torch's layout."""
 
     input: Tensor

@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from seqlab.engine.recurrent.bptt import PackedPass, run_packed
-from seqlab.engine.recurrent.cells import Cell, Weights
+from seqlab.engine.recurrent.cells import Cell, LayerWeights
 from seqlab.engine.recurrent.gru import GRUCell
 from seqlab.engine.recurrent.lstm import LSTMCell
 from seqlab.engine.recurrent.padded import padding_share, run_padded
@@ -138,15 +138,15 @@ def _shared(inputs: Sequences) -> TypeGuard[RepeatedRows]:
     return len(inputs.table) < inputs.layout.total
 
 
-def _weights(layer: nn.RNNBase, spec: RecurrentSpec) -> list[Weights]:
+def _weights(layer: nn.RNNBase, spec: RecurrentSpec) -> list[LayerWeights]:
     """Return the layer's weights, direction by direction."""
     # A GRU's new gate has its hidden bias inside the product with the reset gate.
     inside = spec.hidden_size if spec.cell == "gru" else 0
 
-    def direction(suffix: str) -> Weights:
+    def direction(suffix: str) -> LayerWeights:
         bias = getattr(layer, "bias_hh" + suffix)
         outside = functional.pad(bias[: len(bias) - inside], (0, inside))
-        return Weights(
+        return LayerWeights(
             getattr(layer, "weight_ih" + suffix),
             getattr(layer, "weight_hh" + suffix),
             getattr(layer, "bias_ih" + suffix) + outside,

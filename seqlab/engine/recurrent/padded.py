@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.nn import functional
 
-from seqlab.engine.recurrent.cells import Parts, Weights
+from seqlab.engine.recurrent.cells import LayerWeights, Parts
 from seqlab.engine.sequences import Layout, Sequences
 
 __all__ = ["padding_share", "run_padded"]
@@ -32,7 +32,7 @@ def padding_share(layout: Layout) -> float:
     return 1 - layout.total / (layout.longest * layout.steps[0])
 
 
-def run_padded(inputs: Sequences, weights: Sequence[Weights], state: Parts) -> tuple[Tensor, Parts]:
+def run_padded(inputs: Sequences, weights: Sequence[LayerWeights], state: Parts) -> tuple[Tensor, Parts]:
     """Map packed rows (rows, input_size) to (rows, directions * hidden_size), and the state to the last one.
 
     There are LSTM weights for each direction, without projection. State parts have shape (directions,
@@ -54,7 +54,7 @@ def run_padded(inputs: Sequences, weights: Sequence[Weights], state: Parts) -> t
 
 
 def _run(
-    rows: Tensor, weights: Weights, state: Parts, layout: Layout, places: Tensor
+    rows: Tensor, weights: LayerWeights, state: Parts, layout: Layout, places: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Run one direction on (rows, input_size + SPARE); return its output in their order, and the last c.
 

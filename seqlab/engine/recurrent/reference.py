@@ -120,7 +120,11 @@ class Gradients:
 
 @torch.no_grad()
 def forward(
-    cell: CellKind, weights: Weights, inputs: Tensor, state: State | None = None, mask: Tensor | None = None
+    cell: CellKind,
+    weights: Weights,
+    inputs: Tensor,
+    state: State | None = None,
+    mask: Tensor | None = None,
 ) -> Trace:
     """Run a cell over inputs (time, input) from a state, h or (h, c), of zeros if none is given.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from seqlab.engine.recurrent.cells import Block, Cell, Factors, Parts, Weights
+from seqlab.engine.recurrent.cells import Block, Cell, Factors, LayerWeights, Parts
 
 __all__ = ["BackwardSweep", "ForwardSweep", "previous"]
 
@@ -20,7 +20,7 @@ class ForwardSweep:
     """
 
     def __init__(
-        self, cell: Cell, weights: Sequence[Weights], mask: Tensor | None, products: torch.dtype
+        self, cell: Cell, weights: Sequence[LayerWeights], mask: Tensor | None, products: torch.dtype
     ) -> None:
         self.cell, self.mask, self.products = cell, mask, products
         width = len(weights[0].bias)
@@ -91,7 +91,12 @@ class BackwardSweep:
     """
 
     def __init__(
-        self, cell: Cell, weights: Sequence[Weights], mask: Tensor | None, products: torch.dtype, final: Parts
+        self,
+        cell: Cell,
+        weights: Sequence[LayerWeights],
+        mask: Tensor | None,
+        products: torch.dtype,
+        final: Parts,
     ) -> None:
         width, size = weights[0].hidden.shape
         self.cell, self.mask, self.products = cell, mask, products
@@ -100,7 +105,7 @@ class BackwardSweep:
         self.input = [each.input.to(products) for each in weights]
         projections = _projections(weights)
         self.projection = torch.stack(projections).to(products) if projections else None
-        self.sums = [Weights._make(map(_zeros, each)) for each in weights]
+        self.sums = [LayerWeights._make(map(_zeros, each)) for each in weights]
         self.state = final
         self._carry = final[0][:, :0]
         self._scratch = _Scratch(len(weights), size, self.hidden)
@@ -147,7 +152,7 @@ class BackwardSweep:
             assert sums.projection is not None
             self._add(sums.projection, grad, rows)
 
-    def finish(self) -> tuple[list[Weights], Parts]:
+    def finish(self) -> tuple[list[LayerWeights], Parts]:
         """Return the gradients of each direction's weights and of the initial state."""
         sums = [each._replace(hidden=_rolled(each.hidden, -self.shift)) for each in self.sums]
         return sums, (self._carry, *self.state[1:])
@@ -226,7 +231,7 @@ def _given(parts: Iterable[Tensor | None]) -> list[Tensor]:
     return [part for part in parts if part is not None]
 
 
-def _projections(weights: Sequence[Weights]) -> list[Tensor]:
+def _projections(weights: Sequence[LayerWeights]) -> list[Tensor]:
     return _given(each.projection for each in weights)
 
 

@@ -20,7 +20,7 @@ from seqlab.builtin.speech.heads.agreement import Said
 from seqlab.builtin.speech.heads.segments import joined
 from seqlab.builtin.speech.naming import sound_name
 from seqlab.builtin.speech.readers.manifests import Columns, ManifestLayout
-from seqlab.builtin.speech.readers.utterances import Entry, Utterance
+from seqlab.builtin.speech.readers.utterances import ListedUtterance, Utterance
 
 
 def answers(*texts: str) -> dict[str, Answer]:
@@ -95,7 +95,7 @@ def test_a_stretch_to_the_end_has_the_same_samples_when_it_is_read_again(tmp_pat
     found = line(JsonLines(), Example({"audio": whole}, Place("m.jsonl", 3)), answers("one"), tmp_path)
     (tmp_path / "heard.jsonl").write_text(found)
     (entry,) = ManifestLayout(Columns()).entries(tmp_path / "heard.jsonl", labelled=True)
-    assert isinstance(entry, Entry)
+    assert isinstance(entry, ListedUtterance)
     again = AudioFile(entry.audio, entry.start, entry.end)
     assert np.array_equal(again.samples(), whole.samples())
 

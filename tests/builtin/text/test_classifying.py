@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from seqlab import Lab
+from seqlab import DataError, Lab
 from seqlab.cli.main import seqlab
 from seqlab.run import RunOptions
 
@@ -79,6 +79,22 @@ def test_the_command_reads_lines_and_tables_and_writes_rows_back(package: Path, 
     table.write_text("id\ttext\n1\tno good at all\n2\tfine\n")
     written = predicted(package, str(table), "--to", "data")
     assert written == "id\ttext\tlabel\n1\tno good at all\tbad\n2\tfine\tgood\n"
+
+
+def test_tables_go_below_one_header_and_other_columns_are_named(package: Path, tmp_path: Path) -> None:
+    """The first row is left out, and with it goes nothing that the others need."""
+    names = []
+    tables = {"a": "id\ttext\n1", "b": "id\ttext\n2\tfine", "c": "text\tid\nfine\t3"}
+    for name, table in tables.items():
+        (tmp_path / f"{name}.tsv").write_text(f"{table}\n4\tfine\n")
+        names.append(str(tmp_path / f"{name}.tsv"))
+    command = [sys.executable, "-m", "seqlab", "predict", str(package), "--to", "data", "--on-error", "skip"]
+    done = subprocess.run([*command, *names], capture_output=True, text=True, check=False)
+    assert done.returncode == DataError.exit_code
+    rows = ["id\ttext\tlabel", "4\tfine\tgood", "2\tfine\tgood", "4\tfine\tgood"]
+    assert done.stdout.splitlines() == rows
+    told = "has the columns 'text\\tid\\tlabel', but the output began with 'id\\ttext\\tlabel'"
+    assert f"c.tsv:2: {told}" in done.stderr
 
 
 def test_an_evaluation_has_all_figures_and_lists_the_mistakes(package: Path, tmp_path: Path) -> None:

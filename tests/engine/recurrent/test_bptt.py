@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqlab.engine.recurrent import bptt
 from seqlab.engine.recurrent.bptt import PackedPass, run_packed
-from seqlab.engine.recurrent.cells import Cell, Parts, Weights
+from seqlab.engine.recurrent.cells import Cell, LayerWeights, Parts
 from seqlab.engine.recurrent.kernels import CELLS as CELLS_BY_KIND
 
 EXACT = 1e-12
@@ -244,7 +244,7 @@ def test_the_second_direction_reads_each_sequence_reversed(lengths: list[int]) -
 
 
 def test_a_table_of_distinct_rows_has_no_gradient() -> None:
-    weights = [Weights(torch.ones(2, 3), torch.ones(2, 2), torch.ones(2))]
+    weights = [LayerWeights(torch.ones(2, 3), torch.ones(2, 2), torch.ones(2))]
     how = PackedPass(cell=CELLS_BY_KIND["rnn_tanh"], steps=(2, 1), index=torch.tensor([0, 1, 1]))
     table = torch.randn(5, 3, requires_grad=True)
     output, _ = run_packed(how, table, weights, (torch.zeros(1, 2, 2),))

@@ -12,10 +12,10 @@ from seqlab.api import Example, Place, SeqlabError
 
 __all__ = [
     "Alignment",
+    "AnsweredText",
     "Confusion",
     "Edits",
     "Of",
-    "Utterance",
     "align",
     "alignments",
     "confusions",
@@ -53,7 +53,7 @@ class Edits:
 
 
 @dataclass(frozen=True, slots=True)
-class Utterance:
+class AnsweredText:
     """One example and its answer; `id` and `speaker` are None where the reader tells none."""
 
     place: Place
@@ -63,7 +63,7 @@ class Utterance:
     speaker: str | None = None
 
     @classmethod
-    def of(cls, example: Example, gold: str, predicted: str) -> Utterance:
+    def of(cls, example: Example, gold: str, predicted: str) -> AnsweredText:
         """Take what a metric's `update` takes."""
         told = {name: getattr(example.origin, name, None) for name in ("id", "speaker")}
         names = {name: str(value) for name, value in told.items() if value is not None}
@@ -127,7 +127,7 @@ def align(reference: str, answer: str, of: Of = "words") -> Alignment:
     return Alignment(process(" ".join(reference.split()), " ".join(answer.split())))
 
 
-def confusions(utterances: Iterable[Utterance], of: Of = "words") -> list[Confusion]:
+def confusions(utterances: Iterable[AnsweredText], of: Of = "words") -> list[Confusion]:
     """Return every edit with its count, the most frequent first, equal counts by name."""
     counts = Counter(
         pair
@@ -141,14 +141,14 @@ def confusions(utterances: Iterable[Utterance], of: Of = "words") -> list[Confus
     ]
 
 
-def worst(utterances: Iterable[Utterance], of: Of = "words") -> list[tuple[Utterance, Edits]]:
+def worst(utterances: Iterable[AnsweredText], of: Of = "words") -> list[tuple[AnsweredText, Edits]]:
     """Return the utterances that hold errors: most errors first, equal numbers by their rate."""
     judged = [(each, align(each.reference, each.answer, of).edits) for each in utterances]
     wrong = [(each, edits) for each, edits in judged if edits.errors]
     return sorted(wrong, key=lambda pair: (-pair[1].errors, pair[1].size, pair[0].place))
 
 
-def alignments(utterances: Iterable[Utterance], of: Of = "words", *, width: int = WIDTH) -> Iterator[str]:
+def alignments(utterances: Iterable[AnsweredText], of: Of = "words", *, width: int = WIDTH) -> Iterator[str]:
     """Yield a text block per utterance, `width` columns wide: place, id, speaker, errors, alignment."""
     for each in utterances:
         alignment = align(each.reference, each.answer, of)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import Field
 
@@ -98,7 +99,16 @@ def build_recall_of(config: RecallOfConfig, context: MetricContext) -> Metric:
     return RecallOf(_kind("recall_of", context), config.label)
 
 
-def _declared(config: Config, *, kinds: tuple[str, ...], figures: tuple[str, ...]) -> Declaration:
+Figures: TypeAlias = tuple[str, ...] | Mapping[str, tuple[str, ...]]
+
+F1_FIGURES: Figures = {
+    "label": ("f1_macro",),
+    "labels": ("f1_macro",),
+    "label_set": ("f1_macro", "f1_micro"),
+}
+
+
+def _declared(config: Config, *, kinds: tuple[str, ...], figures: Figures) -> Declaration:
     return Declaration(kinds=kinds, figures=figures)
 
 
@@ -133,7 +143,7 @@ COMPONENTS: tuple[Component[Any], ...] = (
         name="f1",
         config=NoConfig,
         build=build_f1,
-        declares=partial(_declared, kinds=LABELLED, figures=("f1_macro", "f1_micro")),
+        declares=partial(_declared, kinds=LABELLED, figures=F1_FIGURES),
         summary="Mean F1 of the labels; of sets also F1 over all labels together",
     ),
     Component(

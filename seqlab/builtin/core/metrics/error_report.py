@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from seqlab.builtin.core.metrics.alignment import (
+    AnsweredText,
     Confusion,
     Edits,
     Of,
-    Utterance,
     alignments,
     confusions,
     worst,
@@ -20,7 +20,7 @@ MOST = 20
 """Edits of each kind, and worst utterances, that a report lists."""
 
 
-def error_report(wrong: Sequence[Utterance], speakers: Mapping[str, Edits], of: Of) -> Iterator[str]:
+def error_report(wrong: Sequence[AnsweredText], speakers: Mapping[str, Edits], of: Of) -> Iterator[str]:
     """Yield the blocks of a report on the utterances with errors and the edits of each speaker.
 
     Speakers with the highest rate first; then the most frequent substitutions, deletions and insertions; the
@@ -58,7 +58,7 @@ def _frequent(found: Sequence[Confusion]) -> Iterator[str]:
             )
 
 
-def _worst_table(wrong: Sequence[Utterance], of: Of) -> str:
+def _worst_table(wrong: Sequence[AnsweredText], of: Of) -> str:
     return f"worst utterances: errors, {of}, place, id\n" + "".join(
         f"{edits.errors:6} {edits.size:6}  {each.place}  {each.id or ''}".rstrip() + "\n"
         for each, edits in worst(wrong, of)[:MOST]

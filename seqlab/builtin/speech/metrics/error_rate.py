@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seqlab.api import Answer, Example
-from seqlab.builtin.core.metrics.alignment import Edits, Of, Utterance, align
+from seqlab.builtin.core.metrics.alignment import AnsweredText, Edits, Of, align
 from seqlab.builtin.core.metrics.bootstrap import interval
 from seqlab.builtin.core.metrics.error_report import error_report
 from seqlab.builtin.core.metrics.learns_nothing import LearnsNothing
@@ -46,7 +46,7 @@ class ErrorRate(LearnsNothing):
         """Forget all updates."""
         self.edits: list[Edits] = []
         self.speakers: dict[str, list[Edits]] = {}
-        self.wrong: list[Utterance] = []
+        self.wrong: list[AnsweredText] = []
         self.spoken = self.empty = 0
 
     def update(self, example: Example, gold: str, answer: Answer) -> None:
@@ -54,7 +54,7 @@ class ErrorRate(LearnsNothing):
         predicted = answer.value
         edits = align(gold, predicted, self.of).edits
         self.edits.append(edits)
-        utterance = Utterance.of(example, gold, predicted)
+        utterance = AnsweredText.of(example, gold, predicted)
         if utterance.speaker is not None:
             self.speakers.setdefault(utterance.speaker, []).append(edits)
         if edits.errors:

@@ -13,7 +13,7 @@ from seqlab.builtin.core.bounds import BOUNDS, PAIR
 
 if TYPE_CHECKING:
     from seqlab.builtin.speech.readers.joined_speech import JoinedReader
-    from seqlab.builtin.speech.readers.utterances import Layout, SpeechReader
+    from seqlab.builtin.speech.readers.utterances import CorpusLayout, SpeechReader
 
 __all__ = [
     "COMPONENTS",
@@ -110,8 +110,8 @@ class ColumnsConfig(Config):
 
     audio: str = "audio"
     """Path of the sound, relative to the manifest."""
-    text: str = "text"
-    """What is said."""
+    text: str | None = "text"
+    """What is said; where that is not known, null: then there is no field `text`."""
     start: str | None = None
     """Where the utterance begins in the file, seconds."""
     end: str | None = None
@@ -169,7 +169,9 @@ class JoinedSpeechConfig(SpeechManifestConfig):
 
     @field_validator("columns")
     @classmethod
-    def _clips_have_no_class(cls, columns: ColumnsConfig) -> ColumnsConfig:
+    def _clips_have_texts_alone(cls, columns: ColumnsConfig) -> ColumnsConfig:
+        if columns.text is None:
+            raise ValueError("text: clips that are joined have texts; take the reader speech")
         if columns.label is not None:
             raise ValueError("label: clips that are joined have no class in common; take the reader speech")
         return columns
@@ -219,7 +221,7 @@ def build_joined_speech(config: JoinedSpeechConfig, context: ReaderContext) -> J
     return JoinedReader(build_speech(config, context), joining, seed=config.seed)
 
 
-def _reader(config: SpeechConfig, layout: Layout, context: ReaderContext) -> SpeechReader:
+def _reader(config: SpeechConfig, layout: CorpusLayout, context: ReaderContext) -> SpeechReader:
     from seqlab.builtin.speech.readers.transcripts import Normalizer
     from seqlab.builtin.speech.readers.utterances import SpeechReader
 
@@ -234,13 +236,19 @@ def _reader(config: SpeechConfig, layout: Layout, context: ReaderContext) -> Spe
     settings = AudioSettings(sample_rate=config.sample_rate, channel=config.channel, limits=limits)
     normalizer = Normalizer(alphabet=config.alphabet, **config.normalize.model_dump())
     return SpeechReader(
-        layout, normalizer, settings, check=config.check, classes=_classes(config), refuse=context.refuse
+        layout,
+        normalizer,
+        settings,
+        annotations=_annotations(config),
+        check=config.check,
+        refuse=context.refuse,
     )
 
 
-def _classes(config: Config) -> bool:
-    """Tell whether utterances have a class besides their text."""
-    return getattr(getattr(config, "columns", None), "label", None) is not None
+def _annotations(config: Config) -> tuple[str, ...]:
+    """Return the fields of what is said and of the class of an utterance, as far as a recipe has them."""
+    columns = getattr(config, "columns", None) or ColumnsConfig()
+    return tuple(name for name in ("text", "label") if getattr(columns, name) is not None)
 
 
 TABLE: tuple[tuple[str, type[Any], Callable[..., Any], str], ...] = (
@@ -314,8 +322,7 @@ def _impossible_keys(settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _declared(config: Config) -> Declaration:
-    label = {"label": "label"} if _classes(config) else {}
-    return Declaration(fields={"audio": "audio", "text": "text", **label})
+    return Declaration(fields={"audio": "audio"} | {name: name for name in _annotations(config)})
 
 
 COMPONENTS: tuple[Component[Any], ...] = tuple(

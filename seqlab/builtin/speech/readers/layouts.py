@@ -16,7 +16,7 @@ from seqlab.audio.containers import OTHER_SUFFIXES, conversion
 from seqlab.audio.folders import is_named_like_sound, sounds_below
 from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.speech.readers.manifests import Columns
-from seqlab.builtin.speech.readers.utterances import AUDIO, TEXT, Entry, Utterance
+from seqlab.builtin.speech.readers.utterances import AUDIO, TEXT, ListedUtterance, Utterance
 from seqlab.suggest import shortened
 from seqlab.textfile import BOM, CR_TO_LF, byte_lines, decode
 
@@ -44,7 +44,7 @@ class FolderLayout:
         self.speaker = speaker
         self._looked: set[Path] = set()
 
-    def entries(self, path: Path, *, labelled: bool) -> Iterator[Entry | DataError]:
+    def entries(self, path: Path, *, labelled: bool) -> Iterator[ListedUtterance | DataError]:
         """Yield the entry of a file, or of all the sound below a folder, in the order of the names."""
         files = sounds_below(path) if path.is_dir() else [path]
         for file in files:
@@ -84,7 +84,7 @@ class FolderLayout:
         named = (each for each in files if each.name.endswith(self.text_suffix))
         return sorted(each for each in named if not each.name.lower().startswith(NO_TEXTS) and each.is_file())
 
-    def _entry(self, file: Path, *, labelled: bool) -> Entry | DataError:
+    def _entry(self, file: Path, *, labelled: bool) -> ListedUtterance | DataError:
         place = Place(str(file))
         text = None
         if labelled:
@@ -98,7 +98,7 @@ class FolderLayout:
                 return error
         speaker = file.absolute().parent.name if self.speaker else None
         origin = Utterance(str(file), speaker, _record(str(file), speaker=speaker))
-        return Entry(place=place, audio=file, text=text, origin=origin)
+        return ListedUtterance(place=place, audio=file, text=text, origin=origin)
 
 
 def _stems(files: Iterable[Path]) -> set[Path]:
@@ -119,7 +119,7 @@ class LibriSpeechLayout:
 
     suffixes: tuple[str, ...] = (".trans.txt",)
 
-    def entries(self, path: Path, *, labelled: bool) -> Iterator[Entry | DataError]:
+    def entries(self, path: Path, *, labelled: bool) -> Iterator[ListedUtterance | DataError]:
         """Yield the entries of a file of transcripts, or of all below a folder."""
         for file in _below(path, self.suffixes):
             if not file.name.endswith(self.suffixes):
@@ -137,14 +137,14 @@ class LibriSpeechLayout:
             if sound.name.startswith(prefix) and is_named_like_sound(sound) and sound.stem not in keys:
                 yield DataError(f"no line for it in {transcripts.name}", place=Place(str(sound)))
 
-    def _entry(self, row: _Row, folder: Path) -> Entry | DataError:
+    def _entry(self, row: _Row, folder: Path) -> ListedUtterance | DataError:
         found = (folder / (row.key + suffix) for suffix in (".flac", *SUFFIXES))
         audio = next((path for path in found if path.is_file()), None)
         if audio is None:
             return DataError(f"no sound for {row.key!r}; expected {row.key}.flac beside it", place=row.place)
         speaker = row.key.partition("-")[0]
         origin = Utterance(row.key, speaker, _record(audio.name, id=row.key, speaker=speaker))
-        return Entry(place=row.place, audio=audio, text=row.value, origin=origin)
+        return ListedUtterance(place=row.place, audio=audio, text=row.value, origin=origin)
 
 
 # --- Kaldi -----------------------------------------------------------------------------------------------
@@ -158,7 +158,7 @@ class KaldiLayout:
 
     suffixes: tuple[str, ...] = ("wav.scp",)
 
-    def entries(self, path: Path, *, labelled: bool) -> Iterator[Entry | DataError]:
+    def entries(self, path: Path, *, labelled: bool) -> Iterator[ListedUtterance | DataError]:
         """Yield the utterances in the order of `segments`, or of `wav.scp` where there are none."""
         scp = path / "wav.scp" if path.is_dir() else path
         if scp.name != "wav.scp":
@@ -182,7 +182,7 @@ class KaldiLayout:
                 continue
             _, start, end = stretch
             record = _record(audio, id=row.key, speaker=speaker, start=start or None, end=end)
-            yield Entry(
+            yield ListedUtterance(
                 place=row.place,
                 audio=scp.parent / audio,
                 text=text,

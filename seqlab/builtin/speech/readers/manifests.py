@@ -16,7 +16,7 @@ from seqlab.api import DataError, Place, did_you_mean
 from seqlab.audio import Declared
 from seqlab.audio.settings import SUFFIXES
 from seqlab.builtin.core.records import TableFormat, json_lines, shown, table, text_lines
-from seqlab.builtin.speech.readers.utterances import Entry, Utterance
+from seqlab.builtin.speech.readers.utterances import ListedUtterance, Utterance
 from seqlab.textfile import file_name, is_standard_input
 
 __all__ = ["Columns", "ManifestLayout"]
@@ -27,10 +27,13 @@ TABLES: Mapping[str, TableFormat] = {".tsv": "tsv", ".csv": "csv"}
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The names of keys or columns; an optional one that is None has its own name and may be absent."""
+    """The names of keys or columns; an optional one that is None has its own name and may be absent.
+
+    Of `text` and `label` None means that there is none.
+    """
 
     audio: str = "audio"
-    text: str = "text"
+    text: str | None = "text"
     start: str | None = None
     end: str | None = None
     duration: str | None = None
@@ -62,7 +65,7 @@ class ManifestLayout:
         self.folder = folder
         self.suffix = suffix
 
-    def entries(self, path: Path, *, labelled: bool) -> Iterator[Entry | DataError]:
+    def entries(self, path: Path, *, labelled: bool) -> Iterator[ListedUtterance | DataError]:
         """Yield the entry of each line; `-` is standard input and holds JSON Lines."""
         file = file_name(path)
         base = path.parent / self.folder
@@ -76,13 +79,18 @@ class ManifestLayout:
             except ValueError as error:
                 yield DataError(str(error), place=place)
 
-    def _entry(self, record: Mapping[str, Any], place: Place, base: Path, required: Sequence[str]) -> Entry:
+    def _entry(
+        self, record: Mapping[str, Any], place: Place, base: Path, required: Sequence[str]
+    ) -> ListedUtterance:
         """Make the entry; ValueError for what is missing or of a wrong type."""
         for name in required:
             if name not in record:
                 hint = did_you_mean(name, record) or f"; there are: {', '.join(record)}"
+                if name == self.columns.text:
+                    hint += "; columns: {text: null} reads sound without texts"
                 raise ValueError(f"missing key {name!r}{hint}")
-        audio, text = string(record, self.columns.audio), string(record, self.columns.text)
+        audio = string(record, self.columns.audio)
+        text = string(record, self.columns.text) if self.columns.text else None
         if not audio:
             raise ValueError(f"{self.columns.audio!r} must be the path of a sound file, got nothing")
         start, end, declared = self._stretch(record)
@@ -96,7 +104,7 @@ class ManifestLayout:
         )
         named = base / audio
         path = named.with_name(named.name + self.suffix) if self.suffix and not named.suffix else named
-        return Entry(
+        return ListedUtterance(
             place=place,
             audio=path,
             text=text,

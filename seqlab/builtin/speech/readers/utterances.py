@@ -1,6 +1,6 @@
 """What all speech readers share: from the entries of a layout to examples with sound and text, checked.
 
-A layout knows where things stand (`manifests.py`, `speech_layouts.py`) and yields an `Entry` for each
+A layout knows where things stand (`manifests.py`, `layouts.py`) and yields a `ListedUtterance` for each
 utterance, or the DataError that it has instead. Everything else is the same for all layouts and stands here.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from seqlab.audio import Encoded
 
-__all__ = ["AUDIO", "TEXT", "Entry", "Layout", "SpeechReader", "Utterance", "taken"]
+__all__ = ["AUDIO", "TEXT", "CorpusLayout", "ListedUtterance", "SpeechReader", "Utterance", "taken"]
 
 AUDIO = "audio"
 TEXT = "text"
@@ -38,20 +38,20 @@ class Utterance:
     """The `Example.origin` of every speech reader: who says it, and what else the data says of it.
 
     `id` is unique in its file; `speaker` is None where nobody is named. `record` is what `write` gives back,
-    with the sound's path under `audio_key`, where it has one, the text under `text_key`, and its class under
-    `label_key`, where it has one.
+    with the sound's path under `audio_key`, where it has one, and its text and class under `text_key` and
+    `label_key`, where it has such.
     """
 
     id: str
     speaker: str | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
     audio_key: str = AUDIO
-    text_key: str = TEXT
+    text_key: str | None = TEXT
     label_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ListedUtterance:
     """An utterance as a layout lists it: `start` and `end` in seconds of the file, None for its end."""
 
     place: Place
@@ -63,13 +63,13 @@ class Entry:
     declared: Declared | None = None
 
 
-class Layout(Protocol):
+class CorpusLayout(Protocol):
     """A way in which sound and text are kept in files."""
 
     suffixes: tuple[str, ...]
     """File-name endings of what `entries` takes."""
 
-    def entries(self, path: Path, *, labelled: bool) -> Iterator[Entry | DataError]:
+    def entries(self, path: Path, *, labelled: bool) -> Iterator[ListedUtterance | DataError]:
         """Yield what a file lists, in order; an utterance that is not well told as the error it makes.
 
         What spoils the whole file is raised. Texts may be left out where the data is not `labelled`.
@@ -78,9 +78,10 @@ class Layout(Protocol):
 
 
 class SpeechReader:
-    """Reads a layout into examples with the fields `audio` and `text`; their origin is an `Utterance`.
+    """Reads a layout into examples with the field `audio`; their origin is an `Utterance`.
 
-    With `classes` there is a field `label`, too, in the records under the origin's `label_key`.
+    The `annotations` are further fields: `text`, and `label`, which is in the records under the origin's
+    `label_key`.
 
     With `check`, each sound is decoded and judged while it is read; without, when its samples are used, and
     only its header is read before. An utterance that cannot be used goes to `refuse`.
@@ -88,12 +89,12 @@ class SpeechReader:
 
     def __init__(
         self,
-        layout: Layout,
+        layout: CorpusLayout,
         normalizer: Normalizer,
         settings: AudioSettings,
         *,
+        annotations: Sequence[str] = (TEXT,),
         check: bool = True,
-        classes: bool = False,
         refuse: Callable[[DataError], None],
     ) -> None:
         self.layout = layout
@@ -101,10 +102,7 @@ class SpeechReader:
         self.normalizer = normalizer
         self.settings = settings
         self.check = check
-        self.classes = classes
-        self.fields: Mapping[str, str] = {AUDIO: "audio", TEXT: "text"} | (
-            {LABEL: "label"} if classes else {}
-        )
+        self.fields: Mapping[str, str] = {AUDIO: "audio"} | {name: name for name in annotations}
         self.refuse = refuse
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
@@ -198,7 +196,7 @@ class _Reading:
         self.seen: dict[str, Place] = {}
         self.sources: dict[Path, Source] = {}
 
-    def example(self, entry: Entry) -> Example | DataError:
+    def example(self, entry: ListedUtterance) -> Example | DataError:
         """Make the example, or the error that says why there is none."""
         first = self.seen.setdefault(entry.origin.id, entry.place)
         if first is not entry.place:
@@ -211,18 +209,19 @@ class _Reading:
             return error
         return Example(fields, entry.place, entry.origin)
 
-    def _told(self, entry: Entry) -> dict[str, Any]:
-        """Return the text and, where there are classes, the class."""
-        text = {TEXT: self._text(entry)}
-        return text | {LABEL: _class(entry)} if self.reader.classes else text
+    def _told(self, entry: ListedUtterance) -> dict[str, Any]:
+        """Return the text and the class, as far as the data has them."""
+        fields = self.reader.fields
+        text = {TEXT: self._text(entry)} if TEXT in fields else {}
+        return text | {LABEL: _class(entry)} if LABEL in fields else text
 
-    def _text(self, entry: Entry) -> str:
+    def _text(self, entry: ListedUtterance) -> str:
         try:
             return self.reader.normalizer(entry.text or "")
         except ValueError as error:
             raise DataError(str(error), place=entry.place) from error
 
-    def _audio(self, entry: Entry) -> AudioFile:
+    def _audio(self, entry: ListedUtterance) -> AudioFile:
         source = self.sources.get(entry.audio)
         if source is None:
             source = self.sources[entry.audio] = Source(entry.audio)
@@ -238,7 +237,7 @@ class _Reading:
         return audio
 
 
-def _class(entry: Entry) -> str | None:
+def _class(entry: ListedUtterance) -> str | None:
     """Return the class of an utterance, None where it has none; DataError where it is no name."""
     key = entry.origin.label_key
     value = entry.origin.record.get(key) if key is not None else None

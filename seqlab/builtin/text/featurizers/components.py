@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from seqlab.api import Component, Config, Declaration, FeaturizerContext, chosen_field
+from seqlab.api import Component, Config, Declaration, FeaturizerContext, FieldUse, chosen_field
 
 if TYPE_CHECKING:
     from seqlab.api import Featurizer
@@ -92,8 +92,9 @@ class CharLSTMConfig(Config):
 
 
 class NgramsConfig(Config):
-    """At each word the n-grams that end with it; with encoder `bag`, a linear model of n-grams.
+    """At each word the n-grams that end with it, or those of its characters.
 
+    With encoder `bag` and a head they are a linear model of n-grams.
     `weights` says what they become: `learned` vectors; `tf_idf`, the same, each times its inverse document
     frequency; `naive_bayes`, the log-count ratio of each class times a learned weight (Wang and Manning 2012,
     "Baselines and Bigrams").
@@ -101,8 +102,12 @@ class NgramsConfig(Config):
 
     field: str = "tokens"
     """Field of the examples whose words are read."""
+    unit: Literal["words", "characters"] = "words"
+    """What n-grams are made of. Those of characters stay within a word; its ends count as characters."""
+    min_n: int = Field(default=1, ge=1, le=16)
+    """Words or characters of the shortest n-gram."""
     n: int = Field(default=2, ge=1, le=16)
-    """Words of the longest n-gram; all shorter ones are read, too."""
+    """Words or characters of the longest n-gram."""
     weights: Literal["learned", "tf_idf", "naive_bayes"] = "learned"
     """What the n-grams become."""
     target: str | None = None
@@ -118,7 +123,7 @@ class NgramsConfig(Config):
     buckets: int | None = Field(default=None, ge=1)
     """Number n-grams by a hash below this, in the place of a vocabulary; some then share a number."""
     once: bool = True
-    """Count an n-gram once in a sequence, however often it stands there."""
+    """Count an n-gram once in a sequence, however often it stands there; of characters, those of a word."""
     lowercase: bool = False
     """Read words in lower case."""
     smoothing: float = Field(default=1.0, gt=0)
@@ -127,9 +132,11 @@ class NgramsConfig(Config):
     """Probability with which an n-gram is left out in training."""
 
     @model_validator(mode="after")
-    def _hashes_are_not_counted(self) -> Self:
+    def _settings_fit(self) -> Self:
         if self.buckets is not None and (self.min_count > 1 or self.max_features is not None):
             raise ValueError("min_count and max_features choose from a vocabulary, which buckets do without")
+        if self.min_n > self.n:
+            raise ValueError(f"min_n is {self.min_n}, and the longest n-gram has {self.n}")
         if self.target is not None and self.weights != "naive_bayes":
             raise ValueError("target is what weights: naive_bayes counts by; leave it out")
         return self
@@ -211,7 +218,9 @@ def _embedding_declared(config: EmbeddingConfig) -> Declaration:
 def _ngrams_declared(config: NgramsConfig) -> Declaration:
     size = 1 if config.weights == "naive_bayes" else config.embedding_dim
     weights = size * (config.buckets or 1)
-    return Declaration(field=config.field, kinds=TOKENS, frames=False, weights=weights)
+    counts = FieldUse("counts by", config.target, COUNTED)
+    uses = (counts,) if config.weights == "naive_bayes" else ()
+    return Declaration(field=config.field, kinds=TOKENS, uses=uses, frames=False, weights=weights)
 
 
 def _char_lstm_declared(config: CharLSTMConfig) -> Declaration:
@@ -239,7 +248,7 @@ COMPONENTS: tuple[Component[Any], ...] = (
         config=NgramsConfig,
         build=_ngrams,
         declares=_ngrams_declared,
-        summary="n-grams of words: learned vectors, TF-IDF, or naive-Bayes log-count ratios",
+        summary="n-grams of words or characters: learned vectors, TF-IDF, or naive-Bayes log-count ratios",
     ),
     Component(
         name="char_lstm",

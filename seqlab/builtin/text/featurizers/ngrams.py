@@ -1,33 +1,39 @@
-"""N-grams of words: at each word those that end with it, as learned vectors, TF-IDF or naive-Bayes ratios.
+"""N-grams of words or of characters, as learned vectors, TF-IDF or naive-Bayes ratios.
 
-Each word's features are the sum over the n-grams that end there. So a linear model of n-grams is this, the
-encoder `bag` and a head, and a recurrent encoder can read the same features.
+Each word's features are the sum over the n-grams that end there, or over those of its characters. So a linear
+model of n-grams is this, the encoder `bag` and a head, and a recurrent encoder can read the same features.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from seqlab.api import Example, SeqlabError
 from seqlab.builtin.core.learned import distinct_strings, numbers
 from seqlab.builtin.core.vocabulary import UNKNOWN, Vocabulary
-from seqlab.engine import Column, Sequences
+from seqlab.builtin.text.featurizers.ngram_units import NgramsOfCharacters, NgramsOfWords, NgramUnit
+from seqlab.engine import Column, Indexed, Sequences
 
-__all__ = ["NgramFeaturizer", "NgramSettings", "NgramVectors", "RatioVectors", "Weights", "log_count_ratios"]
+__all__ = [
+    "NgramFeaturizer",
+    "NgramSettings",
+    "NgramVectors",
+    "RatioVectors",
+    "Unit",
+    "Weighting",
+    "log_count_ratios",
+]
 
-Weights: TypeAlias = Literal["learned", "tf_idf", "naive_bayes"]
-
-GAP = " "
-"""Between the words of an n-gram."""
+Unit: TypeAlias = Literal["words", "characters"]
+Weighting: TypeAlias = Literal["learned", "tf_idf", "naive_bayes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +41,10 @@ class NgramSettings:
     """Which n-grams are read, and what becomes of them."""
 
     field: str = "tokens"
+    unit: Unit = "words"
+    min_n: int = 1
     n: int = 2
-    weights: Weights = "learned"
+    weights: Weighting = "learned"
     target: str | None = None
     embedding_dim: int = 100
     init_std: float = 0.1
@@ -50,7 +58,7 @@ class NgramSettings:
 
 
 class NgramFeaturizer:
-    """N-grams as ids, at each word one for each order, 0 where it is unknown or has been counted before.
+    """N-grams as ids, 0 for those that are unknown.
 
     With `buckets` an id is a hash, and nothing is learned but what the weights need.
     """
@@ -58,6 +66,8 @@ class NgramFeaturizer:
     def __init__(self, settings: NgramSettings) -> None:
         self.field = settings.field
         self.settings = settings
+        kind = NgramsOfWords if settings.unit == "words" else NgramsOfCharacters
+        self.unit: NgramUnit = kind(settings.min_n, settings.n, settings.once)
         self.vocabulary = Vocabulary()
         self.idf: list[float] = []
         self.classes: list[str] = []
@@ -88,19 +98,8 @@ class NgramFeaturizer:
         self.classes = distinct_strings(state, "classes")
 
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
-        """Return ids of shape (words, n): of the n-grams that end with each word, the shortest first."""
-        lengths = [len(value) for value in values]
-        ids = np.zeros((sum(lengths), self.settings.n), dtype=np.int64)
-        start = 0
-        for value in values:
-            seen = set[int]()
-            for place, order, ngram in self._ngrams(value):
-                number = self._number(ngram)
-                if not self.settings.once or number not in seen:
-                    ids[start + place, order - 1] = number
-                    seen.add(number)
-            start += len(value)
-        return Column(torch.from_numpy(ids), torch.tensor(lengths, dtype=torch.int64))
+        """Return the ids of the n-grams at each word, in the form that their unit gives them."""
+        return self.unit.encode([self._spelt(value) for value in values], self._number)
 
     def module(self) -> nn.Module:
         """Make the module for the fitted n-grams."""
@@ -116,7 +115,7 @@ class NgramFeaturizer:
 
     def _fit_values(self, values: Sequence[Sequence[str]]) -> None:
         if self.settings.buckets is None:
-            stream = (ngram for value in values for _, _, ngram in self._ngrams(value))
+            stream = (ngram for value in values for ngram in self.unit.ngrams(self._spelt(value)))
             counted = Vocabulary.counted(stream, noun="n-grams", min_count=self.settings.min_count)
             self.vocabulary = Vocabulary(counted.symbols[: self.settings.max_features])
         if self.settings.weights == "tf_idf":
@@ -143,14 +142,10 @@ class NgramFeaturizer:
         self.ratios = log_count_ratios(counts, total - counts, self.settings.smoothing).float()
 
     def _present(self, value: Sequence[str]) -> set[int]:
-        return {number for _, _, ngram in self._ngrams(value) if (number := self._number(ngram)) != UNKNOWN}
+        return {self._number(ngram) for ngram in self.unit.ngrams(self._spelt(value))} - {UNKNOWN}
 
-    def _ngrams(self, value: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-        """Yield the place of the last word, the order and the text of each n-gram."""
-        words = [word.lower() for word in value] if self.settings.lowercase else value
-        for place in range(len(words)):
-            for order in range(1, min(self.settings.n, place + 1) + 1):
-                yield place, order, GAP.join(words[place + 1 - order : place + 1])
+    def _spelt(self, value: Sequence[str]) -> Sequence[str]:
+        return [word.lower() for word in value] if self.settings.lowercase else value
 
     def _number(self, ngram: str) -> int:
         if self.settings.buckets is None:
@@ -175,7 +170,7 @@ def log_count_ratios(counts: Tensor, others: Tensor, smoothing: float) -> Tensor
 
 
 class NgramVectors(nn.Module):
-    """The sum of the learned vectors of the n-grams that end at each word, each times its weight, if any."""
+    """The sum of the learned vectors of each word's n-grams, each times its weight, if any."""
 
     def __init__(self, size: int, settings: NgramSettings, weights: Tensor | None) -> None:
         super().__init__()
@@ -187,17 +182,18 @@ class NgramVectors(nn.Module):
         self.weights: Tensor | None
         self.register_buffer("weights", weights, persistent=False)
 
-    def forward(self, ngrams: Sequences) -> Sequences:
-        """Map ids (words, n) to vectors (words, embedding_dim)."""
-        ids = dropped(ngrams.data, self.dropout if self.training else 0.0)
-        vectors = self.table(ids)
-        if self.weights is not None:
-            vectors = vectors * self.weights[ids][:, :, None]
-        return ngrams.with_data(vectors.sum(dim=1))
+    def forward(self, ngrams: Sequences | Indexed) -> Sequences:
+        """Map the ids of n-grams to vectors (words, embedding_dim)."""
+        return summed(ngrams, self._vectors)
+
+    def _vectors(self, ids: Tensor) -> Tensor:
+        ids = dropped(ids, self.dropout if self.training else 0.0)
+        vectors: Tensor = self.table(ids)
+        return vectors if self.weights is None else vectors * self.weights[ids][..., None]
 
 
 class RatioVectors(nn.Module):
-    """The sum of the log-count ratios of the n-grams that end at each word, each times a learned weight.
+    """The sum of the log-count ratios of each word's n-grams, each times a learned weight.
 
     The weights begin at `START` for all, which is naive Bayes; weight decay draws them together again, as the
     interpolation of Wang and Manning (2012) does.
@@ -213,11 +209,27 @@ class RatioVectors(nn.Module):
         self.register_buffer("ratios", ratios)
         self.changes = nn.Parameter(torch.zeros_like(ratios))
 
-    def forward(self, ngrams: Sequences) -> Sequences:
-        """Map ids (words, n) to weighted ratios, one for each class: (words, classes)."""
-        ids = dropped(ngrams.data, self.dropout if self.training else 0.0)
-        weights = self.START + nn.functional.embedding(ids, self.changes)
-        return ngrams.with_data((self.ratios[ids] * weights).sum(dim=1))
+    def forward(self, ngrams: Sequences | Indexed) -> Sequences:
+        """Map the ids of n-grams to weighted ratios, one for each class: (words, classes)."""
+        return summed(ngrams, self._weighted)
+
+    def _weighted(self, ids: Tensor) -> Tensor:
+        ids = dropped(ids, self.dropout if self.training else 0.0)
+        weights: Tensor = self.START + nn.functional.embedding(ids, self.changes)
+        return self.ratios[ids] * weights
+
+
+def summed(ngrams: Sequences | Indexed, vectors: Callable[[Tensor], Tensor]) -> Sequences:
+    """Return each word's sum of the vectors of its n-grams, shape (words, size).
+
+    The n-grams are ids (words, orders), or, of characters, those of each distinct word.
+    """
+    if isinstance(ngrams, Sequences):
+        return ngrams.with_data(vectors(ngrams.data).sum(dim=1))
+    each = vectors(ngrams.items.data)
+    sums = each.new_zeros(len(ngrams.items), each.shape[1])
+    sums = sums.index_add(0, ngrams.items.layout.items, each)
+    return ngrams.rows.with_data(sums[ngrams.rows.data])
 
 
 def dropped(ids: Tensor, share: float) -> Tensor:

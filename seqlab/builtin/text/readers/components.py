@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqlab.api import Component, Config, Declaration, ReaderContext, SeqlabError, did_you_mean, one_of
 
@@ -43,18 +43,18 @@ class ConlluConfig(Config):
     @field_validator("text")
     @classmethod
     def _text_is_a_column(cls, text: str) -> str:
-        from seqlab.builtin.text.readers.conllu_columns import Source
+        from seqlab.builtin.text.readers.conllu_columns import ColumnKey
 
-        return Source.named(text).name
+        return ColumnKey.named(text).name
 
     @field_validator("label")
     @classmethod
     def _labels_are_columns(cls, label: str | tuple[str, ...], info: ValidationInfo) -> str | tuple[str, ...]:
-        from seqlab.builtin.text.readers.conllu_columns import Source
+        from seqlab.builtin.text.readers.conllu_columns import ColumnKey
 
         names = label_names(label)
         for position, name in enumerate(names):
-            Source.named(name)
+            ColumnKey.named(name)
             if name in names[:position]:
                 raise ValueError(f"label {name!r} is named twice")
             if name == info.data.get("text"):
@@ -97,8 +97,18 @@ class ColumnConfig(Config):
     between them included, and any other sign by itself: `Isn't it?` is `Isn't`, `it`, `?`."""
     separator: str | None = Field(default=None, min_length=1)
     """What stands between the parts of a list, the labels of a set say; white space when null."""
+    empty: Literal["missing", "none"] = "missing"
+    """What an empty cell of a label set means: the labels are `missing`; or there is `none` of them."""
     lowercase: bool = False
     """Read it in lower case."""
+
+    @model_validator(mode="after")
+    def _settings_fit_the_kind(self) -> Self:
+        if self.split == "words" and self.kind != "tokens":
+            raise ValueError(f"split: words makes tokens of a text; the kind is {self.kind}")
+        if self.empty == "none" and self.kind != "label_set":
+            raise ValueError(f"empty: none is the set without labels; the kind is {self.kind}")
+        return self
 
 
 FieldSettings = Annotated[dict[str, str | ColumnConfig], Field(min_length=1)]
@@ -107,8 +117,8 @@ FieldSettings = Annotated[dict[str, str | ColumnConfig], Field(min_length=1)]
 class TableConfig(Config):
     """Which columns are read; a row is an example.
 
-    An empty cell, and null in JSON, of a label, a set or a number is a missing one: no loss and no figure
-    counts it. JSON may hold lists and numbers where a table has text.
+    An empty cell, and null in JSON, of a label, a set or a number is a missing one, unless `empty` says
+    otherwise: no loss and no figure counts it. JSON may hold lists and numbers where a table has text.
     """
 
     names: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
@@ -161,7 +171,7 @@ def build_table(config: TableConfig, context: ReaderContext, *, form: Format) ->
     kinds = context.kinds
     columns = {}
     for field, written in config.fields.items():
-        settings = ColumnConfig(kind=written) if isinstance(written, str) else written
+        settings = _settings(written)
         if settings.kind not in kinds:
             hint = did_you_mean(settings.kind, kinds)
             raise SeqlabError(
@@ -173,14 +183,23 @@ def build_table(config: TableConfig, context: ReaderContext, *, form: Format) ->
             kind=kinds[settings.kind],
             split=settings.split,
             separator=settings.separator,
+            empty=settings.empty,
             lowercase=settings.lowercase,
         )
     return TableReader(form, columns, names=config.names, unicode=config.unicode, refuse=context.refuse)
 
 
+def _settings(written: str | ColumnConfig) -> ColumnConfig:
+    """Return the settings of a field, which may be written as its kind alone."""
+    return ColumnConfig(kind=written) if isinstance(written, str) else written
+
+
 def _table_declared(config: TableConfig) -> Declaration:
-    written = config.fields.items()
-    return Declaration(fields={name: each if isinstance(each, str) else each.kind for name, each in written})
+    columns = {name: _settings(written) for name, written in config.fields.items()}
+    return Declaration(
+        fields={name: column.kind for name, column in columns.items()},
+        separated=tuple(name for name, column in columns.items() if column.separator is not None),
+    )
 
 
 COMPONENTS: tuple[Component[Any], ...] = (

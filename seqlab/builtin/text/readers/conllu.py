@@ -17,7 +17,7 @@ from typing import Any, Literal, NoReturn, TypeAlias, cast
 
 from seqlab.api import DataError, Example, Place, ReaderContext
 from seqlab.builtin.core.unicode import UnicodeForm
-from seqlab.builtin.text.readers.conllu_columns import COLUMNS, FORM, ID, NO_VALUE, SPACELESS, Source
+from seqlab.builtin.text.readers.conllu_columns import COLUMNS, FORM, ID, NO_VALUE, SPACELESS, ColumnKey
 from seqlab.textfile import BOM, byte_lines, decode, file_name
 
 __all__ = ["SUFFIXES", "ConlluReader", "Missing"]
@@ -55,8 +55,8 @@ class ConlluReader:
         unicode: UnicodeForm | None = "NFC",
         refuse: Callable[[DataError], None] | None = None,
     ) -> None:
-        self.text = Source.named(text)
-        self.labels = tuple(Source.named(label) for label in labels)
+        self.text = ColumnKey.named(text)
+        self.labels = tuple(ColumnKey.named(label) for label in labels)
         self.missing = missing
         self.unicode = unicode
         self.refuse = refuse or ReaderContext().refuse
@@ -108,7 +108,7 @@ class ConlluReader:
         """
         lines = cast("str", example.origin).split("\n")
         words = [index for index, line in enumerate(lines) if line.partition("\t")[0].isdigit()]
-        sources = [Source.named(field) for field in answers]
+        sources = [ColumnKey.named(field) for field in answers]
         for source in sources:
             if len(answers[source.name]) != len(words):
                 raise ValueError(f"{len(answers[source.name])} labels {source.name!r} for {len(words)} words")
@@ -124,7 +124,7 @@ class ConlluReader:
             lines[index] = "\t".join(row) + lines[index][len(line) :]
         return "\n".join(lines)
 
-    def _example(self, sentence: Sentence | DataError, labels: Sequence[Source]) -> tuple[Example, bool]:
+    def _example(self, sentence: Sentence | DataError, labels: Sequence[ColumnKey]) -> tuple[Example, bool]:
         """Return the example of a sentence, and whether any word has a text; DataError for a faulty one."""
         if isinstance(sentence, DataError):
             raise sentence
@@ -231,7 +231,7 @@ class Sentence:
             self.fail(between.line, f"{written} reaches beyond the last word, {len(words)}")
         return words
 
-    def values(self, words: Sequence[Word], source: Source, missing: Missing) -> list[str | None]:
+    def values(self, words: Sequence[Word], source: ColumnKey, missing: Missing) -> list[str | None]:
         """Return one value for each word, None for a missing one, which may be an error."""
         values: list[str | None] = []
         for word in words:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from seqlab.api import did_you_mean, one_of
 
-__all__ = ["COLUMNS", "FORM", "ID", "NO_VALUE", "SPACELESS", "Source"]
+__all__ = ["COLUMNS", "FORM", "ID", "NO_VALUE", "SPACELESS", "ColumnKey"]
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 ID, FORM, LEMMA, FEATS, MISC = (COLUMNS.index(name) for name in ("id", "form", "lemma", "feats", "misc"))
@@ -20,7 +20,7 @@ SPACELESS = tuple(index for index in range(len(COLUMNS)) if index not in (FORM, 
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ColumnKey:
     """Where a word's value stands: a column, or one key of FEATS or MISC."""
 
     name: str
@@ -28,7 +28,7 @@ class Source:
     key: str = ""
 
     @classmethod
-    def named(cls, name: str) -> Source:
+    def named(cls, name: str) -> ColumnKey:
         """Find `upos`, `feats.Number` or `misc.Gloss`; for a wrong name, a ValueError lists the right ones.
 
         The column `id` is left out: it numbers the words and carries neither text nor labels.

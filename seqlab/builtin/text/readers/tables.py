@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from seqlab.api import DataError, Example, FieldKind, Place, ReaderContext, did_you_mean
-from seqlab.builtin.core.records import json_lines, table, text_lines
+from seqlab.builtin.core.records import joined, json_lines, table, text_lines
 from seqlab.builtin.core.unicode import UnicodeForm
 from seqlab.textfile import file_name
 
-__all__ = ["FORMATS", "Column", "Format", "Row", "Split", "TableReader", "words"]
+__all__ = ["FORMATS", "Column", "Format", "Split", "TableReader", "words"]
 
 Format: TypeAlias = Literal["tsv", "csv", "jsonl"]
 FORMATS: tuple[Format, ...] = ("tsv", "csv", "jsonl")
@@ -41,14 +41,15 @@ class Column:
     kind: FieldKind[Any]
     split: Split = "whitespace"
     separator: str | None = None
+    empty: Literal["missing", "none"] = "missing"
     lowercase: bool = False
 
     def value(self, cell: Any) -> Any:
         """Return the value of a cell, text or JSON data; None where it is missing, ValueError for a bad one.
 
-        An empty cell is missing where the kind knows missing values.
+        An empty cell is missing where the kind knows missing values, unless `empty` says otherwise.
         """
-        if cell is None or cell == "":
+        if cell is None or (cell == "" and self.empty == "missing"):
             if self.kind.fault(None):
                 return self.parsed("") if cell == "" else self.kind.from_json(None)
             return None
@@ -73,20 +74,12 @@ class Column:
         return value
 
     def cell(self, value: Any) -> str:
-        """Return a value as the text of a cell."""
+        """Return a value as the text of a cell; ValueError where that would be read as another value."""
         if value is None:
             return ""
-        if self.separator is not None:
-            return self.separator.join(self.kind.to_json(value))
+        if self.kind.of_strings:
+            return joined(self.kind.to_json(value), self.separator)
         return self.kind.to_text(value)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The `Example.origin`: the record as it was read; the first of a table with a header brings it."""
-
-    record: Mapping[str, Any]
-    header: bool = False
 
 
 class TableReader:
@@ -116,8 +109,7 @@ class TableReader:
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield one example a row; DataError where there is none. Without labels their columns may lack."""
-        file, first = file_name(path), self.form != "jsonl" and self.names is None
-        empty = True
+        file, empty = file_name(path), True
         for place, record in self._records(path, file, labelled=labelled):
             empty = False
             try:
@@ -127,8 +119,7 @@ class TableReader:
             except DataError as error:
                 self.refuse(error)
                 continue
-            yield replace(example, origin=Row(record, header=first))
-            first = False
+            yield replace(example, origin=record)
         if empty:
             raise DataError("no rows", place=Place(file))
 
@@ -163,25 +154,33 @@ class TableReader:
         return Example(taken, Place("value"))
 
     def write(self, example: Example, answers: Mapping[str, Any]) -> str:
-        """Return the row with the answers in their columns, everything else as it was read.
-
-        The first row of a table with a header brings the header.
-        """
-        row = example.origin
-        assert isinstance(row, Row), "examples are written by the reader that read them"
+        """Return the row with the answers in their columns, everything else as it was read."""
+        record = self._answered(example, answers)
         if self.form == "jsonl":
-            told = {
-                self.columns[field].name: self.columns[field].kind.to_json(value)
-                for field, value in answers.items()
-            }
-            return json.dumps({**row.record, **told}, ensure_ascii=False) + "\n"
-        cells = {
-            self.columns[field].name: self.columns[field].cell(value) for field, value in answers.items()
-        }
-        record = {**row.record, **cells}
-        names = list(record) if self.names is None else [name for name in self.names if name in record]
-        header = self._line(names, example.place) if row.header else ""
-        return header + self._line([record[name] for name in names], example.place)
+            return json.dumps(record, ensure_ascii=False) + "\n"
+        return self._line([record[name] for name in self._names(record)], example.place)
+
+    def header(self, example: Example, answers: Mapping[str, Any]) -> str:
+        """Return the line that names the columns of such rows; none where the recipe names them."""
+        if self.form == "jsonl" or self.names is not None:
+            return ""
+        return self._line(self._names(self._answered(example, answers)), example.place)
+
+    def _answered(self, example: Example, answers: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the record of an example with the answers in it, as its file has them."""
+        assert isinstance(example.origin, Mapping), "examples are written by the reader that read them"
+        record = dict(example.origin)
+        for field, value in answers.items():
+            column = self.columns[field]
+            told = column.kind.to_json if self.form == "jsonl" else column.cell
+            try:
+                record[column.name] = told(value)
+            except ValueError as error:
+                raise DataError(f"column {column.name!r}: {error}", place=example.place) from None
+        return record
+
+    def _names(self, record: Mapping[str, Any]) -> list[str]:
+        return list(record) if self.names is None else [name for name in self.names if name in record]
 
     def _line(self, cells: Sequence[str], place: Place) -> str:
         """Return a line of a table; DataError where a cell holds what would end it."""

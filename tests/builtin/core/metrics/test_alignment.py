@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from seqlab.api import Example, Place
 from seqlab.builtin.core.metrics.alignment import (
+    AnsweredText,
     Confusion,
     Edits,
-    Utterance,
     align,
     alignments,
     confusions,
@@ -12,8 +12,8 @@ from seqlab.builtin.core.metrics.alignment import (
 )
 
 
-def utterance(line: int, reference: str, answer: str, **names: str) -> Utterance:
-    return Utterance(Place("t", line), reference, answer, **names)
+def utterance(line: int, reference: str, answer: str, **names: str) -> AnsweredText:
+    return AnsweredText(Place("t", line), reference, answer, **names)
 
 
 UTTERANCES = [
@@ -91,6 +91,6 @@ def test_an_utterance_is_made_of_what_a_metric_is_told() -> None:
         id = "a1"
         speaker = 7
 
-    made = Utterance.of(Example({}, Place("t", 3), Origin()), "a", "b")
+    made = AnsweredText.of(Example({}, Place("t", 3), Origin()), "a", "b")
     assert made == utterance(3, "a", "b", id="a1", speaker="7")
-    assert Utterance.of(Example({}, Place("t", 3)), "a", "b") == utterance(3, "a", "b")
+    assert AnsweredText.of(Example({}, Place("t", 3)), "a", "b") == utterance(3, "a", "b")

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from seqlab.api import Place
-from seqlab.builtin.core.metrics.alignment import Edits, Utterance
+from seqlab.builtin.core.metrics.alignment import AnsweredText, Edits
 from seqlab.builtin.core.metrics.error_report import MOST, error_report
 
 WRONG = [
-    Utterance(Place("t", 1), "four five", "for five", id="a-1", speaker="ann"),
-    Utterance(Place("t", 2), "four nine", "for"),
-    Utterance(Place("t", 3), "seven", "seven eight eight"),
+    AnsweredText(Place("t", 1), "four five", "for five", id="a-1", speaker="ann"),
+    AnsweredText(Place("t", 2), "four nine", "for"),
+    AnsweredText(Place("t", 3), "seven", "seven eight eight"),
 ]
 
 
@@ -39,12 +39,12 @@ def test_the_worst_speakers_come_first_and_one_without_words_has_no_rate() -> No
 
 
 def test_a_space_is_named_among_characters() -> None:
-    joined = Utterance(Place("t", 1), "one two", "onetwo")
+    joined = AnsweredText(Place("t", 1), "one two", "onetwo")
     assert next(error_report([joined], {}, "characters")).endswith("\n     1  <space>\n")
 
 
 def test_long_tables_are_cut_and_alignments_are_not() -> None:
-    many = [Utterance(Place("t", line), f"right{line}", f"wrong{line}") for line in range(1, MOST + 6)]
+    many = [AnsweredText(Place("t", line), f"right{line}", f"wrong{line}") for line in range(1, MOST + 6)]
     substitutions, worst, _, *aligned = error_report(many, {}, "words")
     assert [len(table.splitlines()) for table in (substitutions, worst)] == [1 + MOST] * 2
     assert len(aligned) == len(many)

@@ -69,6 +69,18 @@ def test_every_setting_arrives() -> None:
     assert (reader.layout.columns.text, reader.layout.columns.speaker) == ("norm", "who")
 
 
+def test_sound_of_which_only_the_class_is_known_has_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "a.wav", tone(1.0))
+    path = manifest(tmp_path / "m.jsonl", [{"audio": "a.wav", "mood": "glad"}])
+    reader = build("speech", columns={"text": None, "label": "mood"})
+    (example,) = reader.read(path)
+    assert set(example.fields) == set(reader.fields) == {"audio", "label"}
+    assert example.fields["label"] == "glad"
+    assert json.loads(reader.write(example, {"label": "sad"})) == {"audio": "a.wav", "mood": "sad"}
+    with pytest.raises(DataError, match=r"missing key 'text'; .*columns: \{text: null\} reads sound without"):
+        list(build("speech", columns={"label": "mood"}).read(path))
+
+
 def test_every_setting_of_joined_speech_arrives() -> None:
     component = COMPONENTS["joined_speech"]
     config = component.config(
@@ -92,6 +104,11 @@ def test_every_setting_of_joined_speech_arrives() -> None:
         ("joined_speech", {"pause": [0.5, 0.1]}, "the first number is the lower one, got [0.5, 0.1]"),
         ("joined_speech", {"clips": [0, 1]}, "Input should be greater than or equal to 1"),
         ("joined_speech", {"uses": 0}, "Input should be greater than or equal to 1"),
+        (
+            "joined_speech",
+            {"columns": {"text": None}},
+            "text: clips that are joined have texts; take the reader speech",
+        ),
         ("speech", {"alphabet": "abca"}, "character 'a' stands twice in the alphabet"),
         (
             "kaldi",

@@ -12,16 +12,16 @@ from sounds import manifest
 from seqlab.api import DataError
 from seqlab.audio import Declared
 from seqlab.builtin.speech.readers.manifests import Columns, ManifestLayout
-from seqlab.builtin.speech.readers.utterances import Entry
+from seqlab.builtin.speech.readers.utterances import ListedUtterance
 
 
-def read(path: Path, *, labelled: bool = True, **columns: str) -> list[Entry | DataError]:
+def read(path: Path, *, labelled: bool = True, **columns: str) -> list[ListedUtterance | DataError]:
     return list(ManifestLayout(Columns(**columns)).entries(path, labelled=labelled))
 
 
-def one(path: Path, *, labelled: bool = True, **columns: str) -> Entry:
+def one(path: Path, *, labelled: bool = True, **columns: str) -> ListedUtterance:
     (entry,) = read(path, labelled=labelled, **columns)
-    assert isinstance(entry, Entry), entry
+    assert isinstance(entry, ListedUtterance), entry
     return entry
 
 
@@ -64,7 +64,10 @@ def test_stretches_of_one_file_have_ids_of_their_own(tmp_path: Path) -> None:
         {"audio": "a.wav", "text": "x", "start": start, "end": end} for start, end in ((0, 1), (1.5, None))
     ]
     found = read(manifest(tmp_path / "m.jsonl", lines))
-    assert [entry.origin.id for entry in found if isinstance(entry, Entry)] == ["a.wav#0-1", "a.wav#1.5-"]
+    assert [entry.origin.id for entry in found if isinstance(entry, ListedUtterance)] == [
+        "a.wav#0-1",
+        "a.wav#1.5-",
+    ]
 
 
 def test_a_start_and_a_duration_make_an_end(tmp_path: Path) -> None:
@@ -86,8 +89,8 @@ def test_tables_with_names_of_their_own(tmp_path: Path, name: str, text: str, *,
     data = b"\xef\xbb\xbf" + text.encode()
     path.write_bytes(gzip.compress(data) if packed else data)
     first, second = read(path, audio="path", text="said", speaker="who", start="when")
-    assert isinstance(first, Entry)
-    assert isinstance(second, Entry)
+    assert isinstance(first, ListedUtterance)
+    assert isinstance(second, ListedUtterance)
     assert (first.text, first.origin.speaker, first.start) == ('"so, he" said', "ann", 0.0)
     assert (second.text, second.origin.speaker, second.start) == ("no", "ben", 0.5)
     assert [entry.place.line for entry in (first, second)] == [2, 4]
@@ -99,7 +102,7 @@ def test_a_csv_row_over_several_lines_stands_where_it_begins(tmp_path: Path) -> 
     path = tmp_path / "m.csv"
     path.write_text('audio,text\na.wav,"one\ntwo"\nb.wav,three\n')
     first, second = read(path)
-    assert isinstance(first, Entry)
+    assert isinstance(first, ListedUtterance)
     assert first.text == "one\ntwo"
     assert [each.place.line for each in (first, second) if each.place] == [2, 4]
 
@@ -107,7 +110,8 @@ def test_a_csv_row_over_several_lines_stands_where_it_begins(tmp_path: Path) -> 
 def test_without_labels_the_text_may_be_absent(tmp_path: Path) -> None:
     path = manifest(tmp_path / "m.jsonl", [{"audio": "a.wav"}])
     assert one(path, labelled=False).text is None
-    assert errors(path) == [":1: missing key 'text'; there are: audio"]
+    (found,) = errors(path)
+    assert found.startswith(":1: missing key 'text'; there are: audio; columns: {text: null}")
 
 
 def test_standard_input_holds_json_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +168,7 @@ def test_a_broken_line_names_itself_and_the_others_are_read(tmp_path: Path, line
     good = '{"audio": "a.wav", "text": "yes"}\n'
     path.write_text(good + line + "\n\n" + good)
     found = read(path)
-    assert [type(each) for each in found] == [Entry, DataError, Entry]
+    assert [type(each) for each in found] == [ListedUtterance, DataError, ListedUtterance]
     (told,) = errors(path)
     assert told.startswith(message) if message.endswith(": ") else told == message
 
@@ -175,7 +179,7 @@ def test_a_name_that_was_chosen_must_be_there(tmp_path: Path) -> None:
     assert one(path, speaker="speaker_id").origin.speaker == "ann"
     assert errors(path, speaker="speaker-id") == [":1: missing key 'speaker-id'; did you mean 'speaker_id'?"]
     unlabelled = ManifestLayout(Columns(speaker="speaker-id", text="norm")).entries(path, labelled=False)
-    assert [type(each) for each in unlabelled] == [Entry]
+    assert [type(each) for each in unlabelled] == [ListedUtterance]
 
 
 @pytest.mark.parametrize("name", ["m.tsv", "m.csv"])

@@ -8,7 +8,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from seqlab.api import Example, FeaturizerContext, Place, SeqlabError, Sequences
+from seqlab.api import Example, FeaturizerContext, Indexed, Place, SeqlabError, Sequences
 from seqlab.builtin.text.featurizers.ngrams import NgramFeaturizer, log_count_ratios
 from seqlab.builtin.text.plugin import seqlab_register_featurizers
 
@@ -72,6 +72,55 @@ def test_no_texts_and_empty_ones_are_encoded() -> None:
     column = fitted().encode([[], ["a"]])
     assert column.lengths.tolist() == [0, 1]
     assert fitted().encode([]).values.shape == (0, 2)
+
+
+def test_the_shortest_ngrams_may_be_pairs() -> None:
+    assert names(fitted(n=3, min_n=2), "a b a") == [["-", "-"], ["a b", "-"], ["b a", "a b a"]]
+
+
+# --- characters ------------------------------------------------------------------------------------------
+
+
+def spelt(made: NgramFeaturizer, text: str) -> list[list[str]]:
+    """Return the n-grams of the characters of each word of a text, `-` for an unknown one."""
+    symbols = ["-", *made.vocabulary.symbols]
+    column = made.encode([text.split()]).gather(torch.tensor([0]))
+    assert isinstance(column, Indexed)
+    words = [[symbols[number] for number in ids.tolist()] for ids in column.items.to_list()]
+    return [words[row] for row in column.rows.to_flat().tolist()]
+
+
+def test_ngrams_of_characters_stay_within_a_word_and_know_its_ends() -> None:
+    made = featurizer(unit="characters", min_n=2, n=3)
+    made.fit([["good", "go"]])
+    assert spelt(made, "go good gods") == [
+        [" g", "go", "o ", " go", "go "],
+        [" g", "go", "oo", "od", "d ", " go", "goo", "ood", "od "],
+        [" g", "go", "od", "-", "-", " go", "-", "-", "-"],
+    ]
+
+
+def test_a_word_that_stands_twice_in_a_text_is_read_once() -> None:
+    once, each = (featurizer(unit="characters", n=1, once=once) for once in (True, False))
+    for made in (once, each):
+        made.fit([["ab", "ab"]])
+    assert spelt(once, "ab ab") == [[" ", "a", "b"], []]
+    assert spelt(each, "ab ab") == [[" ", "a", "b"], [" ", "a", "b"]]
+
+
+@pytest.mark.parametrize("weights", ["learned", "tf_idf", "naive_bayes"])
+def test_a_word_s_features_are_the_sum_over_its_ngrams_of_characters(weights: str) -> None:
+    made = fitted(unit="characters", n=2, weights=weights, embedding_dim=3, once=False)
+    module = made.module().eval()
+
+    def read(text: str) -> torch.Tensor:
+        column: torch.Tensor = module(made.encode([text.split()]).gather(torch.tensor([0]))).to_flat()
+        return column
+
+    ids = torch.tensor([made._number(ngram) for ngram in (" ", "a", " a", "a ")])
+    table = module.ratios * 0.1 if weights == "naive_bayes" else module.table.weight
+    table = table * module.weights[:, None] if weights == "tf_idf" else table
+    assert torch.allclose(read("b a a")[1:], table[ids].sum(0).expand(2, -1), atol=1e-6)
 
 
 # --- weights ---------------------------------------------------------------------------------------------
@@ -149,7 +198,7 @@ def test_ratios_need_labels_in_the_data() -> None:
         made.fit_examples(examples([("a", None)]))
 
 
-@pytest.mark.parametrize("config", [{"buckets": 9, "min_count": 2}, {"target": "label"}])
+@pytest.mark.parametrize("config", [{"buckets": 9, "min_count": 2}, {"target": "label"}, {"min_n": 3}])
 def test_settings_that_do_nothing_are_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         COMPONENT.config(**config)

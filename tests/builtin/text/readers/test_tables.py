@@ -180,7 +180,7 @@ def test_rows_are_written_as_they_were_read(
 ) -> None:
     made = reader(name.split(".")[1], **config)
     examples = list(made.read(written(tmp_path, name, text)))
-    assert "".join(made.write(example, {}) for example in examples) == text
+    assert made.header(examples[0], {}) + "".join(made.write(each, {}) for each in examples) == text
 
 
 def test_answers_stand_in_their_columns_new_ones_behind(tmp_path: Path) -> None:
@@ -188,7 +188,8 @@ def test_answers_stand_in_their_columns_new_ones_behind(tmp_path: Path) -> None:
     path = written(tmp_path, "a.tsv", "text\tid\na b\t1\nc\t2\n")
     examples = list(made.read(path, labelled=False))
     told = [made.write(example, {"label": label}) for example, label in zip(examples, "xy", strict=True)]
-    assert "".join(told) == "text\tid\tlabel\na b\t1\tx\nc\t2\ty\n"
+    assert "".join(told) == "a b\t1\tx\nc\t2\ty\n"
+    assert made.header(examples[0], {"label": "x"}) == "text\tid\tlabel\n"
 
 
 def test_a_table_without_a_header_may_lack_its_labels_in_prediction(tmp_path: Path) -> None:
@@ -204,7 +205,28 @@ def test_sets_are_written_with_their_separator(tmp_path: Path) -> None:
     made = reader("csv", fields={"text": "text", "topics": {"kind": "label_set", "separator": ";"}})
     path = written(tmp_path, "a.csv", "text,topics\nx,b;a\n")
     (example,) = made.read(path)
-    assert made.write(example, {"topics": ("z", "y")}) == "text,topics\nx,y;z\n"
+    assert made.write(example, {"topics": ("z", "y")}) == "x,y;z\n"
+
+
+@pytest.mark.parametrize(("separator", "label"), [(";", "a;b"), (";", " a"), (None, "a b"), (None, "")])
+def test_a_set_is_not_written_as_another(separator: str | None, label: str, tmp_path: Path) -> None:
+    made = reader("csv", fields={"text": "text", "topics": {"kind": "label_set", "separator": separator}})
+    (example,) = made.read(written(tmp_path, "a.csv", "text,topics\nx,\n"))
+    with pytest.raises(DataError, match=r"column 'topics': .* cannot stand in a list apart by"):
+        made.write(example, {"topics": (label, "z")})
+
+
+@pytest.mark.parametrize(("empty", "value"), [("missing", None), ("none", [])])
+def test_an_empty_cell_is_what_the_recipe_says(empty: str, value: Any, tmp_path: Path) -> None:
+    topics = {"kind": "label_set", "separator": ";", "empty": empty}
+    (example,) = read(tmp_path, "a.csv", "text,topics\nx,\n", fields={"text": "text", "topics": topics})
+    assert example.fields["topics"] == value
+
+
+@pytest.mark.parametrize("settings", [{"kind": "text", "split": "words"}, {"kind": "label", "empty": "none"}])
+def test_settings_that_a_kind_does_not_have_are_refused(settings: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="the kind is"):
+        reader("csv", fields={"text": "text", "more": settings})
 
 
 # --- faults ----------------------------------------------------------------------------------------------
@@ -216,6 +238,7 @@ FAULTS = [
     ("a.tsv", "label\ttext\n", "a.tsv: no rows"),
     ("a.tsv", "", "a.tsv: no rows"),
     ("a.csv", 'label,text\ngood,"x\n', "a.csv:2: bad CSV"),
+    ("a.csv", f"label,text\ngood,{'x' * 140_000}\n", "a.csv:2: a cell of over 131,072 characters"),
     ("a.jsonl", '{"label": "good"}\n', "a.jsonl:1: no column 'text'"),
     ("a.jsonl", "[1]\n", "a.jsonl:1: expected a JSON object"),
     ("a.jsonl", '{"text": ["a", 1], "label": "good"}\n', "a.jsonl:1: column 'text': a list that holds 1"),
@@ -247,7 +270,7 @@ def test_a_bad_row_is_left_out_where_the_recipe_says_so(tmp_path: Path) -> None:
     made = reader("tsv", refused=refused)
     examples = list(made.read(path))
     assert (len(examples), len(refused)) == (1, 1)
-    assert made.write(examples[0], {}) == "label\ttext\nbad\tx\n", "the first row brings the header"
+    assert made.header(examples[0], {}) + made.write(examples[0], {}) == "label\ttext\nbad\tx\n"
 
 
 def test_settings_name_columns_and_kinds_that_there_are() -> None:
