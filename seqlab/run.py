@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from seqlab.api import Example, Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
+from seqlab.api import DataError, Example, Observer, ObserverContext, RecipeError, RunInfo, SeqlabError
 from seqlab.assembly import Assembly
 from seqlab.augmentation import Augmentation, check_augmenters
 from seqlab.building import build_component
@@ -142,6 +142,9 @@ class Run:
             assembly.fit(examples)
         self.notices += tuple(warnings)
         data = assembly.encode(examples, labelled=True)
+        if not data.lengths.any():
+            count = len(examples)
+            raise DataError(f"data.train holds empty sequences alone, {count} of them: nothing to learn")
         # Faults of any split are found now, not after hours of training; test is judged once, in the end.
         dev, test = self._scorer(assembly, "dev"), self._scorer(assembly, "test")
         with seeded(derived_seed(self.recipe.train.seed, "weights")):

@@ -11,7 +11,7 @@ import click
 
 from seqlab.cli.arriving import answer_arriving
 from seqlab.cli.options import tell
-from seqlab.errors import DataError
+from seqlab.errors import DataError, Place
 from seqlab.plugin import at_example
 from seqlab.suggest import did_you_mean, one_of
 
@@ -80,7 +80,7 @@ class Answering:
         else:
             answer(examples)
         if self.context.first:
-            stream.write(encoded(self.writer.end(self.context)))
+            stream.write(self._encoded(self.writer.end(self.context)))
             stream.flush()
         if not self.left_out:
             return 0
@@ -95,13 +95,18 @@ class Answering:
                     written = self.writer.write(prediction, self.context)
                     if self.context.first is None:
                         written = self.writer.begin(prediction, self.context) + written
-                yield encoded(written)
+                yield self._encoded(written, prediction.example.place)
                 self.context = replace(self.context, first=self.context.first or prediction)
             except DataError as error:
                 self.refuse(error)
-            except UnicodeEncodeError as error:
-                found = f"{error.object[error.start]!r}, which UTF-8 cannot hold"
-                self.refuse(DataError(f"holds {found}; choose jsonl", place=prediction.example.place))
+
+    def _encoded(self, text: str, place: Place | None = None) -> bytes:
+        """Return text as UTF-8, foreign names of files as they are; DataError for what UTF-8 lacks."""
+        try:
+            return text.encode(errors="surrogateescape")
+        except UnicodeEncodeError as error:
+            found = f"{error.object[error.start]!r}, which UTF-8 cannot hold"
+            raise DataError(f"the output holds {found}; choose jsonl", place=place) from None
 
     def refuse(self, error: DataError) -> None:
         """Raise the error, or tell of it and go on."""
@@ -119,8 +124,3 @@ class Answering:
     def _limit(self) -> int:
         kind = next(iter(self.predictor.inputs.values()))
         return WINDOW_FILES if kind.in_files else int(kind.window)
-
-
-def encoded(text: str) -> bytes:
-    """Return the text as UTF-8; names of files that are not UTF-8 as they are."""
-    return text.encode(errors="surrogateescape")

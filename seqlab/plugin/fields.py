@@ -197,6 +197,10 @@ class FieldKind(Generic[V]):
         """
         return {field: self.to_json(example.fields[field])}
 
+    def moved(self, example: Example, folder: Path) -> Example:
+        """Return the example as data in `folder` holds it, where its values come from files: paths change."""
+        return example
+
     def take(self, given: Any) -> V:
         """Return the value that a user hands over in Python; TypeError or ValueError where it is none."""
         if reason := self.fault(given):

@@ -50,7 +50,7 @@ class Writer:
 
     def write(self, prediction: Prediction, context: WriterContext) -> str:
         """Return the text of one prediction, line ends included; DataError where it cannot be written."""
-        raise NotImplementedError
+        raise NotImplementedError(f"writer {self.name} has no method write")
 
     def end(self, context: WriterContext) -> str:
         """Return what stands below the last prediction; an output without any has no end."""

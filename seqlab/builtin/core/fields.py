@@ -160,6 +160,11 @@ class Label(FieldKind[str | None]):
         """Put any label in the place of one that is missing."""
         return value if value is not None else next((each for each in gold if each is not None), "_")
 
+    def from_json(self, data: Any) -> str | None:
+        """Return the label; one that is an integer as its digits."""
+        digits = isinstance(data, int) and not isinstance(data, bool)
+        return super().from_json(str(data) if digits else data)
+
     def to_text(self, value: str | None) -> str:
         """Return the label."""
         return "" if value is None else value

@@ -74,25 +74,31 @@ class Data(Writer):
 
     def begin(self, prediction: Prediction, context: WriterContext) -> str:
         """Have the reader write what stands above the example."""
-        header: str = context.reader.header(*_parts(prediction)) if hasattr(context.reader, "header") else ""
+        if not hasattr(context.reader, "header"):
+            return ""
+        header: str = context.reader.header(*_parts(prediction, context))
         return header
 
     def write(self, prediction: Prediction, context: WriterContext) -> str:
         """Have the reader write the example; DataError where it does not fit below the first one's header."""
         example = prediction.example
         if example.origin is None:
-            raise DataError("no data to write it back as: it was given by itself", place=example.place)
+            message = "this was given by itself, not as data to be written back; choose tsv or jsonl"
+            raise DataError(message, place=example.place)
         own, above = (self.begin(each, context) for each in (prediction, context.first or prediction))
         if own != above:
-            message = f"has the columns {own.strip()!r}, but the output began with {above.strip()!r}"
+            message = f"belongs below the header {own.strip()!r}, but the output has {above.strip()!r}"
             raise DataError(f"{message}; give it an output of its own", place=example.place)
-        written: str = context.reader.write(*_parts(prediction))  # type: ignore[attr-defined]
+        written: str = context.reader.write(*_parts(prediction, context))  # type: ignore[attr-defined]
         return written
 
 
-def _parts(prediction: Prediction) -> tuple[Example, dict[str, Any]]:
-    """Return the example and the values of its answers."""
-    return prediction.example, {target: answer.value for target, answer in prediction.answers.items()}
+def _parts(prediction: Prediction, context: WriterContext) -> tuple[Example, dict[str, Any]]:
+    """Return the example, as the output's folder has it, and the values of its answers."""
+    example = prediction.example
+    for kind in context.inputs.values():
+        example = kind.moved(example, context.folder)
+    return example, {target: answer.value for target, answer in prediction.answers.items()}
 
 
 WRITERS: tuple[Writer, ...] = (Table(), JsonLines(), Data())

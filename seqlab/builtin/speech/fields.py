@@ -116,6 +116,12 @@ class AudioKind(FieldKind[Audio]):
 
         return sound_record(example, answers, folder)
 
+    def moved(self, example: Example, folder: Path) -> Example:
+        """Return the example with the path of its sound from `folder`."""
+        from seqlab.builtin.speech.naming import moved
+
+        return moved(example, folder)
+
     def to_json(self, value: Audio) -> Any:
         """Return what names the samples: sound itself is no JSON data."""
         return value.fingerprint

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ def sound_record(example: Example, replaced: Iterable[str], folder: Path) -> dic
     origin = example.origin if isinstance(example.origin, Utterance) else Utterance("")
     ours = {*where, *replaced, "duration", "segments", "probability", origin.audio_key, origin.text_key}
     return {key: value for key, value in origin.record.items() if key not in ours} | where
+
+
+def moved(example: Example, folder: Path) -> Example:
+    """Return the example as a manifest in `folder` lists it: with the path of its sound from there."""
+    origin, audio = example.origin, _file(example)
+    if not isinstance(origin, Utterance) or audio is None or audio.source.path is None:
+        return example
+    if origin.audio_key not in origin.record:
+        return example
+    path = {origin.audio_key: _from_folder(audio.source.path, folder)}
+    return replace(example, origin=replace(origin, record={**origin.record, **path}))
 
 
 def _file(example: Example) -> AudioFile | None:

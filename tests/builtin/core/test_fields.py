@@ -116,7 +116,7 @@ def test_the_samples_of_a_kind_are_sound(kind: FieldKind[Any]) -> None:
         ("tokens", "a b", "'a b' (str) where a list of strings is expected"),
         ("tokens", ["a", None], "a list that holds None where strings are expected"),
         ("labels", ["a", 1], "a list that holds 1 (int) where strings are expected"),
-        ("label", 3, "3 (int) where a label, a string, is expected"),
+        ("label", 3.5, "3.5 (float) where a label, a string, is expected"),
         ("label_set", "news", "'news' (str) where a set of labels is expected"),
         ("label_set", {"news": 1}, "dict of 1 where a set of labels is expected"),
         ("label_set", {"news", 1}, "a set that holds 1 (int) where labels, strings, are expected"),

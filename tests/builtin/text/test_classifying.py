@@ -93,7 +93,7 @@ def test_tables_go_below_one_header_and_other_columns_are_named(package: Path, t
     assert done.returncode == DataError.exit_code
     rows = ["id\ttext\tlabel", "4\tfine\tgood", "2\tfine\tgood", "4\tfine\tgood"]
     assert done.stdout.splitlines() == rows
-    told = "has the columns 'text\\tid\\tlabel', but the output began with 'id\\ttext\\tlabel'"
+    told = "belongs below the header 'text\\tid\\tlabel', but the output has 'id\\ttext\\tlabel'"
     assert f"c.tsv:2: {told}" in done.stderr
 
 

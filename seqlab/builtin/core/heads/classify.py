@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -107,14 +107,13 @@ class ClassifyHead:
 
     def answers(self, outputs: Classified) -> list[Answer]:
         """Return for each sequence its label and the next likely ones, or its set, with probabilities."""
-        attention = outputs.attention.to_list() if outputs.attention else []
-        details = [{"attention": tuple(weights.tolist())} for weights in attention]
-        found = self._sets(outputs.probabilities) if self.many else self._best(outputs.probabilities)
-        if not details:
-            return list(found)
+        found = list(self._sets(outputs.probabilities) if self.many else self._best(outputs.probabilities))
+        if outputs.attention is None:
+            return found
+        weights = (tuple(each.tolist()) for each in outputs.attention.to_list())
         return [
-            Answer(each.value, each.score, each.alternatives, detail)
-            for each, detail in zip(found, details, strict=True)
+            replace(each, details={**each.details, "attention": own})
+            for each, own in zip(found, weights, strict=True)
         ]
 
     def _best(self, probabilities: Tensor) -> Iterator[Answer]:
@@ -129,8 +128,13 @@ class ClassifyHead:
     def _sets(self, probabilities: Tensor) -> Iterator[Answer]:
         for scores in probabilities.tolist():
             named = zip(self.labels, scores, strict=True)
-            chosen = [(label, score) for label, score in named if score >= self.settings.threshold]
-            yield Answer(tuple(label for label, _ in chosen), tuple(score for _, score in chosen))
+            chosen = {label: score for label, score in named if score >= self.settings.threshold}
+            yield Answer(tuple(chosen), tuple(chosen.values()), details={"scores": self._likely(scores)})
+
+    def _likely(self, scores: Sequence[float]) -> dict[str, float]:
+        """Return the most likely labels with their probabilities, whether they are answered or not."""
+        named = sorted(zip(self.labels, scores, strict=True), key=lambda pair: -pair[1])
+        return dict(named[: self.settings.n_best])
 
     def _of(self, value: str | Collection[str] | None) -> Iterable[str]:
         if value is None:

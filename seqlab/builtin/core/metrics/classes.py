@@ -6,16 +6,17 @@ given. What is missing in the data, None, counts nowhere.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqlab.api import Answer, Example, Place
+from seqlab.api import Answer, Example, Place, did_you_mean, one_of
 from seqlab.builtin.core.metrics.learns_nothing import LearnsNothing
 from seqlab.builtin.core.metrics.shares import check_lengths
 
-__all__ = ["F1", "Accuracy", "Calibration", "Confusion", "Decision", "RecallOf", "decisions"]
+__all__ = ["F1", "Accuracy", "Calibration", "Confusion", "Decision", "RecallOf", "decisions", "labels_of"]
 
 MOST_LABELS = 20
 """Labels of the largest confusion matrix that is written out; of more, the most frequent confusions are."""
@@ -51,6 +52,12 @@ def decisions(kind: str, example: Example, gold: Any, answer: Answer) -> Iterato
         found = list(answer.value) if many else [answer.value]
         scores = answer.score if many else [answer.score]
         yield _decision(gold if many else [gold], found, scores or [None] * len(found))
+
+
+def labels_of(kind: str, value: Any) -> Iterable[str]:
+    """Return the labels of a value of a field of this kind, without those that are missing."""
+    values = (value,) if kind == "label" else value or ()
+    return (label for label in values if label is not None)
 
 
 def _decision(gold: Collection[str], found: Sequence[str], scores: Sequence[float | None]) -> Decision:
@@ -254,15 +261,25 @@ class Calibration(LearnsNothing):
 class RecallOf(LearnsNothing):
     """Recall and precision of one label, and the accuracy among all that have another one.
 
-    Of `oos` these are the out-of-scope recall and the in-scope accuracy of Larson et al. (2019).
+    Of `oos` these are the out-of-scope recall and the in-scope accuracy of Larson et al. (2019). A label that
+    the training split lacks is warned of: it may be misspelt.
     """
 
     higher_is_better = True
 
-    def __init__(self, kind: str, label: str) -> None:
+    def __init__(self, kind: str, target: str, label: str) -> None:
         self.kind = kind
+        self.target = target
         self.label = label
         self.reset()
+
+    def fit(self, examples: Iterable[Example]) -> None:
+        """Look whether there is such a label."""
+        labels = {label for each in examples for label in labels_of(self.kind, each.fields.get(self.target))}
+        if self.label not in labels:
+            none = f"metric recall_of: no {self.target!r} of the training split is {self.label!r}"
+            hint = f"{did_you_mean(self.label, labels)}; {one_of(labels)}"
+            logging.getLogger(__name__).warning("%s%s", none, hint)
 
     def reset(self) -> None:
         """Forget all updates."""

@@ -96,7 +96,7 @@ def build_recall_of(config: RecallOfConfig, context: MetricContext) -> Metric:
     """Make the figures of one label."""
     from seqlab.builtin.core.metrics.classes import RecallOf
 
-    return RecallOf(_kind("recall_of", context), config.label)
+    return RecallOf(_kind("recall_of", context), context.target, config.label)
 
 
 Figures: TypeAlias = tuple[str, ...] | Mapping[str, tuple[str, ...]]

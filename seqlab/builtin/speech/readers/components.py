@@ -13,6 +13,7 @@ from seqlab.builtin.core.bounds import BOUNDS, PAIR
 
 if TYPE_CHECKING:
     from seqlab.builtin.speech.readers.joined_speech import JoinedReader
+    from seqlab.builtin.speech.readers.manifests import Columns
     from seqlab.builtin.speech.readers.utterances import CorpusLayout, SpeechReader
 
 __all__ = [
@@ -239,16 +240,16 @@ def _reader(config: SpeechConfig, layout: CorpusLayout, context: ReaderContext) 
         layout,
         normalizer,
         settings,
-        annotations=_annotations(config),
+        annotations=_annotations(getattr(layout, "columns", ColumnsConfig())),
         check=config.check,
         refuse=context.refuse,
     )
 
 
-def _annotations(config: Config) -> tuple[str, ...]:
-    """Return the fields of what is said and of the class of an utterance, as far as a recipe has them."""
-    columns = getattr(config, "columns", None) or ColumnsConfig()
-    return tuple(name for name in ("text", "label") if getattr(columns, name) is not None)
+def _annotations(columns: ColumnsConfig | Columns) -> dict[str, str]:
+    """Return the keys of what is said and of an utterance's class by field, as far as there are such."""
+    keys = {"text": columns.text, "label": columns.label}
+    return {name: key for name, key in keys.items() if key is not None}
 
 
 TABLE: tuple[tuple[str, type[Any], Callable[..., Any], str], ...] = (
@@ -322,7 +323,8 @@ def _impossible_keys(settings: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 
 
 def _declared(config: Config) -> Declaration:
-    return Declaration(fields={"audio": "audio"} | {name: name for name in _annotations(config)})
+    columns = getattr(config, "columns", ColumnsConfig())
+    return Declaration(fields={"audio": "audio"} | {name: name for name in _annotations(columns)})
 
 
 COMPONENTS: tuple[Component[Any], ...] = tuple(

@@ -100,7 +100,6 @@ class ManifestLayout:
             record=record,
             audio_key=self.columns.audio,
             text_key=self.columns.text,
-            label_key=self.columns.label,
         )
         named = base / audio
         path = named.with_name(named.name + self.suffix) if self.suffix and not named.suffix else named

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
@@ -38,8 +39,7 @@ class Utterance:
     """The `Example.origin` of every speech reader: who says it, and what else the data says of it.
 
     `id` is unique in its file; `speaker` is None where nobody is named. `record` is what `write` gives back,
-    with the sound's path under `audio_key`, where it has one, and its text and class under `text_key` and
-    `label_key`, where it has such.
+    with the sound's path under `audio_key`, where it has one, and what is said under `text_key`.
     """
 
     id: str
@@ -47,7 +47,6 @@ class Utterance:
     record: Mapping[str, Any] = field(default_factory=dict)
     audio_key: str = AUDIO
     text_key: str | None = TEXT
-    label_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +79,8 @@ class CorpusLayout(Protocol):
 class SpeechReader:
     """Reads a layout into examples with the field `audio`; their origin is an `Utterance`.
 
-    The `annotations` are further fields: `text`, and `label`, which is in the records under the origin's
-    `label_key`.
+    The `annotations` are further fields, `text` and `label`, each with its key in records that are written; a
+    label is read from there, too.
 
     With `check`, each sound is decoded and judged while it is read; without, when its samples are used, and
     only its header is read before. An utterance that cannot be used goes to `refuse`.
@@ -93,7 +92,7 @@ class SpeechReader:
         normalizer: Normalizer,
         settings: AudioSettings,
         *,
-        annotations: Sequence[str] = (TEXT,),
+        annotations: Mapping[str, str] = MappingProxyType({TEXT: TEXT}),
         check: bool = True,
         refuse: Callable[[DataError], None],
     ) -> None:
@@ -102,6 +101,7 @@ class SpeechReader:
         self.normalizer = normalizer
         self.settings = settings
         self.check = check
+        self.annotations = annotations
         self.fields: Mapping[str, str] = {AUDIO: "audio"} | {name: name for name in annotations}
         self.refuse = refuse
 
@@ -131,8 +131,7 @@ class SpeechReader:
         """Return the utterance's record as one line of JSON with the text or class that is answered."""
         origin = example.origin
         assert isinstance(origin, Utterance), "examples are written by the reader that read them"
-        keys = {TEXT: origin.text_key, LABEL: origin.label_key}
-        told = {key: answers[field] for field, key in keys.items() if key is not None and field in answers}
+        told = {key: answers[field] for field, key in self.annotations.items() if field in answers}
         return json.dumps({**origin.record, **told}, ensure_ascii=False) + "\n"
 
 
@@ -151,7 +150,7 @@ def taken(given: Any, settings: AudioSettings) -> Example:
     sound = _encoded(given)
     audio = AudioFile(sound, settings=unlabelled(settings))
     name = audio.source.name
-    origin = Utterance(name, record={AUDIO: name, TEXT: ""}) if isinstance(sound, str | Path) else None
+    origin = Utterance(name, record={AUDIO: name}) if isinstance(sound, str | Path) else None
     return Example({AUDIO: audio}, Place(name), origin)
 
 
@@ -213,7 +212,7 @@ class _Reading:
         """Return the text and the class, as far as the data has them."""
         fields = self.reader.fields
         text = {TEXT: self._text(entry)} if TEXT in fields else {}
-        return text | {LABEL: _class(entry)} if LABEL in fields else text
+        return text | {LABEL: _class(entry, self.reader.annotations[LABEL])} if LABEL in fields else text
 
     def _text(self, entry: ListedUtterance) -> str:
         try:
@@ -237,10 +236,9 @@ class _Reading:
         return audio
 
 
-def _class(entry: ListedUtterance) -> str | None:
+def _class(entry: ListedUtterance, key: str) -> str | None:
     """Return the class of an utterance, None where it has none; DataError where it is no name."""
-    key = entry.origin.label_key
-    value = entry.origin.record.get(key) if key is not None else None
+    value = entry.origin.record.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise DataError(f"{key!r} must be a string or an integer, got {value!r}", place=entry.place)
-    return None if value in (None, "") else str(value)
+    return None if value is None else str(value).strip() or None

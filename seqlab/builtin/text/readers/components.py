@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from seqlab.api import Component, Config, Declaration, ReaderContext, SeqlabError, did_you_mean, one_of
 
@@ -102,13 +102,16 @@ class ColumnConfig(Config):
     lowercase: bool = False
     """Read it in lower case."""
 
-    @model_validator(mode="after")
-    def _settings_fit_the_kind(self) -> Self:
+    @property
+    def fault(self) -> str:
+        """What in the settings does not fit together; empty where all does."""
         if self.split == "words" and self.kind != "tokens":
-            raise ValueError(f"split: words makes tokens of a text; the kind is {self.kind}")
+            return f"split: words makes tokens of a text; the kind is {self.kind}"
+        if self.split == "words" and self.separator is not None:
+            return "split: words and a separator are two ways to cut a text; choose one"
         if self.empty == "none" and self.kind != "label_set":
-            raise ValueError(f"empty: none is the set without labels; the kind is {self.kind}")
-        return self
+            return f"empty: none is the set without labels; the kind is {self.kind}"
+        return ""
 
 
 FieldSettings = Annotated[dict[str, str | ColumnConfig], Field(min_length=1)]
@@ -124,7 +127,8 @@ class TableConfig(Config):
     names: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = None
     """Names of the columns of a table without a header; null: its first line names them."""
     fields: FieldSettings = Field(
-        default={"tokens": ColumnConfig(kind="tokens", column="text"), "label": "label"}
+        default={"tokens": ColumnConfig(kind="tokens", column="text"), "label": "label"},
+        validate_default=True,
     )
     """The fields of the examples, each with its kind, or with a mapping of settings."""
     unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
@@ -139,12 +143,14 @@ class TableConfig(Config):
 
     @field_validator("fields")
     @classmethod
-    def _columns_are_named(
+    def _fields_can_be_read(
         cls, fields: dict[str, str | ColumnConfig], info: ValidationInfo
     ) -> dict[str, str | ColumnConfig]:
         names = info.data.get("names")
         for field, settings in fields.items():
             column = field if isinstance(settings, str) else settings.column or field
+            if not isinstance(settings, str) and settings.fault:
+                raise ValueError(f"field {field!r}: {settings.fault}")
             if names is not None and column not in names:
                 raise ValueError(
                     f"field {field!r} stands in column {column!r}, which names lacks"

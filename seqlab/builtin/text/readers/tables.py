@@ -25,12 +25,28 @@ FORMATS: tuple[Format, ...] = ("tsv", "csv", "jsonl")
 Split: TypeAlias = Literal["whitespace", "words"]
 
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]")  # noqa: RUF001 - the typographic apostrophe
-"""Letters, digits and marks together, with an apostrophe between them; any other sign by itself."""
+"""Letters and digits together, with an apostrophe between them; any other sign by itself."""
+
+JOINERS = "\u200c\u200d"
+"""Signs that no word ends at: between letters of some scripts, and between the parts of an emoji."""
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text and its punctuation, sign by sign: `Isn't it?` is `Isn't`, `it`, `?`."""
-    return WORD.findall(text)
+    """Return the words of a text and its punctuation, sign by sign: `Isn't it?` is `Isn't`, `it`, `?`.
+
+    Marks and joiners belong to what they stand behind, and no word ends at them: vowel signs of Hindi, say.
+    """
+    found, end, joins = list[str](), -1, False
+    for match in WORD.finditer(text):
+        sign = match[0]
+        attached = sign in JOINERS or unicodedata.category(sign[0]).startswith("M")
+        goes_on = joins and (found[-1][-1] in JOINERS or sign[0].isalnum())
+        if match.start() == end and (attached or goes_on):
+            found[-1] += sign
+        else:
+            found.append(sign)
+        end, joins = match.end(), attached
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +63,17 @@ class Column:
     def value(self, cell: Any) -> Any:
         """Return the value of a cell, text or JSON data; None where it is missing, ValueError for a bad one.
 
-        An empty cell is missing where the kind knows missing values, unless `empty` says otherwise.
+        An empty cell is missing where the kind knows missing values, unless `empty` says otherwise; so is one
+        of white space, or of separators alone.
         """
-        if cell is None or (cell == "" and self.empty == "missing"):
-            if self.kind.fault(None):
-                return self.parsed("") if cell == "" else self.kind.from_json(None)
+        if cell is None:
+            return self.kind.from_json(None) if self.kind.fault(None) else None
+        if not isinstance(cell, str):
+            return self.kind.from_json(cell)
+        blank = not cell.replace(self.separator or " ", " ").strip()
+        if blank and self.empty == "missing" and not self.kind.fault(None):
             return None
-        return self.parsed(cell) if isinstance(cell, str) else self.kind.from_json(cell)
+        return self.parsed(cell)
 
     def parsed(self, text: str) -> Any:
         """Return the value of a text."""
@@ -217,14 +237,20 @@ class TableReader:
             if not labelled and (column.kind.annotation or column.name not in record):
                 continue  # what the model reads, it asks for itself
             if column.name not in record:
-                hint = did_you_mean(column.name, record) or f"; there are: {', '.join(record) or 'none'}"
-                raise DataError(f"no column {column.name!r}, which holds {field!r}{hint}", place=place)
+                raise self._no_column(field, record, place)
             try:
                 fields[field] = column.value(record[column.name])
             except (ValueError, TypeError) as error:
                 raise DataError(f"column {column.name!r}: {error}", place=place) from None
         self._check_along(fields, place)
+        if not fields:
+            raise self._no_column(next(iter(self._inputs() or self.columns)), record, place)
         return Example(fields, place)
+
+    def _no_column(self, field: str, record: Mapping[str, Any], place: Place) -> DataError:
+        name = self.columns[field].name
+        hint = did_you_mean(name, record) or f"; there are: {', '.join(record) or 'none'}"
+        return DataError(f"no column {name!r}, which holds {field!r}{hint}", place=place)
 
     def _check_along(self, fields: Mapping[str, Any], place: Place) -> None:
         """Refuse labels of another number than the tokens that they stand along."""

@@ -77,6 +77,8 @@ def test_sound_of_which_only_the_class_is_known_has_no_text(tmp_path: Path) -> N
     assert set(example.fields) == set(reader.fields) == {"audio", "label"}
     assert example.fields["label"] == "glad"
     assert json.loads(reader.write(example, {"label": "sad"})) == {"audio": "a.wav", "mood": "sad"}
+    alone = reader.take(tmp_path / "a.wav")
+    assert json.loads(reader.write(alone, {"label": "sad"})) == {"audio": f"{tmp_path}/a.wav", "mood": "sad"}
     with pytest.raises(DataError, match=r"missing key 'text'; .*columns: \{text: null\} reads sound without"):
         list(build("speech", columns={"label": "mood"}).read(path))
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,35 @@ def test_a_set_is_not_written_as_another(separator: str | None, label: str, tmp_
         made.write(example, {"topics": (label, "z")})
 
 
+@pytest.mark.parametrize("cell", ["", "  ", ";", " ; "])
+def test_a_blank_cell_is_a_missing_label(cell: str, tmp_path: Path) -> None:
+    names = {"text": "text", "label": "label", "topics": {"kind": "label_set", "separator": ";"}}
+    label = cell.replace(";", "")
+    (example,) = read(tmp_path, "a.csv", f"text,label,topics\nx,{label},{cell}\n", fields=names)
+    assert (example.fields["label"], example.fields["topics"]) == (None, None)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_no_word_ends_at_a_mark_or_a_joiner(form: Any, tmp_path: Path) -> None:
+    text = unicodedata.normalize(form, "Café déjà, हिन्दी में 👩\u200d💻 naïve!")
+    made = reader("tsv", fields={"tokens": {"kind": "tokens", "split": "words"}})
+    (example,) = made.read(written(tmp_path, "a.tsv", f"tokens\n{text}\n"))
+    tokens = made.normalize(example).fields["tokens"]
+    assert tokens == ["Café", "déjà", ",", "हिन्दी", "में", "👩\u200d💻", "naïve", "!"]
+
+
+def test_a_label_may_be_an_integer_in_json(tmp_path: Path) -> None:
+    (example,) = read(tmp_path, "a.jsonl", '{"text": "a", "label": 3}\n')
+    assert example.fields["label"] == "3"
+
+
+def test_a_file_without_any_column_that_is_read_is_told_in_prediction(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"a.tsv:2: no column 'text', which holds 'tokens'; did you mean 'Text'"
+    ):
+        read(tmp_path, "a.tsv", "Label\tText\ngood\tx\n", labelled=False)
+
+
 @pytest.mark.parametrize(("empty", "value"), [("missing", None), ("none", [])])
 def test_an_empty_cell_is_what_the_recipe_says(empty: str, value: Any, tmp_path: Path) -> None:
     topics = {"kind": "label_set", "separator": ";", "empty": empty}
@@ -223,9 +253,16 @@ def test_an_empty_cell_is_what_the_recipe_says(empty: str, value: Any, tmp_path:
     assert example.fields["topics"] == value
 
 
-@pytest.mark.parametrize("settings", [{"kind": "text", "split": "words"}, {"kind": "label", "empty": "none"}])
-def test_settings_that_a_kind_does_not_have_are_refused(settings: dict[str, str]) -> None:
-    with pytest.raises(ValidationError, match="the kind is"):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"kind": "text", "split": "words"},
+        {"kind": "label", "empty": "none"},
+        {"kind": "tokens", "split": "words", "separator": ";"},
+    ],
+)
+def test_settings_that_do_not_fit_together_are_refused(settings: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match=r"field 'more': (split|empty): "):
         reader("csv", fields={"text": "text", "more": settings})
 
 
@@ -242,7 +279,7 @@ FAULTS = [
     ("a.jsonl", '{"label": "good"}\n', "a.jsonl:1: no column 'text'"),
     ("a.jsonl", "[1]\n", "a.jsonl:1: expected a JSON object"),
     ("a.jsonl", '{"text": ["a", 1], "label": "good"}\n', "a.jsonl:1: column 'text': a list that holds 1"),
-    ("a.jsonl", '{"text": "a", "label": 3}\n', "a.jsonl:1: column 'label': 3"),
+    ("a.jsonl", '{"text": "a", "label": 3.5}\n', "a.jsonl:1: column 'label': 3.5"),
     ("a.jsonl", '{"text": null, "label": "good"}\n', "a.jsonl:1: column 'text'"),
 ]
 
