@@ -45,6 +45,7 @@ ALLOWED = {
     "tokens_per_second": "a key of reports and of metrics.jsonl",
     "total_tokens": "a key of checkpoints",
     "missing_labels": "a key of reports",
+    "tag": "of a wheel: what it can be installed on",
     "unseen_labels": "a key of reports",
     "labelled": "data with the answers that people gave, of whatever kind",
     "token_hex": "a function of Python's",

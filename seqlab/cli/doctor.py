@@ -74,9 +74,13 @@ try:
     from seqlab.engine.precision import resolve
     kinds = ["cpu", "cuda"][: 2 if devices else 1]
     auto = ", ".join(f"{resolve('auto', torch.device(kind))} on {kind}" for kind in kinds)
+    from seqlab.engine.recurrent.native.library import library
+    loops = library()
+    threads = "with torch's threads" if loops and loops.runtime else "one thread"
+    native = loops and f"{loops.instructions}, {threads}"
 except Exception as error:
-    auto = f"unknown: {type(error).__name__}: {error}"
-facts = {"threads": torch.get_num_threads(), "devices": devices, "why": why, "auto": auto}
+    auto = native = f"unknown: {type(error).__name__}: {error}"
+facts = {"threads": torch.get_num_threads(), "devices": devices, "why": why, "auto": auto, "native": native}
 print(json.dumps(facts))
 """
 
@@ -102,6 +106,12 @@ CPU_FLAGS = {
 """CPU features that decide the speed of matrix products, with their names in /proc/cpuinfo."""
 
 CPUINFO = Path("/proc/cpuinfo")
+
+WITHOUT_LOOPS = (
+    "none, so recurrent layers take slower kernels; install a C++ compiler (g++), then seqlab anew; do"
+    " not set SEQLAB_NATIVE=off"
+)
+"""What is told where they were not compiled."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +220,7 @@ def check_torch() -> Finding:
     facts: dict[str, Any] = json.loads(output)
     cuda = ", ".join(facts["devices"]) or f"none: {facts['why'] or 'no device is visible'}"
     detail = f"works, {facts['threads']} threads; CUDA devices: {cuda}; precision auto: {facts['auto']}"
-    return Finding("torch import", True, detail)
+    return Finding("torch import", True, f"{detail}; native loops: {facts['native'] or WITHOUT_LOOPS}")
 
 
 def check_import(package: str) -> Finding:

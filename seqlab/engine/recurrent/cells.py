@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Protocol, TypeAlias
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
+
+from seqlab.engine.recurrent.spec import RecurrentSpec
 
 __all__ = [
     "Block",
@@ -22,6 +25,7 @@ __all__ = [
     "gates_of",
     "sigmoid_slope",
     "tanh_slope",
+    "weights_of",
 ]
 
 Parts: TypeAlias = tuple[Tensor, ...]
@@ -48,6 +52,25 @@ class LayerWeights(NamedTuple):
     """(hidden_size,): a GRU's bias inside the product with its reset gate"""
     projection: Tensor | None = None
     """(proj_size, hidden_size), where the output is projected"""
+
+
+def weights_of(layer: nn.RNNBase, spec: RecurrentSpec) -> list[LayerWeights]:
+    """Return the layer's weights, direction by direction."""
+    # A GRU's new gate has its hidden bias inside the product with the reset gate.
+    inside = spec.hidden_size if spec.cell == "gru" else 0
+
+    def direction(suffix: str) -> LayerWeights:
+        bias = getattr(layer, "bias_hh" + suffix)
+        outside = functional.pad(bias[: len(bias) - inside], (0, inside))
+        return LayerWeights(
+            getattr(layer, "weight_ih" + suffix),
+            getattr(layer, "weight_hh" + suffix),
+            getattr(layer, "bias_ih" + suffix) + outside,
+            bias[-inside:] if inside else None,
+            getattr(layer, "weight_hr" + suffix) if spec.proj_size else None,
+        )
+
+    return [direction(suffix) for suffix in ("_l0", "_l0_reverse")[: spec.directions]]
 
 
 class Block(NamedTuple):

@@ -2,7 +2,10 @@
 
 | where | kernel | why |
 |---|---|---|
-| a spec or a tap that only the packed kernel can serve | packed | |
+| a tap, or checkpoints of the state | packed | only it can serve them |
+| CPU, fp32 without autocast, the loops compiled | native | seqlab's own loops in C++ |
+| recurrent dropout | packed | torch's modules know none |
+| CPU, a single sequence in prediction, no projection | cells | torch's cells cost less than its modules |
 | CUDA and other devices | torch | cuDNN takes the packed batch as it is |
 | CPU, rows in half precision without autocast | torch | the packed kernel is for fp32 and fp64 weights |
 | CPU, fp32 LSTM, no projection, sequences of one length | torch | oneDNN's fused LSTM, without padding |
@@ -25,12 +28,16 @@ from torch.nn import functional
 from torch.nn.utils.rnn import PackedSequence
 
 from seqlab.engine.recurrent.bptt import PackedPass, run_packed
-from seqlab.engine.recurrent.cells import Cell, LayerWeights
+from seqlab.engine.recurrent.cells import Cell, weights_of
 from seqlab.engine.recurrent.gru import GRUCell
 from seqlab.engine.recurrent.lstm import LSTMCell
+from seqlab.engine.recurrent.native.layer import NativePass, run_native
+from seqlab.engine.recurrent.native.library import library
+from seqlab.engine.recurrent.native.weights import let_go
 from seqlab.engine.recurrent.padded import padding_share, run_padded
 from seqlab.engine.recurrent.rnn import ReluCell, TanhCell
 from seqlab.engine.recurrent.spec import CellKind, RecurrentSpec
+from seqlab.engine.recurrent.stepping import run_cells
 from seqlab.engine.sequences import RepeatedRows, Sequences
 from seqlab.engine.state import State
 
@@ -52,26 +59,46 @@ MOST_PADDING = {"training": 0.15, "prediction": 0.33}
 """Share of padding up to which oneDNN's LSTM is faster, padding and all."""
 
 
-def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Literal["packed", "padded", "torch"]:
-    """Return the kernel for a batch: what the spec says, or by the table above."""
-    if spec.kernel != "auto":
+Choice: TypeAlias = Literal["native", "packed", "padded", "torch", "cells"]
+
+
+def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Choice:
+    """Return the kernel for a batch: what the spec says, or by the table above.
+
+    RuntimeError where the spec says `native` and the loops were not compiled or cannot compute it.
+    """
+    if spec.kernel == "packed" or spec.kernel == "torch":
         return spec.kernel
-    if spec.only_packed:
-        return "packed"
     data, layout = inputs.distinct, inputs.layout
     autocast = torch.is_autocast_enabled("cpu")
+    fits = data.device.type == "cpu" and data.dtype == torch.float32 and not autocast
+    if fits and spec.checkpoint_every is None and library() is not None:
+        return "native"
+    if spec.kernel == "native":
+        raise RuntimeError(_no_native(fits, spec))
+    if spec.only_packed:
+        return "packed"
     if data.device.type != "cpu" or not (autocast or data.dtype in (torch.float32, torch.float64)):
         return "torch"
-    fp32 = data.dtype == torch.float32 and not autocast
-    if spec.cell != "lstm" or spec.proj_size or not fp32 or _shared(inputs):
+    if not torch.is_grad_enabled() and len(layout.alive) == 1 and not spec.proj_size and not autocast:
+        return "cells"
+    if spec.cell != "lstm" or spec.proj_size or not fits or _shared(inputs):
         return "packed"
     training = torch.is_grad_enabled()
     if training and len(layout.alive) > FEW:
         return "packed"
     if layout.rectangular:
         return "torch"
-    fits = padding_share(layout) <= MOST_PADDING["training" if training else "prediction"]
-    return "padded" if fits else "packed"
+    full = padding_share(layout) <= MOST_PADDING["training" if training else "prediction"]
+    return "padded" if full else "packed"
+
+
+def _no_native(fits: bool, spec: RecurrentSpec) -> str:
+    if not fits:
+        return "kernel 'native' computes in fp32 on a CPU, without autocast"
+    if spec.checkpoint_every is not None:
+        return "kernel 'native' keeps all states: leave out checkpoint_every, or take kernel 'packed'"
+    return "kernel 'native' was not compiled when seqlab was installed; see `seqlab doctor`"
 
 
 def run_layer(
@@ -93,11 +120,17 @@ def run_layer(
         return inputs.distinct.new_empty(0, spec.output_size), state
     alive = tuple(part[layout.alive].transpose(0, 1) for part in state)
     output: Tensor | None
+    if torch.is_grad_enabled():
+        let_go(layer)
     kernel = "packed" if tap else choose_kernel(spec, inputs)
-    if kernel == "torch":
+    if kernel == "native":
+        output, final = _run_native(layer, spec, inputs, alive, outputs)
+    elif kernel == "cells":
+        output, final = run_cells(layer, spec, inputs.data, alive)
+    elif kernel == "torch":
         output, final = _run_torch(layer, inputs, alive)
     elif kernel == "padded":
-        output, final = run_padded(inputs, _weights(layer, spec), alive)
+        output, final = run_padded(inputs, weights_of(layer, spec), alive)
     else:
         output, final = _run_packed(layer, spec, inputs, alive, outputs, tap)
     return output, tuple(
@@ -106,17 +139,32 @@ def run_layer(
     )
 
 
+def _run_native(
+    layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, outputs: bool
+) -> tuple[Tensor | None, State]:
+    loops = library()
+    assert loops is not None, "it was chosen"
+    state = tuple(part.float() for part in state)
+    rows, index = (inputs.table, inputs.index) if _shared(inputs) else (inputs.data, None)
+    how = NativePass(
+        cell=spec.cell,
+        sizes=inputs.layout.batch_sizes,
+        rows=inputs.layout.total,
+        outputs=outputs,
+        index=index,
+    )
+    mask = _mask(layer, spec, state)
+    return run_native(loops, layer, how, rows, lambda: weights_of(layer, spec), state, mask)
+
+
 def _run_packed(
     layer: nn.RNNBase, spec: RecurrentSpec, inputs: Sequences, state: State, outputs: bool, tap: Tap | None
 ) -> tuple[Tensor | None, State]:
-    weights, device = _weights(layer, spec), inputs.distinct.device.type
+    weights, device = weights_of(layer, spec), inputs.distinct.device.type
     dtype = products = weights[0].input.dtype
     if torch.is_autocast_enabled(device) and dtype == torch.float32:  # autocast leaves doubles alone
         products = torch.get_autocast_dtype(device)
     state = tuple(part.to(dtype) for part in state)
-    mask = None
-    if layer.training and spec.recurrent_dropout:
-        mask = functional.dropout(torch.ones_like(state[0]), spec.recurrent_dropout)
     rows, index = (inputs.table, inputs.index) if _shared(inputs) else (inputs.data, None)
     how = PackedPass(
         cell=CELLS[spec.cell],
@@ -128,7 +176,14 @@ def _run_packed(
         index=index,
         tap=None if tap is None else lambda grads: tap(inputs.with_data(grads)),
     )
-    return run_packed(how, rows.to(dtype), weights, state, mask)
+    return run_packed(how, rows.to(dtype), weights, state, _mask(layer, spec, state))
+
+
+def _mask(layer: nn.RNNBase, spec: RecurrentSpec, state: State) -> Tensor | None:
+    """Draw what multiplies h on its way into the recurrent product, in training with recurrent dropout."""
+    if not (layer.training and spec.recurrent_dropout):
+        return None
+    return functional.dropout(torch.ones_like(state[0]), spec.recurrent_dropout)
 
 
 def _shared(inputs: Sequences) -> TypeGuard[RepeatedRows]:
@@ -136,25 +191,6 @@ def _shared(inputs: Sequences) -> TypeGuard[RepeatedRows]:
     if torch.is_grad_enabled() or not isinstance(inputs, RepeatedRows):
         return False
     return len(inputs.table) < inputs.layout.total
-
-
-def _weights(layer: nn.RNNBase, spec: RecurrentSpec) -> list[LayerWeights]:
-    """Return the layer's weights, direction by direction."""
-    # A GRU's new gate has its hidden bias inside the product with the reset gate.
-    inside = spec.hidden_size if spec.cell == "gru" else 0
-
-    def direction(suffix: str) -> LayerWeights:
-        bias = getattr(layer, "bias_hh" + suffix)
-        outside = functional.pad(bias[: len(bias) - inside], (0, inside))
-        return LayerWeights(
-            getattr(layer, "weight_ih" + suffix),
-            getattr(layer, "weight_hh" + suffix),
-            getattr(layer, "bias_ih" + suffix) + outside,
-            bias[-inside:] if inside else None,
-            getattr(layer, "weight_hr" + suffix) if spec.proj_size else None,
-        )
-
-    return [direction(suffix) for suffix in ("_l0", "_l0_reverse")[: spec.directions]]
 
 
 def _run_torch(layer: nn.RNNBase, inputs: Sequences, state: State) -> tuple[Tensor, State]:

@@ -10,7 +10,7 @@ from seqlab.engine.recurrent.initialisation import RecurrentInit
 __all__ = ["CellKind", "Kernel", "RecurrentSpec"]
 
 CellKind = Literal["rnn_tanh", "rnn_relu", "lstm", "gru"]
-Kernel = Literal["auto", "packed", "torch"]
+Kernel = Literal["auto", "native", "packed", "torch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,10 +20,11 @@ class RecurrentSpec:
     `proj_size` above 0 projects an LSTM's output to so many units (Sak, Senior and Beaufays 2014). `dropout`
     acts between layers, on rows independently or, `locked`, with one mask per sequence; `recurrent_dropout`
     acts on h on its way into the recurrent product, one mask per sequence (Gal and Ghahramani 2016).
-    `initial_state` is zeros or learned, one vector per layer and direction. `kernel` is seqlab's own
-    (`packed`), torch's modules (`torch`) or the faster of both (`auto`). `checkpoint_every` keeps states only
-    every so many steps for the backward pass, which computes the rest anew: less memory, more time. Raises
-    ValueError where an option does not fit the cell or the kernel.
+    `initial_state` is zeros or learned, one vector per layer and direction. `kernel` is seqlab's loops in C++
+    (`native`), its kernel of torch's operations (`packed`), torch's modules (`torch`), or the fastest that
+    can do it (`auto`). `checkpoint_every` keeps states only every so many steps for the backward pass, which
+    computes the rest anew: less memory, more time. Raises ValueError where an option does not fit the cell or
+    the kernel.
     """
 
     cell: CellKind

@@ -23,6 +23,12 @@ EVERY_CELL = pytest.mark.parametrize("cell", CELLS)
 SQUARE = [5] * FEW
 
 
+@pytest.fixture
+def without_native(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where there was no compiler at installation."""
+    monkeypatch.setattr(kernels, "library", lambda: None)
+
+
 def spec_of(cell: CellKind = "lstm", **options: Any) -> RecurrentSpec:
     return RecurrentSpec(cell=cell, input_size=3, hidden_size=4, **options)
 
@@ -58,10 +64,12 @@ def bf16() -> Any:
     ],
     ids=str,
 )
+@pytest.mark.usefixtures("without_native")
 def test_the_table_decides_in_training(spec: RecurrentSpec, lengths: list[int], expected: str) -> None:
     assert choose_kernel(spec, batch(lengths)) == expected
 
 
+@pytest.mark.usefixtures("without_native")
 def test_without_gradients_onednn_takes_any_number_of_equal_lengths() -> None:
     with torch.no_grad():
         assert choose_kernel(spec_of(), batch([5] * 10 * FEW)) == "torch"
@@ -78,6 +86,7 @@ def test_onednn_is_for_single_precision() -> None:
         assert choose_kernel(spec_of(), batch(SQUARE)) == "packed"
 
 
+@pytest.mark.usefixtures("without_native")
 @pytest.mark.parametrize("lengths", [SQUARE, [5, 4], [5, 1]], ids=["one length", "nearly one", "many"])
 def test_the_kernel_that_is_chosen_runs(lengths: list[int]) -> None:
     made = stack("lstm", dtype=torch.float32, kernel="auto")

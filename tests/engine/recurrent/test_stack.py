@@ -35,7 +35,7 @@ EXACT = 1e-12
 SMALLEST = 0.1
 """In single precision a tensor without a larger entry is compared as if it had this one."""
 
-KERNELS = ("packed", "torch", "auto")
+KERNELS = ("packed", "torch", "auto")  # which is the native one in single precision, where it was compiled
 EVERY_CELL = pytest.mark.parametrize("cell", CELLS)
 
 

@@ -50,8 +50,8 @@ class RecurrentConfig(Config):
     """State before the first step."""
     recurrent_init: Literal["uniform", "orthogonal", "identity"] = "uniform"
     """Initial recurrent weights: torch's own uniform ones, an orthogonal matrix per gate, or the identity."""
-    kernel: Literal["auto", "packed", "torch"] = "auto"
-    """What computes: seqlab's packed kernel, torch's own modules, or the faster one for device and batch."""
+    kernel: Literal["auto", "native", "packed", "torch"] = "auto"
+    """What computes: compiled loops, packed kernel, torch's modules, or the fastest for device and batch."""
     checkpoint_every: int | None = Field(default=None, ge=1)
     """Steps between the states kept for the backward pass, which computes the rest anew: less memory."""
 

@@ -1,0 +1,74 @@
+// The recurrent product: a few rows times panels of weights, each sum in one fixed order.
+//
+// Every sum runs over the depth from its beginning to its end, whatever the number of rows. So a sequence has the
+// same bits alone as in any batch. Where rows are few, several panels at once hide the latency of the additions.
+#pragma once
+
+#include "simd.h"
+
+// A panel is (depth, BLOCK): the weights of BLOCK columns, row by row of the depth.
+template <int ROWS, int PANELS>
+INLINE void product(int64_t depth, const float* rows, int64_t stride, const float* panels, int64_t panel_size,
+                    float* tile, int64_t tile_stride) {
+  Floats sums[ROWS][2 * PANELS] = {};
+  for (int64_t k = 0; k < depth; k++) {
+    Floats weights[2 * PANELS];
+#pragma GCC unroll 8
+    for (int p = 0; p < PANELS; p++) {
+      const float* weight = panels + p * panel_size + k * BLOCK;
+      __builtin_prefetch(weight + 32 * BLOCK);
+      weights[2 * p] = load(weight);
+      weights[2 * p + 1] = load(weight + LANES);
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < ROWS; m++) {
+      const float value = rows[m * stride + k];
+#pragma GCC unroll 8
+      for (int j = 0; j < 2 * PANELS; j++) sums[m][j] += value * weights[j];
+    }
+  }
+#pragma GCC unroll 16
+  for (int m = 0; m < ROWS; m++)
+#pragma GCC unroll 8
+    for (int j = 0; j < 2 * PANELS; j++) store(tile + m * BLOCK + (j / 2) * tile_stride + (j % 2) * LANES, sums[m][j]);
+}
+
+// How many of `count` panels are multiplied at once: as many as keep enough sums busy and fit the registers.
+constexpr int at_once(int rows, int count) {
+  const int room = MOST_ROWS / rows;
+  return room >= 4 && count % 4 == 0 ? 4 : room >= 3 && count % 3 == 0 ? 3 : room >= 2 && count % 2 == 0 ? 2 : 1;
+}
+
+// Rows times COUNT panels that lie one after another; the tile is (COUNT, MOST_ROWS, BLOCK).
+template <int ROWS, int COUNT>
+INLINE void products(int64_t depth, const float* rows, int64_t stride, const float* panels, float* tile) {
+  constexpr int PANELS = at_once(ROWS, COUNT);
+  for (int p = 0; p < COUNT; p += PANELS)
+    product<ROWS, PANELS>(depth, rows, stride, panels + p * depth * BLOCK, depth * BLOCK,
+                          tile + p * MOST_ROWS * BLOCK, MOST_ROWS * BLOCK);
+}
+
+// The same for a number of rows that is known when it runs, at most MOST_ROWS.
+template <int COUNT>
+void multiply(int64_t count, int64_t depth, const float* rows, int64_t stride, const float* panels, float* tile) {
+  switch (count) {
+#define CASE(n) case n: return products<n, COUNT>(depth, rows, stride, panels, tile);
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
+#if defined(__AVX512F__)
+    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
+#endif
+#undef CASE
+  }
+}
+
+// Pack the columns [first, first + BLOCK) of weights of shape (columns, depth) into a panel.
+INLINE void pack_columns(const float* weights, int64_t depth, int64_t first, float* panel) {
+  for (int64_t k = 0; k < depth; k++)
+    for (int j = 0; j < BLOCK; j++) panel[k * BLOCK + j] = weights[(first + j) * depth + k];
+}
+
+// Pack the columns [first, first + BLOCK) of weights of shape (depth, columns) into a panel.
+INLINE void pack_rows(const float* weights, int64_t depth, int64_t columns, int64_t first, float* panel) {
+  for (int64_t k = 0; k < depth; k++)
+    for (int j = 0; j < BLOCK; j++) panel[k * BLOCK + j] = weights[k * columns + first + j];
+}
