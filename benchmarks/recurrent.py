@@ -1,10 +1,11 @@
-"""The packed kernel against torch's own recurrent modules: forward passes and training steps, in turn.
+"""Seqlab's recurrent layers against torch's own modules: passes, training steps and single steps, in turn.
 
     python benchmarks/recurrent.py [--shapes abcde] [--cells lstm gru rnn] [--json FILE] [--check]
 
 For every cell and shape the candidates run one after the other, round after round; a figure is the median
-over the rounds and a ratio that of the rounds' ratios. `padded` is what most toolkits do: it computes on
-padding and, for the backward reading, on padding first, so its answers depend on the batch. `floor` is the
+over the rounds and a ratio that of the rounds' ratios. `ours` is what seqlab chooses, `without` what it
+chooses where the native loops were not compiled. `padded` is what most toolkits do: it computes on padding
+and, for the backward reading, on padding first, so its answers depend on the batch. `floor` is the
 time of the same matrix products alone, with nothing between them. Then: how the cost grows with the length,
 and peak memory, each candidate in a process of its own.
 """
@@ -23,6 +24,7 @@ from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
+from unittest import mock
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +32,13 @@ from torch.nn.utils.rnn import PackedSequence
 
 from seqlab.engine import CellKind, RecurrentSpec, RecurrentStack, Sequences
 from seqlab.engine.precision import computes_bf16
+from seqlab.engine.recurrent import kernels
+from seqlab.engine.recurrent.native.library import instructions
 
 CELLS: dict[str, CellKind] = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh"}
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 GROWTH_STEPS = (400, 1600)
+OTHERS = ("without", "packed", "padded", "floor")
 PASSES = ("forward", "train")
 """Forward passes without gradients, and training steps."""
 
@@ -61,7 +66,7 @@ SHAPES = {
 
 @dataclass(frozen=True)
 class Target:
-    """What a ratio must at least be: `other` / ours, in training steps."""
+    """What a ratio must at least be: `other` / ours, of a pass."""
 
     cell: str
     shape: str
@@ -69,20 +74,29 @@ class Target:
     other: str
     least: float
     goal: float
+    mode: str = "train"
 
 
 TARGETS = (
-    Target("lstm", "c", "fp32", "packed", 3.5, 4.5),
-    Target("lstm", "d", "fp32", "packed", 8.0, 12.0),
-    Target("gru", "c", "fp32", "packed", 3.0, 3.0),
-    *(Target(cell, shape, "fp32", "packed", 1.3, 2.0) for cell in CELLS for shape in "ab"),
-    *(Target(cell, shape, "fp32", "packed", 1.0, 1.0) for cell in CELLS for shape in "cde"),
-    Target("lstm", "c", "fp32", "padded", 1.0, 1.25),
-    Target("lstm", "d", "fp32", "padded", 1.0, 1.25),
+    Target("lstm", "a", "fp32", "without", 1.5, 1.7),
+    Target("lstm", "b", "fp32", "without", 1.3, 1.4),
+    Target("lstm", "c", "fp32", "without", 1.4, 1.6),
+    Target("lstm", "e", "fp32", "without", 1.5, 1.5),
+    *(Target("lstm", shape, "fp32", "without", 1.5, 1.8, "forward") for shape in "abcde"),
+    *(Target(cell, shape, "fp32", "without", 1.3, 1.3) for cell in ("gru", "rnn") for shape in "abcde"),
+    Target("lstm", "c", "fp32", "padded", 1.8, 1.8),
+    *(
+        Target(cell, shape, "fp32", other, 1.0, 1.0, mode)
+        for cell in CELLS
+        for shape in "abcde"
+        for other in ("packed", "padded")
+        for mode in PASSES
+    ),
     Target("lstm", "c", "bf16", "padded", 1.7, 2.5),
     Target("lstm", "d", "bf16", "padded", 1.7, 2.5),
-    Target("lstm", "c", "fp32", "floor", 0.5, 0.67),
 )
+LEAST_OF_STEPS = 15.0
+"""How many times faster a step of the stepper must be than one of the stack on torch.nn.LSTM."""
 MOST_GROWTH = 4.4
 """What 1,600 steps may cost, in units of 400."""
 
@@ -113,6 +127,7 @@ def main() -> int:
             for precision in precisions() for cell in args.cells for name in args.shapes]  # fmt: skip
     result: dict[str, Any] = {"machine": machine(args.threads), "rows": rows}
     if args.extras:
+        result["step_us"] = steps(args.rounds)
         result["growth"] = {cell: growth(cell, args.rounds) for cell in args.cells}
         result["memory_mb"] = {
             mode: {name: memory(name, mode, args.threads) for name in args.shapes} for mode in PASSES
@@ -152,8 +167,8 @@ def machine(threads: int) -> str:
     capability = torch.backends.cpu.get_cpu_capability()
     bf16 = "bf16" in precisions()
     return (
-        f"{threads} threads, {platform.machine()}, {capability}, bf16 in hardware: {bf16},"
-        f" torch {torch.__version__}"
+        f"{threads} threads, {platform.machine()}, {capability}, native loops: {instructions()},"
+        f" bf16 in hardware: {bf16}, torch {torch.__version__}"
     )
 
 
@@ -168,7 +183,8 @@ def precisions() -> list[str]:
 def measure(cell: str, name: str, precision: str, rounds: int) -> dict[str, Any]:
     """Time all candidates on one case, in turn, and print the row."""
     case = make_case(cell, SHAPES[name], precision)
-    candidates = {"ours": ours(case), "packed": packed(case), "padded": padded(case), "floor": floor(case)}
+    makers = {"ours": ours, "without": without, "packed": packed, "padded": padded, "floor": floor}
+    candidates = {each: make(case) for each, make in makers.items()}
     times: dict[str, list[tuple[float, float]]] = {each: [] for each in candidates}
     for number in range(rounds + 1):  # the first round warms up
         for each, (forward, train) in candidates.items():
@@ -236,6 +252,21 @@ def ours(case: Case) -> Candidate:
     module, batch = stack(case), Sequences.from_flat(case.rows, case.lengths)
     batch = batch.with_data(batch.data.clone())
     return candidate(case, batch.data, lambda: module(batch)[0].data)
+
+
+def without(case: Case) -> Candidate:
+    """Take seqlab's stack as where the native loops were not compiled."""
+    found = ours(case)
+
+    def switched_off(work: Callable[[], object]) -> Callable[[], object]:
+        def run() -> None:
+            with mock.patch.object(kernels, "library", return_value=None):
+                work()
+
+        return run
+
+    forward, train = map(switched_off, found)
+    return forward, train
 
 
 def packed(case: Case) -> Candidate:
@@ -314,21 +345,46 @@ def timed(work: Callable[[], object]) -> float:
 
 def header() -> str:
     """Return the table's first two lines."""
-    ratios = " | ".join(f"{each}/ours" for each in ("packed", "padded", "floor"))
-    return (
-        f"| cell | shape | precision | pass | ours ms | packed ms | padded ms | floor ms | {ratios} |\n"
-        f"|{'---|' * 11}"
-    )
+    times = " | ".join(f"{each} ms" for each in ("ours", *OTHERS))
+    ratios = " | ".join(f"{each}/ours" for each in OTHERS)
+    return f"| cell | shape | precision | pass | {times} | {ratios} |\n|{'---|' * (5 + 2 * len(OTHERS))}"
 
 
 def line(row: Mapping[str, Any]) -> str:
     """Return the two lines of a case."""
     lines = []
     for mode in PASSES:
-        times = " | ".join(f"{row[mode][each]:,.1f}" for each in ("ours", "packed", "padded", "floor"))
-        ratios = " | ".join(f"{row[f'{mode}_ratios'][each]:.2f}" for each in ("packed", "padded", "floor"))
+        times = " | ".join(f"{row[mode][each]:,.1f}" for each in ("ours", *OTHERS))
+        ratios = " | ".join(f"{row[f'{mode}_ratios'][each]:.2f}" for each in OTHERS)
         lines.append(f"| {row['cell']} | {row['shape']} | {row['precision']} | {mode} | {times} | {ratios} |")
     return "\n".join(lines)
+
+
+# --- single steps ----------------------------------------------------------------------------------------
+
+
+def steps(rounds: int) -> dict[str, float]:
+    """Return the microseconds of one sequence's step, of an LSTM of 256 units, by what takes it."""
+    stack = RecurrentStack(RecurrentSpec(cell="lstm", input_size=80, hidden_size=256))
+    cell, row = nn.LSTMCell(80, 256), torch.randn(1, 80)
+    batch, hidden = Sequences.from_flat(row, [1]), torch.zeros(1, 256)
+    with torch.inference_mode():
+        state, step = stack(batch)[1], stack.stepper()
+
+        def unaided() -> None:
+            with mock.patch.object(kernels, "choose_kernel", return_value="torch"):
+                stack(batch, state)
+
+        takers: dict[str, Callable[[], object]] = {
+            "stepper": lambda: step(row),
+            "stack on torch.nn.LSTM": unaided,
+            "torch.nn.LSTMCell": lambda: cell(row, (hidden, hidden)),
+        }
+        times: dict[str, list[float]] = {each: [] for each in takers}
+        for _ in range(rounds + 1):
+            for each, take in takers.items():
+                times[each].append(timed(lambda take=take: [take() for _ in range(100)]) * 10)  # type: ignore[misc]
+    return {each: round(statistics.median(found[1:]), 1) for each, found in times.items()}
 
 
 # --- length and memory -----------------------------------------------------------------------------------
@@ -353,13 +409,13 @@ def memory(name: str, mode: str, threads: int) -> dict[str, int]:
     script = [sys.executable, __file__, "--shapes", name, "--threads", str(threads), "--memory", cell]
     return {
         each: int(subprocess.run([*script, each, mode], check=True, capture_output=True, text=True).stdout)
-        for each in ("ours", "packed")
+        for each in ("ours", "without", "packed")
     }
 
 
 def peak_memory(cell: str, which: str, mode: str, *, shape: Shape) -> int:
     """Take two passes in this process; return by how many MB they raised its peak."""
-    candidates = {"ours": ours, "packed": packed}
+    candidates = {"ours": ours, "without": without, "packed": packed}
     work = candidates[which](make_case(cell, shape, "fp32"))[PASSES.index(mode)]
     Path("/proc/self/clear_refs").write_text("5")  # the peak so far is that of the imports: begin anew
     before = peak()
@@ -379,19 +435,23 @@ def peak() -> int:
 
 def judge(rows: Sequence[Mapping[str, Any]], result: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line per target that was measured."""
-    measured = {(row["cell"], row["shape"], row["precision"]): row["train_ratios"] for row in rows}
+    measured = {(row["cell"], row["shape"], row["precision"]): row for row in rows}
     for target in TARGETS:
-        ratios = measured.get((target.cell, target.shape, target.precision))
-        if ratios is None:
+        row = measured.get((target.cell, target.shape, target.precision))
+        if row is None:
             continue
-        seen = ratios[target.other]
+        seen = row[f"{target.mode}_ratios"][target.other]
         word = "goal" if seen >= target.goal else "met" if seen >= target.least else "MISSED"
         facts = asdict(target)
-        what = "{cell} {shape} {precision}: {other}/ours".format(**facts)
+        what = "{cell} {shape} {precision} {mode}: {other}/ours".format(**facts)
         yield f"{what} {seen:.2f} (at least {target.least}, goal {target.goal}): {word}"
     for name, peaks in result.get("memory_mb", {}).get("train", {}).items():
         word = "met" if peaks["ours"] <= peaks["packed"] else "MISSED"
         yield f"lstm {name}: {peaks['ours']} MB, packed {peaks['packed']} MB (at most as much): {word}"
+    if found := result.get("step_us"):
+        ratio = found["stack on torch.nn.LSTM"] / found["stepper"]
+        word = "met" if ratio >= LEAST_OF_STEPS else "MISSED"
+        yield f"a single step: {found}, {ratio:.1f} times faster (at least {LEAST_OF_STEPS:g}): {word}"
     for cell, factor in result.get("growth", {}).items():
         word = "met" if factor <= MOST_GROWTH else "MISSED"
         yield f"{cell}: 1,600 steps cost {factor} times 400 (at most {MOST_GROWTH}): {word}"

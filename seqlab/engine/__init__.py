@@ -21,6 +21,7 @@ from seqlab.engine.recurrent import (
     RecurrentSpec,
     RecurrentStack,
     SequenceDropout,
+    Stepper,
 )
 from seqlab.engine.sequences import Layout, Sequences
 from seqlab.engine.state import State
@@ -58,6 +59,7 @@ __all__ = [
     "State",
     "States",
     "StepRecord",
+    "Stepper",
     "Trainer",
     "TrainingJob",
     "answer",

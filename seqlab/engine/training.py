@@ -27,6 +27,7 @@ from seqlab.engine.nonfinite import blame_heads
 from seqlab.engine.optim import make_optimizer, make_schedule, moving_average
 from seqlab.engine.precision import arithmetic, resolve
 from seqlab.engine.progress import Progress, StepRecord
+from seqlab.engine.recurrent.native.library import instructions
 from seqlab.engine.seeding import checked_rng, derived_seed, restore_rng, rng_state, seeded
 from seqlab.engine.state import State, detached
 from seqlab.engine.steps import batches_of_epoch, steps_in_all, steps_of_epoch
@@ -255,6 +256,7 @@ class Trainer:
             "rng": rng_state(),
             "progress": asdict(self.progress),
             "precision": self.precision,
+            "loops": instructions(),
             "observers": {name: observer.state() for name, observer in self.job.observers.items()},
         }
 
@@ -272,6 +274,7 @@ class Trainer:
             watched = {name: state["observers"].get(name, {}) for name in self.job.observers}
             if self.settings.precision == "auto":  # the run goes on as it began, also on another machine
                 self.precision = resolve(state["precision"], self.device)
+            self._tell_of_loops(state.get("loops"))
         except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
             raise PackageError(f"the checkpoint does not fit this recipe: {error}") from error
         for name, observer in self.job.observers.items():
@@ -280,6 +283,19 @@ class Trainer:
             except Exception as error:
                 error.add_note(f"observer {name} could not take back its state")
                 raise
+
+    def _tell_of_loops(self, before: str | None) -> None:
+        """Say where a run goes on with other sums of its recurrent layers than it began with."""
+        recurrent = any(isinstance(each, nn.RNNBase) for each in self.model.modules())
+        if before == instructions() or self.device.type != "cpu" or not recurrent:
+            return
+        then, now = (f"native loops for {name}" if name else "torch" for name in (before, instructions()))
+        logging.getLogger(__name__).warning(
+            "recurrent layers were computed by %s so far, by %s now: the run goes on, but its last bits"
+            " are not those of one that was never interrupted",
+            then,
+            now,
+        )
 
     # --- helpers -----------------------------------------------------------------------------------------
 

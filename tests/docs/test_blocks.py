@@ -5,6 +5,7 @@
     console     `$ ` lines run with bash; the other lines are their output, `...` stands for anything
     yaml        passes `seqlab check`: a whole recipe as it is, a part of one laid over recipes/pos.yaml,
                 or over the one that `<!-- part of FILE -->` names on the line before
+    cpp         stands in the sources of the native loops, line by line
 
 A block with a title is written to a file of that name for those below it. `<!-- no-run -->` on the line
 before leaves a block out, as does `<!-- run: NAME -->`, which marks what installs seqlab. The models here are
@@ -44,6 +45,16 @@ VARYING = re.compile(r"\b\d[\d,.]*\b|\b[A-Z]+\b")
 
 TRAINING = re.compile(r"(seqlab run (?!\S*broken)\S+\.yaml)(?P<rest>[^\n|;]*)")
 TINY = " train.epochs=1 train.batch_tokens=1000"
+
+
+def test_the_c_of_a_page_is_that_of_the_sources() -> None:
+    """Line by line; how far a line is indented does not matter."""
+    sources = "".join(file.read_text() for file in (ROOT / "seqlab/engine/recurrent/native/src").glob("*.*"))
+    lines = {line.strip() for line in sources.splitlines()}
+    page = (ROOT / "docs/explanation/native-loops.md").read_text()
+    blocks = [found["text"] for found in FENCE.finditer(page) if found["info"] == "cpp"]
+    assert len(blocks) == 3
+    assert {line.strip() for block in blocks for line in block.splitlines()} <= lines
 
 
 def trains(page: str) -> bool:
@@ -142,7 +153,7 @@ def test_the_blocks_of_a_page_run(page: str, page_folder: Callable[[str], Path])
             elif block.language == "yaml" and "broken" not in block.title:
                 run_yaml(block, page)
             else:
-                assert block.language in ("text", "yaml"), (
+                assert block.language in ("text", "yaml", "cpp"), (
                     f"{page}:{block.line}: no way to run {block.language!r}"
                 )
 

@@ -21,6 +21,7 @@ from seqlab.engine import (
     Trainer,
     TrainingJob,
     precision,
+    training,
 )
 from seqlab.engine.checkpoint import weights
 from seqlab.errors import PackageError
@@ -261,3 +262,25 @@ def test_a_bug_of_an_observer_is_no_checkpoint_that_does_not_fit() -> None:
     with pytest.raises(KeyError, match="steps") as caught:
         Trainer(model(), job).restore(state, None)
     assert caught.value.__notes__ == ["observer counter could not take back its state"]
+
+
+@pytest.mark.parametrize(
+    ("before", "told"), [("avx9", "by native loops for avx9 so far"), (None, "by torch so far")]
+)
+def test_a_run_that_goes_on_by_other_loops_says_so(
+    before: str | None,
+    told: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    saver = Saver(tmp_path)
+    new_trainer(settings(epochs=2), {"saver": saver}).fit()
+    state, best = saver.load(0)
+    monkeypatch.setattr(training, "instructions", lambda: "avx2")
+    new_trainer(settings(epochs=2), {}, fresh=True).restore({**state, "loops": "avx2"}, best)
+    assert not caplog.records
+    new_trainer(settings(epochs=2), {}, fresh=True).restore({**state, "loops": before}, best)
+    (record,) = caplog.records
+    assert told in record.getMessage()
+    assert ", by native loops for avx2 now" in record.getMessage()

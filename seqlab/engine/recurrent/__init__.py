@@ -5,6 +5,7 @@ from seqlab.engine.recurrent.initialisation import RecurrentInit
 from seqlab.engine.recurrent.masked import MaskedStack
 from seqlab.engine.recurrent.spec import CellKind, Kernel, RecurrentSpec
 from seqlab.engine.recurrent.stack import RecurrentStack
+from seqlab.engine.recurrent.stepping import Stepper
 
 __all__ = [
     "CellKind",
@@ -14,4 +15,5 @@ __all__ = [
     "RecurrentSpec",
     "RecurrentStack",
     "SequenceDropout",
+    "Stepper",
 ]

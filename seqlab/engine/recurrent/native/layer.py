@@ -1,4 +1,4 @@
-"""One recurrent layer by the native loops; the large matrix products before and after them are torch's."""
+"""One recurrent layer by the native loops; the large matrix products that sum over all rows are torch's."""
 
 from __future__ import annotations
 
@@ -81,9 +81,6 @@ class _Run:
         """Run; the output in the order of the rows, and the parts of the final state."""
         how, ready, new = self.how, self.ready, self.inputs.new_empty
         self.gates = new(self.directions, len(self.inputs), ready.gates * ready.hidden)
-        if keep:
-            for each, out in zip(ready.each, self.gates, strict=True):
-                torch.mm(self.inputs, each.input.t(), out=out)
         self.outputs = new(how.rows, self.directions * ready.output) if keep or how.outputs else None
         kept = (self.directions, how.rows, ready.hidden)
         self.kept = new(kept) if keep else None
@@ -91,8 +88,7 @@ class _Run:
         final = [torch.empty_like(part) for part in self.state]
         described = self._described()
         described.final_h, described.final_c = map(address, (*final, None)[:2])
-        # In prediction the loops project the input, too: the same bits in any batch.
-        described.inputs = None if keep else address(self.inputs)
+        described.inputs = address(self.inputs)
         ready.library.forward(described)
         wanted = ready.cut_outputs(self.outputs) if how.outputs and self.outputs is not None else None
         return wanted, *ready.cut_states(final)

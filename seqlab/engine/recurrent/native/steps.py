@@ -40,7 +40,8 @@ class NativeSteps:
         rows = rows.contiguous()
         self.first.inputs = rows.data_ptr()
         for each in self._passes:
-            self.library.loops.seqlab_forward(each, None)
+            if self.library.loops.seqlab_forward(each, None):
+                raise MemoryError("a step has no room for its states")
         return self.layers[-1].outputs[:, : self.spec.hidden_size].clone()
 
     @property

@@ -70,7 +70,6 @@ class Prepared:
         """Pack the panels once, for weights that are used again and again."""
         how = Pass(cell=CELLS[cell], directions=len(self.each))
         self.describe(how)
-        how.inputs = how.bias  # any that is not null: the input's weights are packed, too
         self.library.pack(how)
         self.packed = how.keeps
 

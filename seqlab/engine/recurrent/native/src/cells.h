@@ -12,20 +12,20 @@ struct Forward {
   const float* bias;
   const float* hidden_bias;
   const float* before;  // h one step earlier
-  float* cell;    // c, which becomes that of this step
-  float* gates;   // where the gates are kept for the backward pass, or null
-  float* kept;    // where more is kept: c of an LSTM, the product within the reset gate of a GRU
+  float* cell;          // c, which becomes that of this step
+  float* gates;         // where the gates are kept for the backward pass, or null
+  float* kept;          // where more is kept: c of an LSTM, the product within the reset gate of a GRU
   int64_t hidden;
 };
 
 // What a cell sees of a row in a step backwards.
 struct Backward {
-  Floats grad;          // dLoss/dh, complete
-  float* gates;         // the gates, which become the gradients of the input's projection
-  float* kept;          // what more was kept; of a GRU it becomes the gradient of the product in the reset gate
-  const float* earlier; // c one step earlier of an LSTM, h of a GRU
-  float* cell_grad;     // dLoss/dc, which becomes that of the step before
-  float* to_product;    // where the gradient of the recurrent product goes, gate by gate
+  Floats grad;           // dLoss/dh, complete
+  float* gates;          // the gates, which become the gradients of the input's projection
+  float* kept;           // what more was kept; of a GRU it becomes the gradient of the product in the reset gate
+  const float* earlier;  // c one step earlier of an LSTM, h of a GRU
+  float* cell_grad;      // dLoss/dc, which becomes that of the step before
+  float* to_product;     // where the gradient of the recurrent product goes, gate by gate
   int64_t hidden;
 };
 
@@ -37,8 +37,7 @@ struct LSTM {
 
   INLINE Floats forward(const Forward& at, int64_t u) {
     auto gate = [&](int q) {
-      return load(at.product + q * TILE + u) + load(at.input + q * at.hidden + u) +
-             load(at.bias + q * at.hidden + u);
+      return load(at.product + q * TILE + u) + load(at.input + q * at.hidden + u) + load(at.bias + q * at.hidden + u);
     };
     const Floats i = sigmoid(gate(0)), f = sigmoid(gate(1)), g = tanh(gate(2)), o = sigmoid(gate(3));
     const Floats c = f * load(at.cell + u) + i * g;
@@ -69,11 +68,6 @@ struct LSTM {
       store(at.to_product + q * h + u, grads[q]);
     }
     return Floats{};
-  }
-
-  // The output again, of what was kept: before a projection.
-  INLINE Floats output(const float* gates, const float* kept, int64_t hidden, int64_t u) {
-    return load(gates + 3 * hidden + u) * tanh(load(kept + u));
   }
 };
 
@@ -111,8 +105,6 @@ struct GRU {
     store(at.kept + u, within);
     return at.grad * z;
   }
-
-  INLINE Floats output(const float*, const float*, int64_t, int64_t) { return Floats{}; }
 };
 
 template <bool RELU>
@@ -134,6 +126,4 @@ struct RNN {
     store(at.to_product + u, grads[0]);
     return Floats{};
   }
-
-  INLINE Floats output(const float*, const float*, int64_t, int64_t) { return Floats{}; }
 };

@@ -4,8 +4,6 @@
 // is ever permuted. H and R are multiples of BLOCK: padded units have weights of 0 and stay 0. Sums over all rows, the
 // weights' gradients, are large matrix products, which torch does afterwards.
 //
-// The input's projection is done here, too, where the same bits in any batch are wanted.
-//
 // In a step each thread works out some units of h from all of h before; a barrier follows. No sum is ever split, so
 // neither the batch nor the number of threads changes a bit.
 #include <cstdlib>
@@ -17,21 +15,21 @@
 
 // One layer over one batch, as Python fills it in (library.py has the same fields). (d, ...) are the directions.
 struct Pass {
-  int64_t cell;          // 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu
+  int64_t cell;  // 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu
   int64_t steps, rows, sequences, directions, threads;
-  int64_t hidden;        // H, units of the cell
-  int64_t output;        // R, size of h: H, or that of a projection
-  int64_t packed;        // whether the panels are filled already
-  const int64_t* sizes;  // (steps) rows of each step, none more than the one before
-  const int64_t* index;  // (rows) the row of `gates` that each row reads, or null: its own
-  int64_t gate_rows;     // rows of `gates`
-  int64_t input;                // I, features of a row that the layer reads
-  const float* inputs;          // (gate_rows, I), or null where `gates` holds their projection already
+  int64_t hidden;                 // H, units of the cell
+  int64_t output;                 // R, size of h: H, or that of a projection
+  int64_t packed;                 // whether the panels are filled already
+  const int64_t* sizes;           // (steps) rows of each step, none more than the one before
+  const int64_t* index;           // (rows) the row of `gates` that each row reads, or null: its own
+  int64_t gate_rows;              // rows of `gates`
+  int64_t input;                  // I, features of a row that the layer reads
+  const float* inputs;            // (gate_rows, I)
   const float* input_weights[2];  // (gates H, I), for each direction
-  float* input_panels[2];       // as large
-  const float* weights[2];      // (gates H, R) recurrent weights
-  const float* projection[2];   // (R, H), or null
-  float* panels[2];             // as large as the weights; a pass backwards packs them in another way
+  float* input_panels[2];         // as large
+  const float* weights[2];        // (gates H, R) recurrent weights
+  const float* projection[2];     // (R, H), or null
+  float* panels[2];               // as large as the weights; a pass backwards packs them in another way
   float* projection_panels[2];
   const float* bias;         // (d, gates H)
   const float* hidden_bias;  // (d, H) of a GRU
@@ -58,8 +56,8 @@ struct Buffers {  // of one direction, shared by its threads
   float* h[2];    // (sequences, stride) before and after a step
   float* fed[2];  // h times the mask
   float* c;
-  float* raw;        // h before its projection
-  float* to_product; // gradients of the recurrent product
+  float* raw;         // h before its projection
+  float* to_product;  // gradients of the recurrent product
   Barrier barrier;
 };
 
@@ -90,11 +88,9 @@ INLINE void in_groups(int64_t rows, Group group) {
 template <class Cell>
 void pack_forward(const Pass& p, int d, Share share) {
   const int64_t blocks = p.hidden / BLOCK, depth = p.output;
-  if (p.inputs) {
-    const int64_t columns = Cell::GATES * blocks;
-    for (int64_t b = share.first(columns); b < share.last(columns); b++)
-      pack_columns(p.input_weights[d], p.input, b * BLOCK, p.input_panels[d] + b * p.input * BLOCK);
-  }
+  const int64_t columns_of_input = Cell::GATES * blocks;
+  for (int64_t b = share.first(columns_of_input); b < share.last(columns_of_input); b++)
+    pack_columns(p.input_weights[d], p.input, b * BLOCK, p.input_panels[d] + b * p.input * BLOCK);
   for (int64_t b = share.first(blocks); b < share.last(blocks); b++)
     for (int q = 0; q < Cell::GATES; q++)
       pack_columns(p.weights[d], depth, q * p.hidden + b * BLOCK, p.panels[d] + (b * Cell::GATES + q) * depth * BLOCK);
@@ -134,9 +130,9 @@ void forward_share(const Pass& p, Buffers& own, int d, Share share) {
   int seen = 0, now = 0;
   if (!p.packed) {
     pack_forward<Cell>(p, d, share);
-    if (p.inputs) own.barrier.wait(share.slices, seen);
+    own.barrier.wait(share.slices, seen);
   }
-  if (p.inputs) project<Cell>(p, d, share);
+  project<Cell>(p, d, share);
   for (int64_t r = 0; r < B; r++) {
     for (int half = 0; half < 2; half++) {
       copy(own.h[half] + r * ldh + from, p.first_h + (d * B + r) * R + from, to - from);
@@ -221,7 +217,8 @@ INLINE void by_panels(int64_t count, int64_t first, int64_t last, int64_t depth,
   for (int64_t b = first; b < last;) {
     const float* own = panels + b * depth * BLOCK;
     const int64_t together = count <= 3 && b + 4 <= last ? 4 : 1;
-    together == 4 ? multiply<4>(count, depth, rows, stride, own, tile) : multiply<1>(count, depth, rows, stride, own, tile);
+    together == 4 ? multiply<4>(count, depth, rows, stride, own, tile)
+                  : multiply<1>(count, depth, rows, stride, own, tile);
     for (int64_t j = 0; j < together; j++) use(b + j, tile + j * TILE);
     b += together;
   }
@@ -247,9 +244,9 @@ void backward_share(const Pass& p, Buffers& own, int d, Share share) {
   };
   // `row` is that of a sequence in this step, `before` its row one step earlier, or -1 in its first.
   auto step_back = [&](int64_t r, int64_t row, int64_t before, int64_t u, Floats grad) {
-    const float* earlier =
-        Cell::HAS_CELL ? (before < 0 ? p.first_c + (d * B + r) * H : p.kept + (d * p.rows + before) * H)
-                       : (before < 0 ? p.first_h + (d * B + r) * R : p.outputs + before * ldo + d * R);
+    const float* earlier = Cell::HAS_CELL
+                               ? (before < 0 ? p.first_c + (d * B + r) * H : p.kept + (d * p.rows + before) * H)
+                               : (before < 0 ? p.first_h + (d * B + r) * R : p.outputs + before * ldo + d * R);
     Floats grads[Cell::GATES];
     const Backward at{grad,
                       p.gates + (d * p.rows + row) * width + u,
@@ -333,8 +330,7 @@ int alone() { return 0; }
 int single() { return 1; }
 constexpr Runtime NO_RUNTIME{nullptr, alone, single};
 
-int run(const Pass& p, const Runtime* runtime, bool backward,
-        void (*share)(const Pass&, Buffers&, int, Share)) {
+int run(const Pass& p, const Runtime* runtime, bool backward, void (*share)(const Pass&, Buffers&, int, Share)) {
   const int64_t B = p.sequences, states = B * apart(p.output), cells = B * apart(p.hidden);
   const int64_t products = B * apart(gates_of(p) * p.hidden), masked = p.mask ? states : 0;
   const bool shared = p.threads > 1 && runtime && runtime->parallel;
@@ -361,10 +357,10 @@ int run(const Pass& p, const Runtime* runtime, bool backward,
 
 }  // namespace
 
-#define BY_CELL(function)                                   \
-  p->cell == 0   ? function<LSTM>                           \
-  : p->cell == 1 ? function<GRU>                            \
-  : p->cell == 2 ? function<RNN<false>>                     \
+#define BY_CELL(function)               \
+  p->cell == 0   ? function<LSTM>       \
+  : p->cell == 1 ? function<GRU>        \
+  : p->cell == 2 ? function<RNN<false>> \
                  : function<RNN<true>>
 
 extern "C" {

@@ -44,21 +44,15 @@ template <int ROWS, int COUNT>
 INLINE void products(int64_t depth, const float* rows, int64_t stride, const float* panels, float* tile) {
   constexpr int PANELS = at_once(ROWS, COUNT);
   for (int p = 0; p < COUNT; p += PANELS)
-    product<ROWS, PANELS>(depth, rows, stride, panels + p * depth * BLOCK, depth * BLOCK,
-                          tile + p * MOST_ROWS * BLOCK, MOST_ROWS * BLOCK);
+    product<ROWS, PANELS>(depth, rows, stride, panels + p * depth * BLOCK, depth * BLOCK, tile + p * MOST_ROWS * BLOCK,
+                          MOST_ROWS * BLOCK);
 }
 
 // The same for a number of rows that is known when it runs, at most MOST_ROWS.
-template <int COUNT>
+template <int COUNT, int ROWS = MOST_ROWS>
 void multiply(int64_t count, int64_t depth, const float* rows, int64_t stride, const float* panels, float* tile) {
-  switch (count) {
-#define CASE(n) case n: return products<n, COUNT>(depth, rows, stride, panels, tile);
-    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6)
-#if defined(__AVX512F__)
-    CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12)
-#endif
-#undef CASE
-  }
+  if (count == ROWS) return products<ROWS, COUNT>(depth, rows, stride, panels, tile);
+  if constexpr (ROWS > 1) multiply<COUNT, ROWS - 1>(count, depth, rows, stride, panels, tile);
 }
 
 // Pack the columns [first, first + BLOCK) of weights of shape (columns, depth) into a panel.
