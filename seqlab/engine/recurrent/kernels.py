@@ -62,16 +62,18 @@ MOST_PADDING = {"training": 0.15, "prediction": 0.33}
 Choice: TypeAlias = Literal["native", "packed", "padded", "torch", "cells"]
 
 
-def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Choice:
+def choose_kernel(spec: RecurrentSpec, inputs: Sequences, weights: torch.dtype | None = None) -> Choice:
     """Return the kernel for a batch: what the spec says, or by the table above.
 
-    RuntimeError where the spec says `native` and the loops were not compiled or cannot compute it.
+    `weights` is their dtype, that of the inputs where none is given. RuntimeError where the spec says
+    `native` and the loops were not compiled or cannot compute it.
     """
     if spec.kernel == "packed" or spec.kernel == "torch":
         return spec.kernel
     data, layout = inputs.distinct, inputs.layout
     autocast = torch.is_autocast_enabled("cpu")
-    fits = data.device.type == "cpu" and data.dtype == torch.float32 and not autocast
+    alike = weights in (None, data.dtype)
+    fits = data.device.type == "cpu" and data.dtype == torch.float32 and alike and not autocast
     if fits and spec.checkpoint_every is None and library() is not None:
         return "native"
     if spec.kernel == "native":
@@ -80,7 +82,8 @@ def choose_kernel(spec: RecurrentSpec, inputs: Sequences) -> Choice:
         return "packed"
     if data.device.type != "cpu" or not (autocast or data.dtype in (torch.float32, torch.float64)):
         return "torch"
-    if not torch.is_grad_enabled() and len(layout.alive) == 1 and not spec.proj_size and not autocast:
+    single = len(layout.alive) == 1 and not torch.is_grad_enabled()
+    if single and alike and not spec.proj_size and not autocast:
         return "cells"
     if spec.cell != "lstm" or spec.proj_size or not fits or _shared(inputs):
         return "packed"
@@ -122,7 +125,7 @@ def run_layer(
     output: Tensor | None
     if torch.is_grad_enabled():
         let_go(layer)
-    kernel = "packed" if tap else choose_kernel(spec, inputs)
+    kernel = "packed" if tap else choose_kernel(spec, inputs, next(layer.parameters()).dtype)
     if kernel == "native":
         output, final = _run_native(layer, spec, inputs, alive, outputs)
     elif kernel == "cells":

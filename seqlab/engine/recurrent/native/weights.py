@@ -114,11 +114,23 @@ class Prepared:
 
 
 class Held:
-    """What a layer in prediction has prepared, and of which weights; it is not copied with the layer."""
+    """What a layer in prediction has prepared, and of which weights; it is not copied with the layer.
 
-    def __init__(self, of: Sequence[tuple[int, int]] = (), prepared: Prepared | None = None) -> None:
-        self.of = of
+    The weights are kept as they were, so that no other ones can come to lie at the same address.
+    """
+
+    def __init__(self, of: Sequence[Tensor] = (), prepared: Prepared | None = None) -> None:
+        self.of = [(each.detach(), each._version) for each in of]
         self.prepared = prepared
+
+    def is_of(self, weights: Sequence[Tensor]) -> bool:
+        """Tell whether these are the weights, unchanged."""
+        if len(self.of) != len(weights):
+            return False
+        pairs = zip(self.of, weights, strict=True)
+        return all(
+            kept.data_ptr() == each.data_ptr() and version == each._version for (kept, version), each in pairs
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return type(self)()
@@ -131,18 +143,19 @@ def held_prepared(
     layer: nn.Module, cell: CellKind, weights: Callable[[], Sequence[LayerWeights]], library: Library
 ) -> Prepared:
     """Return a layer's prepared weights with their panels: those of before while the layer has the same."""
+    parameters = list(layer.parameters())
+    if any(each.is_inference() for each in parameters):  # they have no versions
+        return Prepared(cell, weights(), library)
     # Threads may share the layer: what is held is replaced as a whole, never changed.
     held: Held = layer.__dict__.get(HELD, Held())
-    parameters = list(layer.parameters())
-    of = [(each.data_ptr(), each._version) for each in parameters]
-    if held.prepared is not None and held.of == of:
+    if held.prepared is not None and held.is_of(parameters):
         return held.prepared
     made = Prepared(cell, weights(), library)
     # A fused optimizer changes weights without a new version; it needs gradients, and these a pass that
     # lets go.
     if all(each.grad is None for each in parameters):
         made.pack(cell)
-        layer.__dict__[HELD] = Held(of, made)
+        layer.__dict__[HELD] = Held(parameters, made)
     return made
 
 

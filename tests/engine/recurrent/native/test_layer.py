@@ -207,7 +207,17 @@ def changed_by_a_fused_optimizer(layer: nn.Module) -> None:
     optimizer.step()
 
 
-@pytest.mark.parametrize("change", [changed_in_place, changed_by_a_fused_optimizer])
+def replaced(layer: nn.Module) -> None:
+    layer.weight_hh_l0 = nn.Parameter(torch.randn_like(layer.weight_hh_l0))  # type: ignore[call-overload]
+
+
+def given_other_data(layer: nn.Module) -> None:
+    layer.weight_hh_l0.data = torch.randn(layer.weight_hh_l0.shape)  # type: ignore[union-attr,operator]
+
+
+@pytest.mark.parametrize(
+    "change", [changed_in_place, changed_by_a_fused_optimizer, replaced, given_other_data]
+)
 def test_weights_that_change_are_prepared_anew(change: Any) -> None:
     made, inputs = native("lstm"), rows_of([4, 2])
 
@@ -225,6 +235,14 @@ def test_weights_that_change_are_prepared_anew(change: Any) -> None:
         torch.testing.assert_close(predicted(), expected(inputs)[0].data)
 
 
+def test_weights_without_versions_are_taken_as_they_are() -> None:
+    with torch.inference_mode():
+        made, inputs = native("lstm"), rows_of([4, 2])
+        first = made(inputs)[0].data.clone()
+        changed_in_place(made.layers[0])
+        assert not torch.equal(made(inputs)[0].data, first)
+
+
 def test_what_is_held_is_not_copied_with_a_layer() -> None:
     made = native("lstm")
     with torch.no_grad():
@@ -233,6 +251,17 @@ def test_what_is_held_is_not_copied_with_a_layer() -> None:
     twin = copy.deepcopy(made)
     assert twin.layers[0].__dict__[HELD].prepared is None
     assert all(map(torch.equal, twin.parameters(), made.parameters()))
+
+
+@pytest.mark.parametrize("lengths", [[4, 2], [4]])
+@EVERY_CELL
+def test_weights_of_another_precision_are_not_read_as_single(cell: CellKind, lengths: list[int]) -> None:
+    made = native(cell, kernel="auto").double()
+    inputs = rows_of(lengths)
+    expected = stack_of(replace(made.spec, kernel="packed"))
+    expected.load_state_dict(made.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(made(inputs)[0].data, expected(inputs)[0].data)
 
 
 # --- which batches it takes --------------------------------------------------------------------------------
