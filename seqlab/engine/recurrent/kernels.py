@@ -5,7 +5,7 @@
 | a tap, or checkpoints of the state | packed | only it can serve them |
 | CPU, fp32 without autocast, the loops compiled | native | seqlab's own loops in C++ |
 | recurrent dropout | packed | torch's modules know none |
-| CPU, a single sequence in prediction, no projection | cells | torch's cells cost less than its modules |
+| CPU, few steps of one sequence in prediction, no projection | cells | torch's modules cost more |
 | CUDA and other devices | torch | cuDNN takes the packed batch as it is |
 | CPU, rows in half precision without autocast | torch | the packed kernel is for fp32 and fp64 weights |
 | CPU, fp32 LSTM, no projection, sequences of one length | torch | oneDNN's fused LSTM, without padding |
@@ -55,6 +55,9 @@ Tap: TypeAlias = Callable[[Sequences], None]
 FEW = 16
 """Sequences up to which oneDNN's LSTM trains faster than the packed kernel."""
 
+FEW_STEPS = 4
+"""Steps of a single sequence up to which torch's cells are faster in prediction than its modules."""
+
 MOST_PADDING = {"training": 0.15, "prediction": 0.33}
 """Share of padding up to which oneDNN's LSTM is faster, padding and all."""
 
@@ -62,27 +65,26 @@ MOST_PADDING = {"training": 0.15, "prediction": 0.33}
 Choice: TypeAlias = Literal["native", "packed", "padded", "torch", "cells"]
 
 
-def choose_kernel(spec: RecurrentSpec, inputs: Sequences, weights: torch.dtype | None = None) -> Choice:
+def choose_kernel(spec: RecurrentSpec, inputs: Sequences, *, alike: bool = True) -> Choice:
     """Return the kernel for a batch: what the spec says, or by the table above.
 
-    `weights` is their dtype, that of the inputs where none is given. RuntimeError where the spec says
-    `native` and the loops were not compiled or cannot compute it.
+    `alike`: weights and state have the inputs' dtype and device. RuntimeError where the spec says `native`
+    and the loops were not compiled or cannot compute it.
     """
     if spec.kernel == "packed" or spec.kernel == "torch":
         return spec.kernel
     data, layout = inputs.distinct, inputs.layout
     autocast = torch.is_autocast_enabled("cpu")
-    alike = weights in (None, data.dtype)
     fits = data.device.type == "cpu" and data.dtype == torch.float32 and alike and not autocast
     if fits and spec.checkpoint_every is None and library() is not None:
         return "native"
     if spec.kernel == "native":
-        raise RuntimeError(_no_native(fits, spec))
+        raise RuntimeError(_no_native(fits))
     if spec.only_packed:
         return "packed"
     if data.device.type != "cpu" or not (autocast or data.dtype in (torch.float32, torch.float64)):
         return "torch"
-    single = len(layout.alive) == 1 and not torch.is_grad_enabled()
+    single = len(layout.alive) == 1 and layout.longest <= FEW_STEPS and not torch.is_grad_enabled()
     if single and alike and not spec.proj_size and not autocast:
         return "cells"
     if spec.cell != "lstm" or spec.proj_size or not fits or _shared(inputs):
@@ -96,11 +98,15 @@ def choose_kernel(spec: RecurrentSpec, inputs: Sequences, weights: torch.dtype |
     return "padded" if full else "packed"
 
 
-def _no_native(fits: bool, spec: RecurrentSpec) -> str:
+def _alike(layer: nn.RNNBase, inputs: Sequences, state: State) -> bool:
+    """Tell whether weights and state have the dtype and the device of the inputs."""
+    kind = inputs.distinct.dtype, inputs.distinct.device
+    return all((each.dtype, each.device) == kind for each in (*layer.parameters(), *state))
+
+
+def _no_native(fits: bool) -> str:
     if not fits:
-        return "kernel 'native' computes in fp32 on a CPU, without autocast"
-    if spec.checkpoint_every is not None:
-        return "kernel 'native' keeps all states: leave out checkpoint_every, or take kernel 'packed'"
+        return "kernel 'native' computes in fp32 on a CPU, weights and state too, without autocast"
     return "kernel 'native' was not compiled when seqlab was installed; see `seqlab doctor`"
 
 
@@ -125,7 +131,7 @@ def run_layer(
     output: Tensor | None
     if torch.is_grad_enabled():
         let_go(layer)
-    kernel = "packed" if tap else choose_kernel(spec, inputs, next(layer.parameters()).dtype)
+    kernel = "packed" if tap else choose_kernel(spec, inputs, alike=_alike(layer, inputs, alive))
     if kernel == "native":
         output, final = _run_native(layer, spec, inputs, alive, outputs)
     elif kernel == "cells":
@@ -148,7 +154,7 @@ def _run_native(
     loops = library()
     assert loops is not None, "it was chosen"
     state = tuple(part.float() for part in state)
-    rows, index = (inputs.table, inputs.index) if _shared(inputs) else (inputs.data, None)
+    rows, index = (inputs.table, inputs.index.long().contiguous()) if _shared(inputs) else (inputs.data, None)
     how = NativePass(
         cell=spec.cell,
         sizes=inputs.layout.batch_sizes,

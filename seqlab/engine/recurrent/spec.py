@@ -57,6 +57,8 @@ class RecurrentSpec:
             )
         if self.checkpoint_every is not None and self.checkpoint_every < 1:
             raise ValueError(f"checkpoint_every must be at least 1, got {self.checkpoint_every}")
+        if self.kernel == "native" and self.checkpoint_every is not None:
+            raise ValueError("kernel 'native' keeps all states: checkpoint_every needs 'packed' or 'auto'")
         if self.kernel == "torch" and self.only_packed:
             raise ValueError(
                 "recurrent_dropout and checkpoint_every need seqlab's own kernel: kernel must be 'packed' or"

@@ -66,6 +66,7 @@ class Stepper:
             raise ValueError("steps are for a stack that reads forwards only and does not project")
         self.layers, self.spec, self.sequences = list(layers), spec, sequences
         first: Tensor = next(layers[0].parameters())
+        self._kind = first.dtype, first.device
         loops = library() if first.device.type == "cpu" and first.dtype == torch.float32 else None
         self._native = NativeSteps(self.layers, spec, sequences, loops) if loops else None
         self._state: State = ()
@@ -83,10 +84,12 @@ class Stepper:
         if [tuple(part.shape) for part in state] != shapes:
             got = [tuple(part.shape) for part in state]
             raise ValueError(f"the state must have parts of shape {shapes}, got {got}")
-        if self._native:
-            self._native.state = state
-        else:
-            self._state = state
+        with torch.no_grad():
+            own = tuple(part.detach().to(*self._kind[::-1], copy=True) for part in state)
+            if self._native:
+                self._native.state = own
+            else:
+                self._state = own
 
     @torch.inference_mode()
     def __call__(self, rows: Tensor) -> Tensor:
@@ -94,6 +97,9 @@ class Stepper:
         if rows.shape != (self.sequences, self.spec.input_size):
             wanted = (self.sequences, self.spec.input_size)
             raise ValueError(f"a step takes rows of shape {wanted}, got {tuple(rows.shape)}")
+        if (rows.dtype, rows.device) != self._kind:
+            kinds = [f"{dtype} on {device}" for dtype, device in (self._kind, (rows.dtype, rows.device))]
+            raise ValueError(f"a step takes rows of {kinds[0]}, as the weights are; got {kinds[1]}")
         if self._native:
             return self._native(rows)
         states = []

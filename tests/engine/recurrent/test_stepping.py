@@ -78,6 +78,10 @@ def test_shapes_are_checked() -> None:
     step = stack("lstm", input_size=5).float().stepper(2)
     with pytest.raises(ValueError, match=r"rows of shape \(2, 5\), got \(1, 5\)"):
         step(torch.zeros(1, 5))
+    with pytest.raises(
+        ValueError, match=r"rows of torch.float32 on cpu, as the weights are; got torch.float64"
+    ):
+        step(torch.zeros(2, 5, dtype=torch.float64))
     with pytest.raises(ValueError, match=r"parts of shape \[\(2, 1, 4\), \(2, 1, 4\)\]"):
         step.state = (torch.zeros(1, 1, 4),) * 2
 
@@ -88,7 +92,7 @@ def test_a_single_sequence_takes_torchs_cells_in_prediction(
 ) -> None:
     monkeypatch.setattr(kernels, "library", lambda: None)
     spec = RecurrentSpec(cell=cell, input_size=5, hidden_size=6, num_layers=2, bidirectional=True)
-    rows = Sequences.from_flat(torch.randn(7, 5), [0, 7])
+    rows = Sequences.from_flat(torch.randn(4, 5), [0, 4])
     with torch.no_grad():
         assert choose_kernel(spec, rows) == "cells"
         found, state = stack_of(spec, dtype=torch.float32)(rows)

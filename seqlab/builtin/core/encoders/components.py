@@ -67,6 +67,8 @@ class RecurrentConfig(Config):
 
     @model_validator(mode="after")
     def _kernel_can_do_it(self) -> Self:
+        if self.kernel == "native" and self.checkpoint_every:
+            raise ValueError("checkpoint_every needs kernel 'packed' or 'auto'")
         if self.kernel == "torch" and (self.recurrent_dropout or self.checkpoint_every):
             raise ValueError("recurrent_dropout and checkpoint_every need kernel 'packed' or 'auto'")
         return self

@@ -36,7 +36,7 @@ class NativePass:
 
 def run_native(
     library: Library,
-    layer: nn.Module,
+    layer: nn.RNNBase,
     how: NativePass,
     inputs: Tensor,
     weights: Callable[[], Sequence[LayerWeights]],

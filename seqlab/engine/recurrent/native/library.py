@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 from collections.abc import Iterable
 from ctypes import c_int, c_int64, c_void_p
@@ -19,6 +20,9 @@ __all__ = ["Library", "Pass", "instructions", "library", "pointers"]
 
 OFF = "SEQLAB_NATIVE"
 """The environment variable that says `off`, or which instruction set is to be used."""
+
+PROCESS = os.getpid()
+"""Where torch's threads are."""
 
 FOLDER = Path(__file__).with_name(COMPILED)
 """Where the compiled loops are."""
@@ -118,18 +122,29 @@ def library() -> Library | None:
     name = instructions()
     if name is None:
         return None
-    loops = ctypes.CDLL(str(FOLDER / library_name(name)))
+    try:
+        loops = ctypes.CDLL(str(FOLDER / library_name(name)))
+        fits = loops.seqlab_pass_size() == ctypes.sizeof(Pass)
+    except (OSError, AttributeError):
+        fits = False
+    if not fits:
+        logging.getLogger(__name__).warning(
+            "the native loops are of another seqlab or machine: install seqlab anew"
+        )
+        return None
     for function in (loops.seqlab_forward, loops.seqlab_backward):
         function.argtypes = (c_void_p, c_void_p)
         function.restype = c_int
     loops.seqlab_before.argtypes = (c_void_p, c_int, c_void_p)
     loops.seqlab_pack.argtypes = (c_void_p,)
-    return Library(name, loops.seqlab_block(), loops, torchs_runtime(), os.getpid())
+    return Library(name, loops.seqlab_block(), loops, torchs_runtime(), PROCESS)
 
 
 def instructions() -> str | None:
     """Return the best instruction set that the CPU has and that was compiled, None where there is none."""
     wanted = os.environ.get(OFF, "")
+    if wanted not in ("", "off", *SETS):
+        raise ValueError(f"{OFF} must be one of: off, {', '.join(SETS)}; got {wanted!r}")
     if wanted == "off":
         return None
     best = CAPABILITIES.get(torch.backends.cpu.get_cpu_capability(), "portable")
@@ -140,20 +155,16 @@ def instructions() -> str | None:
 
 
 def torchs_runtime() -> Runtime | None:
-    """Return the OpenMP runtime in this process, torch's: a second one would bring threads of its own."""
+    """Return the OpenMP runtime that torch is linked with, None where it has none of this kind.
+
+    Others may be in the process, brought by other packages; they would start threads of their own.
+    """
     try:
-        maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        found = ctypes.CDLL(str(Path(torch.__file__).with_name("lib") / "libtorch_cpu.so"))
+        functions = (found.GOMP_parallel, found.omp_get_thread_num, found.omp_get_num_threads)
+    except (OSError, AttributeError):
         return None
-    paths = dict.fromkeys(line.split(maxsplit=5)[5] for line in maps.splitlines() if line.count("/"))
-    for path in (path for path in paths if "omp" in Path(path).name):
-        try:
-            found = ctypes.CDLL(path)
-            functions = (found.GOMP_parallel, found.omp_get_thread_num, found.omp_get_num_threads)
-        except (OSError, AttributeError):
-            continue
-        return Runtime(*(ctypes.cast(function, c_void_p) for function in functions))
-    return None
+    return Runtime(*(ctypes.cast(function, c_void_p) for function in functions))
 
 
 def pointers(tensors: Iterable[Tensor | None]) -> ctypes.Array[c_void_p]:

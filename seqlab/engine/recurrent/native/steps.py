@@ -25,7 +25,7 @@ class NativeSteps:
     ) -> None:
         self.library = library
         self.spec = spec
-        self.sizes = torch.tensor([sequences])
+        self.sizes = torch.tensor([sequences], dtype=torch.int64, device="cpu")
         self.layers: list[_LayerSteps] = []
         for layer in layers:  # each reads what the one before has padded
             reads = self.layers[-1].ready.output if self.layers else None
@@ -68,9 +68,12 @@ class _LayerSteps:
             self.ready = Prepared(spec.cell, weights_of(layer, spec), library, reads)
             self.ready.pack(spec.cell)
         count = int(sizes[0])
-        self.state = [torch.zeros(count, self.ready.hidden) for _ in spec.state_sizes]
-        self.outputs = torch.zeros(count, self.ready.output)
-        self.gates = torch.empty(count, self.ready.gates * self.ready.hidden)
+        # Neither the defaults of torch nor inference mode may decide what these are.
+        with torch.inference_mode(mode=False):
+            new = torch.zeros(0, dtype=torch.float32, device="cpu").new_zeros
+            self.state = [new(count, self.ready.hidden) for _ in spec.state_sizes]
+            self.outputs = new(count, self.ready.output)
+            self.gates = new(count, self.ready.gates * self.ready.hidden)
         h, c = (*map(address, self.state), None)[:2]
         self.described = Pass(
             cell=CELLS[spec.cell],

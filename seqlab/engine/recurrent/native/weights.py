@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils import parametrize
 
 from seqlab.engine.recurrent.cells import LayerWeights, Parts
 from seqlab.engine.recurrent.native.library import Library, Pass, pointers
@@ -120,7 +122,7 @@ class Held:
     """
 
     def __init__(self, of: Sequence[Tensor] = (), prepared: Prepared | None = None) -> None:
-        self.of = [(each.detach(), each._version) for each in of]
+        self.of = [(each.detach(), each._version, _sample(each)) for each in of]
         self.prepared = prepared
 
     def is_of(self, weights: Sequence[Tensor]) -> bool:
@@ -129,7 +131,10 @@ class Held:
             return False
         pairs = zip(self.of, weights, strict=True)
         return all(
-            kept.data_ptr() == each.data_ptr() and version == each._version for (kept, version), each in pairs
+            kept.data_ptr() == each.data_ptr()
+            and version == each._version
+            and torch.equal(sample, _sample(each))
+            for (kept, version, sample), each in pairs
         )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -139,12 +144,21 @@ class Held:
         return type(self), ()
 
 
+def _sample(weight: Tensor) -> Tensor:
+    """Return some of the values: what is changed through `.data` has no new version."""
+    flat = weight.detach().flatten()
+    return flat[:: max(1, len(flat) // 16)].clone()
+
+
 def held_prepared(
-    layer: nn.Module, cell: CellKind, weights: Callable[[], Sequence[LayerWeights]], library: Library
+    layer: nn.RNNBase, cell: CellKind, weights: Callable[[], Sequence[LayerWeights]], library: Library
 ) -> Prepared:
     """Return a layer's prepared weights with their panels: those of before while the layer has the same."""
     parameters = list(layer.parameters())
-    if any(each.is_inference() for each in parameters):  # they have no versions
+    # What has no version, or is worked out of something else, may change unseen.
+    names = {name for name, _ in layer.named_parameters()}
+    plain = names == set(chain.from_iterable(layer._all_weights)) and not parametrize.is_parametrized(layer)
+    if not plain or any(each.is_inference() for each in parameters):
         return Prepared(cell, weights(), library)
     # Threads may share the layer: what is held is replaced as a whole, never changed.
     held: Held = layer.__dict__.get(HELD, Held())

@@ -200,6 +200,10 @@ def changed_in_place(layer: nn.Module) -> None:
         layer.weight_hh_l0.add_(1)  # type: ignore[operator,union-attr]
 
 
+def changed_as_data(layer: nn.Module) -> None:
+    layer.weight_hh_l0.data.add_(1)  # type: ignore[operator,union-attr]
+
+
 def changed_by_a_fused_optimizer(layer: nn.Module) -> None:
     optimizer = torch.optim.Adam(layer.parameters(), lr=0.1, fused=True)
     for each in layer.parameters():
@@ -216,7 +220,7 @@ def given_other_data(layer: nn.Module) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [changed_in_place, changed_by_a_fused_optimizer, replaced, given_other_data]
+    "change", [changed_in_place, changed_as_data, changed_by_a_fused_optimizer, replaced, given_other_data]
 )
 def test_weights_that_change_are_prepared_anew(change: Any) -> None:
     made, inputs = native("lstm"), rows_of([4, 2])
@@ -227,7 +231,8 @@ def test_weights_that_change_are_prepared_anew(change: Any) -> None:
             return found
 
     predicted()
-    made(inputs)  # in training
+    if change is changed_by_a_fused_optimizer:
+        made(inputs)  # nobody has gradients without such a pass
     change(made.layers[0])
     expected = stack_of(replace(made.spec, kernel="packed"), dtype=torch.float32)
     expected.load_state_dict(made.state_dict())
@@ -275,7 +280,7 @@ def test_it_takes_single_precision_on_a_cpu() -> None:
     assert choose_kernel(replace(auto, checkpoint_every=2), rows_of([3])) == "packed"
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert choose_kernel(auto, rows_of([3])) == "packed"
-        with pytest.raises(RuntimeError, match="in fp32 on a CPU, without autocast"):
+        with pytest.raises(RuntimeError, match=r"in fp32 on a CPU, .*without autocast"):
             choose_kernel(spec, rows_of([3]))
-    with pytest.raises(RuntimeError, match="leave out checkpoint_every"):
-        choose_kernel(replace(spec, checkpoint_every=2), rows_of([3]))
+    with pytest.raises(ValueError, match="checkpoint_every needs 'packed' or 'auto'"):
+        replace(spec, checkpoint_every=2)

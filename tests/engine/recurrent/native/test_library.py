@@ -46,20 +46,24 @@ def ran(code: str, **surroundings: str) -> str:
 
 def test_no_second_pool_of_threads_comes_with_them() -> None:
     code = """
+try:
+    import sentencepiece  # which brings a runtime of its own
+except ImportError:
+    pass
 torch.mm(torch.randn(900, 900), torch.randn(900, 900)).sigmoid()
 before, threads = runtimes(), len(os.listdir("/proc/self/task"))
 run()
-print(len(before), runtimes() == before, len(os.listdir("/proc/self/task")) - threads)
+print(runtimes() == before, len(os.listdir("/proc/self/task")) - threads)
 """
-    assert ran(code) == "1 True 0\n"
+    assert ran(code) == "True 0\n"
 
 
 def test_a_fork_goes_on_with_one_thread() -> None:
     code = """
-expected = run()
+torch.mm(torch.randn(900, 900), torch.randn(900, 900)).sigmoid()  # has torch start its threads
 child = os.fork()
 if not child:
-    os._exit(0 if torch.equal(run(), expected) else 1)
+    os._exit(0 if run().isfinite().all() else 1)
 print(os.waitpid(child, 0)[1])
 """
     assert ran(code) == "0\n"

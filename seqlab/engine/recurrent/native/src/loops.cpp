@@ -365,6 +365,9 @@ int run(const Pass& p, const Runtime* runtime, bool backward, void (*share)(cons
 
 extern "C" {
 
+// Tells loops that were compiled for another layout of `Pass`.
+int64_t seqlab_pass_size() { return sizeof(Pass); }
+
 // All sizes must be multiples of it.
 int seqlab_block() { return BLOCK; }
 
