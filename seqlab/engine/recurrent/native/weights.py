@@ -22,14 +22,15 @@ GATES: dict[CellKind, int] = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
 
 HELD = "_seqlab_held"
-"""The attribute of a layer under which it stands."""
+"""The attribute of a layer that holds its `Held`."""
 
 
 class Prepared:
     """The weights of each direction of a layer, every gate padded to whole blocks by zeros.
 
-    Padded units have weights and biases of 0, so they stay 0 and change nothing. `hidden` and `output` are
-    the padded sizes; `sizes` are the layer's own. An `input_size` says that rows are padded to it by zeros.
+    Padded units have weights and biases of 0, so they stay 0 and change nothing, as long as all features are
+    finite: 0 times infinity is no number. `hidden` and `output` are the padded sizes; `sizes` are the layer's
+    own. An `input_size` says that rows are padded to it by zeros.
     """
 
     def __init__(

@@ -39,24 +39,26 @@ def rows_of(lengths: list[int], size: int = 5, seed: int = 1) -> Sequences:
         return Sequences.from_flat(torch.randn(sum(lengths), size), lengths)
 
 
+def assert_those_of_the_reference(case: Case) -> None:
+    expected = alone(stack_of(case.spec, seed=case.seed), case)
+    made = stack_of(replace(case.spec, kernel="native"), seed=case.seed, dtype=torch.float32)
+    assert_same(by_stack(made, case), expected, CLOSE, floor=0.1)
+
+
 # --- right answers -----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)
 @given(case=cases(hidden=(1, 70), longest=20))
 def test_outputs_states_and_gradients_are_those_of_the_reference(case: Case) -> None:
-    expected = alone(stack_of(case.spec, seed=case.seed), case)
-    made = stack_of(replace(case.spec, kernel="native"), seed=case.seed, dtype=torch.float32)
-    assert_same(by_stack(made, case), expected, CLOSE, floor=0.1)
+    assert_those_of_the_reference(case)
 
 
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(case=cases(hidden=(1, 321), longest=40))
 def test_so_they_are_of_large_layers(case: Case) -> None:
-    expected = alone(stack_of(case.spec, seed=case.seed), case)
-    made = stack_of(replace(case.spec, kernel="native"), seed=case.seed, dtype=torch.float32)
-    assert_same(by_stack(made, case), expected, CLOSE, floor=0.1)
+    assert_those_of_the_reference(case)
 
 
 @EVERY_CELL
