@@ -17,6 +17,7 @@ from recurrent_cases import (
     Case,
     alone,
     assert_same,
+    assert_same_in_single_precision,
     batch_of,
     by_stack,
     cases,
@@ -32,8 +33,6 @@ from seqlab.engine.recurrent import bptt
 from seqlab.engine.seeding import seeded
 
 EXACT = 1e-12
-SMALLEST = 0.1
-"""In single precision a tensor without a larger entry is compared as if it had this one."""
 
 KERNELS = ("packed", "torch", "auto")  # which is the native one in single precision, where it was compiled
 EVERY_CELL = pytest.mark.parametrize("cell", CELLS)
@@ -55,10 +54,7 @@ def test_kernels_equal_torch_on_each_sequence_alone(case: Case, rows: int) -> No
 @settings(max_examples=40, deadline=None)
 @given(case=cases(hidden=(8, 24), longest=30))
 def test_kernels_equal_torch_in_single_precision(case: Case) -> None:
-    expected = alone(stack_of(case.spec, seed=case.seed), case)
-    for kernel in KERNELS:
-        made = stack_of(replace(case.spec, kernel=kernel), seed=case.seed, dtype=torch.float32)
-        assert_same(by_stack(made, case), expected, 1e-5, floor=SMALLEST)
+    assert_same_in_single_precision(case, *KERNELS)
 
 
 @EVERY_CELL

@@ -12,7 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recurrent_cases import Case, alone, assert_same, by_stack, cases, stack, stack_of
+from recurrent_cases import Case, assert_same_in_single_precision, cases, stack, stack_of
 from torch import Tensor, nn
 
 from seqlab.engine import CellKind, RecurrentSpec, RecurrentStack, Sequences
@@ -26,7 +26,6 @@ pytestmark = pytest.mark.skipif(library() is None, reason="the native loops are 
 
 CELLS: tuple[CellKind, ...] = ("lstm", "gru", "rnn_tanh", "rnn_relu")
 EVERY_CELL = pytest.mark.parametrize("cell", CELLS)
-CLOSE = 1e-5
 
 
 def native(cell: CellKind, **options: Any) -> RecurrentStack:
@@ -39,26 +38,20 @@ def rows_of(lengths: list[int], size: int = 5, seed: int = 1) -> Sequences:
         return Sequences.from_flat(torch.randn(sum(lengths), size), lengths)
 
 
-def assert_those_of_the_reference(case: Case) -> None:
-    expected = alone(stack_of(case.spec, seed=case.seed), case)
-    made = stack_of(replace(case.spec, kernel="native"), seed=case.seed, dtype=torch.float32)
-    assert_same(by_stack(made, case), expected, CLOSE, floor=0.1)
-
-
 # --- right answers -----------------------------------------------------------------------------------------
 
 
 @settings(max_examples=150, deadline=None)
 @given(case=cases(hidden=(1, 70), longest=20))
 def test_outputs_states_and_gradients_are_those_of_the_reference(case: Case) -> None:
-    assert_those_of_the_reference(case)
+    assert_same_in_single_precision(case, "native")
 
 
 @pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(case=cases(hidden=(1, 321), longest=40))
 def test_so_they_are_of_large_layers(case: Case) -> None:
-    assert_those_of_the_reference(case)
+    assert_same_in_single_precision(case, "native")
 
 
 @EVERY_CELL
