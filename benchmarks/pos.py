@@ -1,12 +1,13 @@
 """Part-of-speech tagging against a hand-written torch script of the same sizes, the two in turn.
 
-    python benchmarks/pos.py [--json FILE] [--check]
+    python benchmarks/pos.py [--crf] [--json FILE] [--check]
 
 Each pair trains the reference (`pos_sides/reference.py`: packed nn.LSTM, length-sorted batches of 32) and
 seqlab (`recipes/pos_ewt.yaml`) for the same epochs in a process of its own, then lets both label the text
 of the dev split in turn, several rounds of a process each, from lists of tokens to lists of tags: seqlab once
 with a cold cache of word vectors, and once as in use, the cache filled by the text of the training split.
-Figures are medians over pairs or rounds, ratios seqlab / reference pair by pair. Needs SEQLAB_DATA.
+Figures are medians over pairs or rounds, ratios seqlab / reference pair by pair. Needs SEQLAB_DATA. With
+`--crf`, which needs python-crfsuite, a CRF (`pos_sides/crf.py`) labels the same text in every round.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Predicted:
 
     predict_tokens_per_second: float
     predict_cold_tokens_per_second: float
+    predict_tokens_per_cpu_second: float
     predict_memory_mb: float
 
 
@@ -56,7 +58,7 @@ def main() -> int:
     """Run the pairs, print the table and return the exit code."""
     args = parse_args()
     data = Path(os.environ["SEQLAB_DATA"]).resolve() / "pos_ewt"
-    trainings, predictions = [], []
+    trainings, predictions, crfs = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         for number in range(args.pairs):
             reference, ours = Path(folder) / f"reference{number}", Path(folder) / f"seqlab{number}"
@@ -67,8 +69,13 @@ def main() -> int:
                     (predict_reference(reference, data, args), predict_seqlab(ours, data, args))
                 )
                 show(predictions[-1])
+                if args.crf:
+                    crfs.append((predict_crf(Path(folder), data), predictions[-1][1]))
     result = summary(trainings, predictions)
     print_table(result, args)
+    if crfs:
+        result["crf"] = beside_crf(crfs)
+        print("beside the CRF, one thread: " + json.dumps(result["crf"]))
     if args.json:
         args.json.write_text(json.dumps(result | {"machine": machine(args)}, indent=2) + "\n")
     return 1 if args.check and missed(result) else 0
@@ -81,6 +88,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--crf", action="store_true", help="let python-crfsuite label the text, too")
     parser.add_argument("--pairs", type=int, default=3, help="pairs of training runs (default 3)")
     parser.add_argument("--rounds", type=int, default=3, help="pairs of predictions per pair (default 3)")
     parser.add_argument("--epochs", type=int, default=4, help="epochs of each run (default 4)")
@@ -110,7 +118,8 @@ def predict_reference(out: Path, data: Path, args: argparse.Namespace) -> Predic
          "--repeat", str(REPEATS), "--json", str(out / "predict.json")])  # fmt: skip
     found = read(out / "predict.json")
     speed = statistics.median(found["predict_tokens_per_second"])
-    return Predicted(speed, speed, found["peak_memory_mb"])  # it keeps nothing from text to text
+    cpu = statistics.median(found["predict_tokens_per_cpu_second"])
+    return Predicted(speed, speed, cpu, found["peak_memory_mb"])  # it keeps nothing from text to text
 
 
 def reference(args: argparse.Namespace) -> list[str]:
@@ -148,8 +157,30 @@ def predict_seqlab(out: Path, data: Path, args: argparse.Namespace) -> Predicted
     run([*seqlab(out, args), "--predict", str(data / "dev.conllu"), "--warm", str(data / "train.conllu"),
          "--repeat", str(REPEATS), "--json", str(result)])  # fmt: skip
     found = read(result)
-    warm, cold = (statistics.median(found[f"predict_{kind}tokens_per_second"]) for kind in ("", "cold_"))
-    return Predicted(warm, cold, found["peak_memory_mb"])
+    kinds = ("tokens_per_second", "cold_tokens_per_second", "tokens_per_cpu_second")
+    warm, cold, cpu = (statistics.median(found[f"predict_{kind}"]) for kind in kinds)
+    return Predicted(warm, cold, cpu, found["peak_memory_mb"])
+
+
+def predict_crf(out: Path, data: Path) -> dict[str, float]:
+    """Let a CRF label the dev split; the first time it is trained."""
+    result = out / "crf.json"
+    run([sys.executable, str(SIDES / "crf.py"), str(out / "crf"), "--train", str(data / "train.conllu"),
+         "--predict", str(data / "dev.conllu"), "--json", str(result)])  # fmt: skip
+    found: dict[str, float] = read(result)
+    print(f"crf        {found}", flush=True)
+    return found
+
+
+def beside_crf(rounds: Sequence[tuple[dict[str, float], Predicted]]) -> dict[str, float]:
+    """Return the CRF's accuracy, both speeds, and the ratio seqlab / CRF round by round."""
+    pairs = [(crf["tokens_per_cpu_second"], ours.predict_tokens_per_cpu_second) for crf, ours in rounds]
+    return {
+        "accuracy": rounds[0][0]["accuracy"],
+        "crf_tokens_per_cpu_second": statistics.median(crf for crf, _ in pairs),
+        "seqlab_tokens_per_cpu_second": statistics.median(ours for _, ours in pairs),
+        "ratio": statistics.median(ours / crf for crf, ours in pairs),
+    }
 
 
 def seqlab(out: Path, args: argparse.Namespace) -> list[str]:

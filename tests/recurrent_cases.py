@@ -159,7 +159,7 @@ def alone(made: RecurrentStack, case: Case) -> Answers:
 
 
 class NearestTo0(TorchDispatchMode):
-    """Notes the smallest magnitude, `found`, of all that enters a relu: at 0 its slope jumps."""
+    """Notes how near to 0 what enters a relu comes, in units of its largest: there the slope jumps."""
 
     found = math.inf
 
@@ -168,24 +168,33 @@ class NearestTo0(TorchDispatchMode):
     ) -> Any:
         del types
         if func is torch.ops.aten.relu.default:
-            self.found = min(self.found, float(args[0].abs().min()))
+            sizes = args[0].abs()
+            self.found = min(self.found, float(sizes.min() / sizes.max().clamp(min=1)))
         return func(*args, **(kwargs or {}))
 
 
 def assert_same_in_single_precision(case: Case, *kernels: Kernel) -> None:
     """Check kernels in float32 against torch's module in float64, each sequence alone.
 
-    Where a sum that enters a relu is 0 but for its last bits, either slope is right, and gradients are left
-    out.
+    Where sums cancel so much that torch's module in float32 is far off, too, they may be as far. Where what
+    enters a relu is 0 but for its last bits, either slope is right, and gradients are left out.
     """
     with NearestTo0() as entering:
         expected = alone(stack_of(case.spec, seed=case.seed), case)
-    if entering.found < 1e-4:
-        expected = {name: each for name, each in expected.items() if not name.startswith("gradient")}
+    torchs = alone(stack_of(case.spec, seed=case.seed, dtype=torch.float32), case)
     for kernel in kernels:
         made = stack_of(replace(case.spec, kernel=kernel), seed=case.seed, dtype=torch.float32)
         found = by_stack(made, case)
-        assert_same({name: found[name] for name in expected}, expected, 1e-5, floor=0.1)
+        for name, value in expected.items():
+            if entering.found < 1e-4 and name.startswith("gradient"):
+                continue
+            allowed = 10 * far_off(torchs[name], value)
+            assert_same({name: found[name]}, {name: value}, 1e-5, floor=max(1.0, allowed / 1e-5))
+
+
+def far_off(found: Tensor, value: Tensor) -> float:
+    """Return the largest difference."""
+    return float((found.double() - value.double()).abs().max()) if value.numel() else 0.0
 
 
 def run_alone(rnn: nn.RNNBase, each: Tensor, state: State) -> tuple[Tensor, State]:
@@ -215,7 +224,7 @@ def assert_same(found: Answers, expected: Answers, tolerance: float, *, floor: f
     for name, value in expected.items():
         assert found[name].shape == value.shape, name
         if value.numel():
-            error = float((found[name].double() - value.double()).abs().max())
+            error = far_off(found[name], value)
             assert error <= tolerance * max(floor, float(value.abs().max())), f"{name}: {error}"
 
 

@@ -67,14 +67,20 @@ def predict(args: argparse.Namespace) -> dict[str, Any]:
     sentences, others = (
         [example.fields["tokens"] for example in reader.read(path)] for path in (args.predict, args.warm)
     )
-    cold, warm = [], []
+    cold, warm, cpu = [], [], []
     for _ in range(args.repeat):
         predictor.model.eval()  # empties the cache of word vectors
         cold.append(speed(predictor, sentences))
         predictor.model.eval()
         speed(predictor, others)
+        started = time.process_time()
         warm.append(speed(predictor, sentences))
-    return {"predict_tokens_per_second": warm, "predict_cold_tokens_per_second": cold}
+        cpu.append(sum(map(len, sentences)) / (time.process_time() - started))
+    return {
+        "predict_tokens_per_second": warm,
+        "predict_cold_tokens_per_second": cold,
+        "predict_tokens_per_cpu_second": cpu,
+    }
 
 
 def speed(predictor: Predictor, sentences: Sequence[Sequence[str]]) -> float:

@@ -135,7 +135,7 @@ class Predictor:
             raise DataError(str(error), place=place) from error
         except TypeError as error:
             raise TypeError(f"{place}: {error}") from error
-        return example if example.origin is not None else replace(example, place=place)
+        return example if example.origin is not None else Example(example.fields, place)
 
     # --- examples ----------------------------------------------------------------------------------------
 
@@ -167,7 +167,9 @@ class Predictor:
                     waiting = []
                     refuse(piece)
                     continue
-                waiting.append((replace(piece, value=None), answers))  # hours of it may be waiting
+                if not piece.last:
+                    piece = replace(piece, value=None)  # hours of it may be waiting
+                waiting.append((piece, answers))
                 if piece.last:
                     yield Prediction(example, self._whole(waiting), kinds)
                     waiting = []
@@ -188,15 +190,17 @@ class Predictor:
 
     def _answered(self, group: Sequence[Part]) -> Iterator[Answered]:
         """Answer the pieces of many examples; a blank one is not the model's business."""
-        asked = [
-            replace(example, fields={**example.fields, self._cut: piece.value}) if self._cut else example
-            for example, piece in group
-            if isinstance(piece, Piece) and not self._passed_over(piece)
-        ]
+        blank = [isinstance(piece, DataError) or self._passed_over(piece) for _, piece in group]
+        asked = [self._read(*part) for part, passed in zip(group, blank, strict=True) if not passed]
         answers = self._answers(asked)
-        for example, piece in group:
-            blank = isinstance(piece, DataError) or self._passed_over(piece)
-            yield example, piece, None if blank else next(answers)
+        for (example, piece), passed in zip(group, blank, strict=True):
+            yield example, piece, None if passed else next(answers)
+
+    def _read(self, example: Example, piece: Any) -> Example:
+        """Return the example with what the model reads of it: a piece of its value, or all of it."""
+        if self._cut is None or piece.value is example.fields[self._cut]:
+            return example
+        return replace(example, fields={**example.fields, self._cut: piece.value})
 
     def _answers(self, examples: Sequence[Example]) -> Iterator[dict[str, Answer]]:
         """Yield what the heads answer to each example, in batches by length; all are held in memory."""

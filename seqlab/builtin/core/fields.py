@@ -249,7 +249,8 @@ KINDS: tuple[FieldKind[Any], ...] = (
 
 
 def _strings_fault(value: Any, *, also: type = str) -> str:
-    if isinstance(value, str) or not isinstance(value, Sequence):
+    plain = type(value) in (tuple, list)  # asking an abstract class takes longer than all the rest
+    if not plain and (isinstance(value, str) or not isinstance(value, Sequence)):
         return f"{shown(value)} where a list of strings is expected"
     if set(map(type, value)) <= {str}:
         return ""

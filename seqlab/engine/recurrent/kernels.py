@@ -68,8 +68,8 @@ Choice: TypeAlias = Literal["native", "packed", "padded", "torch", "cells"]
 def choose_kernel(spec: RecurrentSpec, inputs: Sequences, *, alike: bool = True) -> Choice:
     """Return the kernel for a batch: what the spec says, or by the table above.
 
-    `alike`: weights and state have the inputs' dtype and device. RuntimeError where the spec says `native`
-    and the loops were not compiled or cannot compute it.
+    `alike`: weights and state have the inputs' dtype and device. RuntimeError in training where the spec says
+    `native` and the loops were not compiled or cannot compute it; a trained model runs anywhere.
     """
     if spec.kernel == "packed" or spec.kernel == "torch":
         return spec.kernel
@@ -78,7 +78,7 @@ def choose_kernel(spec: RecurrentSpec, inputs: Sequences, *, alike: bool = True)
     fits = data.device.type == "cpu" and data.dtype == torch.float32 and alike and not autocast
     if fits and spec.checkpoint_every is None and library() is not None:
         return "native"
-    if spec.kernel == "native":
+    if spec.kernel == "native" and torch.is_grad_enabled():
         raise RuntimeError(_no_native(fits))
     if spec.only_packed:
         return "packed"

@@ -14,7 +14,7 @@ from seqlab.engine.recurrent.dropout import SequenceDropout
 from seqlab.engine.recurrent.initialisation import initialise
 from seqlab.engine.recurrent.kernels import run_layer
 from seqlab.engine.recurrent.spec import RecurrentSpec
-from seqlab.engine.recurrent.stepping import Stepper
+from seqlab.engine.recurrent.stepping import Stepper, StoredWeights
 from seqlab.engine.sequences import Sequences
 from seqlab.engine.state import State
 
@@ -68,14 +68,17 @@ class RecurrentStack(nn.Module):
         """Return the state alone, without the time and the memory for the last layer's outputs."""
         return self._run(inputs, state, outputs=False)[1]
 
-    def stepper(self, sequences: int = 1, state: State | None = None) -> Stepper:
+    def stepper(
+        self, sequences: int = 1, state: State | None = None, *, weights: StoredWeights = "fp32"
+    ) -> Stepper:
         """Return what takes one row of each sequence at a time in prediction, from a state or the first one.
 
-        ValueError for a stack that reads both ways or projects, and for a state of a wrong shape.
+        `weights` may be `bf16`, see `Stepper`. ValueError for a stack that reads both ways or projects, and
+        for a state of a wrong shape.
         """
         if state is None and self.initial:
             state = tuple(part.detach().expand(sequences, -1, -1) for part in self.initial)
-        return Stepper(list(self._torch_layers()), self.spec, sequences, state)
+        return Stepper(list(self._torch_layers()), self.spec, sequences, state, weights)
 
     def _run(self, inputs: Sequences, state: State | None, *, outputs: bool) -> tuple[Tensor | None, State]:
         state = self._initial_state(inputs) if state is None else state

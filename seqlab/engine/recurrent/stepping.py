@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,9 @@ from seqlab.engine.recurrent.native.steps import NativeSteps
 from seqlab.engine.recurrent.spec import RecurrentSpec
 from seqlab.engine.state import State
 
-__all__ = ["Stepper", "run_cells"]
+__all__ = ["Stepper", "StoredWeights", "run_cells"]
+
+StoredWeights: TypeAlias = Literal["fp32", "bf16"]
 
 CELLS = {"gru": torch.gru_cell, "rnn_tanh": torch.rnn_tanh_cell, "rnn_relu": torch.rnn_relu_cell}
 
@@ -47,12 +51,25 @@ def _step(layer: nn.RNNBase, spec: RecurrentSpec, rows: Tensor, state: State, su
     return h, c
 
 
+def _rounded(layer: nn.RNNBase) -> nn.RNNBase:
+    """Return a copy of a layer whose weights, biases aside, are rounded to bf16 numbers."""
+    rounded = copy.deepcopy(layer)
+    with torch.no_grad():
+        for name, weight in rounded.named_parameters():
+            if name.startswith("weight"):
+                weight.copy_(weight.bfloat16())
+    return rounded
+
+
 class Stepper:
     """A stack of layers that read forwards, in prediction: takes one row of each sequence at a time.
 
     `state` is that of the stack, (sequences, num_layers, size), after the rows so far; it may be set. Weights
     are taken over when the stepper is made. The native loops take the steps where they are compiled, torch's
     cells elsewhere. Raises ValueError for a stack that reads both ways or projects.
+
+    `weights` is `fp32`, or `bf16`: those of the products are rounded to 8 bits (the relative error is at most
+    2**-9), everything else stays as it is; the native loops then read half of the memory.
     """
 
     def __init__(
@@ -61,14 +78,20 @@ class Stepper:
         spec: RecurrentSpec,
         sequences: int = 1,
         state: State | None = None,
+        weights: StoredWeights = "fp32",
     ) -> None:
         if spec.bidirectional or spec.proj_size:
             raise ValueError("steps are for a stack that reads forwards only and does not project")
-        self.layers, self.spec, self.sequences = list(layers), spec, sequences
+        if weights not in get_args(StoredWeights):
+            raise ValueError(f"weights must be one of: {', '.join(get_args(StoredWeights))}; got {weights!r}")
+        halves = weights == "bf16"
+        self.layers = [_rounded(each) for each in layers] if halves else list(layers)
+        self.spec, self.sequences = spec, sequences
         first: Tensor = next(layers[0].parameters())
         self._kind = first.dtype, first.device
+        self._wanted = torch.Size((sequences, spec.input_size))
         loops = library() if first.device.type == "cpu" and first.dtype == torch.float32 else None
-        self._native = NativeSteps(self.layers, spec, sequences, loops) if loops else None
+        self._native = NativeSteps(self.layers, spec, sequences, loops, halves=halves) if loops else None
         self._state: State = ()
         self.state = state or tuple(first.new_zeros(self._shape(size)) for size in spec.state_sizes)
 
@@ -91,17 +114,17 @@ class Stepper:
             else:
                 self._state = own
 
-    @torch.inference_mode()
     def __call__(self, rows: Tensor) -> Tensor:
         """Map one row of each sequence, (sequences, input_size), to (sequences, hidden_size)."""
-        if rows.shape != (self.sequences, self.spec.input_size):
-            wanted = (self.sequences, self.spec.input_size)
-            raise ValueError(f"a step takes rows of shape {wanted}, got {tuple(rows.shape)}")
+        if rows.shape != self._wanted:
+            raise ValueError(f"a step takes rows of shape {tuple(self._wanted)}, got {tuple(rows.shape)}")
         if (rows.dtype, rows.device) != self._kind:
             kinds = [f"{dtype} on {device}" for dtype, device in (self._kind, (rows.dtype, rows.device))]
             raise ValueError(f"a step takes rows of {kinds[0]}, as the weights are; got {kinds[1]}")
-        if self._native:
-            return self._native(rows)
+        return self._native(rows) if self._native else self._by_cells(rows)
+
+    @torch.inference_mode()
+    def _by_cells(self, rows: Tensor) -> Tensor:
         states = []
         for number, layer in enumerate(self.layers):
             now = tuple(part[:, number] for part in self._state)

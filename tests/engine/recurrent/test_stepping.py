@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -57,6 +58,29 @@ def test_a_stepper_goes_on_from_a_state_that_it_is_given() -> None:
     assert all(map(torch.equal, once, again))
     other.state = tuple(torch.zeros_like(part) for part in other.state)
     assert not torch.equal(other(rows[0]), again[0])
+
+
+@pytest.mark.usefixtures("_loops")
+@pytest.mark.parametrize("sequences", [1, 8])
+@EVERY_CELL
+def test_weights_of_bf16_are_those_weights_rounded(cell: CellKind, sequences: int) -> None:
+    made = stack(cell, input_size=5, hidden_size=21, num_layers=2).float()
+    rounded = copy.deepcopy(made)
+    with torch.no_grad():
+        for name, weight in rounded.named_parameters():
+            if "weight" in name:
+                weight.copy_(weight.bfloat16())
+    steps = made.stepper(sequences, weights="bf16"), rounded.stepper(sequences), made.stepper(sequences)
+    for rows in rows_of(sequences, 6):
+        found, expected, exact = (step(rows) for step in steps)
+        assert torch.equal(found, expected)
+        assert not torch.equal(found, exact)
+        torch.testing.assert_close(found, exact, rtol=0, atol=0.02)
+
+
+def test_weights_of_another_kind_are_refused() -> None:
+    with pytest.raises(ValueError, match="weights must be one of: fp32, bf16; got 'int8'"):
+        stack("lstm").stepper(weights="int8")  # type: ignore[arg-type]
 
 
 def test_what_is_handed_out_stays_as_it_is() -> None:

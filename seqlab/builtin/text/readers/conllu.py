@@ -11,7 +11,7 @@ import reprlib
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeAlias, cast
 
@@ -99,7 +99,7 @@ class ConlluReader:
             name: [value and sys.intern(unicodedata.normalize(form, value)) for value in values]
             for name, values in example.fields.items()
         }
-        return replace(example, fields=fields)
+        return Example(fields, example.place, example.origin)
 
     def write(self, example: Example, answers: Mapping[str, Any]) -> str:
         """Return the sentence with the labels put into their columns, everything else as it was read.

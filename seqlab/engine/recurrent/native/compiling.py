@@ -44,7 +44,7 @@ FLAGS = (
 
 def library_name(instructions: str) -> str:
     """Return the file name of the loops for an instruction set."""
-    return f"loops_{instructions}.so"
+    return f"loops_{instructions}_{platform.machine().lower()}.so"
 
 
 def compiler() -> list[str] | None:
@@ -80,7 +80,7 @@ def compile_loops(folder: Path, sets: Sequence[str] = tuple(SETS), more: Sequenc
                 "c++",
                 source,
                 "-o",
-                f"{file}.new",
+                f"{file}.{os.getpid()}",
             ],
             stderr=subprocess.PIPE,
         )
@@ -92,11 +92,11 @@ def compile_loops(folder: Path, sets: Sequence[str] = tuple(SETS), more: Sequenc
         if process.returncode:
             print(f"seqlab: {file.name} is left out, the compiler failed:\n{complaint}", file=sys.stderr)  # noqa: T201
             continue
-        Path(f"{file}.new").replace(file)
+        Path(f"{file}.{os.getpid()}").replace(file)
         made.append(file)
     return made
 
 
 if __name__ == "__main__":
     names = ", ".join(file.name for file in compile_loops(Path(__file__).with_name(COMPILED)))
-    print(names or "no C++ compiler (c++, g++, clang++, or what CXX names)")  # noqa: T201
+    print(names or "nothing: there is no C++ compiler (c++, g++, clang++, or what CXX names), or it failed")  # noqa: T201

@@ -17,10 +17,19 @@ __all__ = ["NativeSteps"]
 
 
 class NativeSteps:
-    """A stack that reads forwards, and the states and buffers of its layers."""
+    """A stack that reads forwards, and the states and buffers of its layers.
+
+    `halves` says that the weights of the products are bf16 numbers.
+    """
 
     def __init__(
-        self, layers: Sequence[nn.RNNBase], spec: RecurrentSpec, sequences: int, library: Library
+        self,
+        layers: Sequence[nn.RNNBase],
+        spec: RecurrentSpec,
+        sequences: int,
+        library: Library,
+        *,
+        halves: bool,
     ) -> None:
         self.library = library
         self.spec = spec
@@ -28,7 +37,10 @@ class NativeSteps:
         self.layers: list[_LayerSteps] = []
         for layer in layers:  # each reads what the one before has padded
             reads = self.layers[-1].ready.output if self.layers else None
-            self.layers.append(_LayerSteps(layer, spec, self.sizes, library, reads))
+            with torch.no_grad():
+                ready = Prepared(spec.cell, weights_of(layer, spec), library, input_size=reads, halves=halves)
+                ready.pack(spec.cell)
+            self.layers.append(_LayerSteps(ready, spec, self.sizes))
         self.first = self.layers[0].described
         for before, after in zip(self.layers, self.layers[1:], strict=False):
             after.described.inputs = before.outputs.data_ptr()
@@ -39,7 +51,8 @@ class NativeSteps:
         self.first.inputs = rows.data_ptr()
         for each in self.layers:
             self.library.forward(each.described)
-        return self.layers[-1].outputs[:, : self.spec.hidden_size].clone()
+        outputs, size = self.layers[-1].outputs, self.spec.hidden_size
+        return outputs.clone() if outputs.shape[1] == size else outputs[:, :size].clone()
 
     @property
     def state(self) -> State:
@@ -58,12 +71,8 @@ class NativeSteps:
 class _LayerSteps:
     """One layer: a pass of a single step that goes from its state to its state."""
 
-    def __init__(
-        self, layer: nn.RNNBase, spec: RecurrentSpec, sizes: Tensor, library: Library, reads: int | None
-    ) -> None:
-        with torch.no_grad():
-            self.ready = Prepared(spec.cell, weights_of(layer, spec), library, reads)
-            self.ready.pack(spec.cell)
+    def __init__(self, ready: Prepared, spec: RecurrentSpec, sizes: Tensor) -> None:
+        self.ready = ready
         count = int(sizes[0])
         # Neither the defaults of torch nor inference mode may decide what these are.
         with torch.inference_mode(mode=False):

@@ -28,15 +28,22 @@ HELD = "_seqlab_held"
 class Prepared:
     """The weights of each direction of a layer, every gate padded to whole blocks by zeros.
 
-    Padded units have weights and biases of 0, so they stay 0 and change nothing, as long as all features are
-    finite: 0 times infinity is no number. `hidden` and `output` are the padded sizes; `sizes` are the layer's
-    own. An `input_size` says that rows are padded to it by zeros.
+    Padded units have weights and biases of 0, and the loops keep their h at 0. `hidden` and `output` are the
+    padded sizes; `sizes` are the layer's own. An `input_size` says that rows are padded to it by zeros;
+    `halves`, that all weights are bf16 numbers, whose panels hold two in a word.
     """
 
     def __init__(
-        self, cell: CellKind, weights: Sequence[LayerWeights], library: Library, input_size: int | None = None
+        self,
+        cell: CellKind,
+        weights: Sequence[LayerWeights],
+        library: Library,
+        *,
+        input_size: int | None = None,
+        halves: bool = False,
     ) -> None:
         self.library = library
+        self.halves = halves
         self.gates = GATES[cell]
         first = weights[0]
         self.input_size = input_size or first.input.shape[1]
@@ -55,7 +62,7 @@ class Prepared:
 
     def describe(self, how: Pass) -> None:
         """Tell a pass of the weights and give it room for their panels, packed or not."""
-        how.hidden, how.output = self.hidden, self.output
+        how.units, how.hidden, how.output = self.sizes[0], self.hidden, self.output
         how.bias, how.hidden_bias = self.bias.data_ptr(), address(self.hidden_bias)
         weights = (
             [each.input for each in self.each],
@@ -64,8 +71,8 @@ class Prepared:
         )
         how.input = self.input_size
         how.input_weights, how.weights, how.projection = map(pointers, weights)
-        how.packed = int(self.packed is not None)
-        panels = self.packed or [[torch.empty_like(each) for each in kind] for kind in weights]
+        how.packed, how.halves = int(self.packed is not None), int(self.halves)
+        panels = self.packed or [[self._room(each) for each in kind] for kind in weights]
         how.input_panels, how.panels, how.projection_panels = map(pointers, panels)
         how.keeps = panels  # for as long as the pass
 
@@ -98,6 +105,12 @@ class Prepared:
         if self.hidden == self.sizes[0]:
             return grads
         return grads.view(self.gates, self.hidden, *grads.shape[1:])[:, : self.sizes[0]].flatten(0, 1)
+
+    def _room(self, weight: Tensor) -> Tensor:
+        """Return room for the panels of a weight, (columns, depth)."""
+        if not self.halves:
+            return torch.empty_like(weight)
+        return weight.new_empty(len(weight), -(-weight.shape[1] // 2), dtype=torch.int32)
 
     def _laid_out(self, weights: LayerWeights) -> LayerWeights:
         projection = weights.projection

@@ -1,8 +1,8 @@
 // The time loops of a recurrent layer over packed rows, forwards and backwards, in fp32.
 //
 // Rows are packed time by time, the longest sequence first. The reverse direction walks time from its end, so nothing
-// is ever permuted. H and R are multiples of BLOCK: padded units have weights of 0 and stay 0. Sums over all rows, the
-// weights' gradients, are large matrix products, which torch does afterwards.
+// is ever permuted. H and R are multiples of BLOCK: padded units have weights of 0, and h of them is 0. Sums over all
+// rows, the weights' gradients, are large matrix products, which torch does afterwards.
 //
 // In a step each thread works out some units of h from all of h before; a barrier follows. No sum is ever split, so
 // neither the batch nor the number of threads changes a bit.
@@ -17,16 +17,18 @@
 struct Pass {
   int64_t cell;  // 0 LSTM, 1 GRU, 2 RNN with tanh, 3 RNN with relu
   int64_t steps, rows, sequences, directions, threads;
+  int64_t units;                  // of the cell, without what pads them
   int64_t hidden;                 // H, units of the cell
   int64_t output;                 // R, size of h: H, or that of a projection
   int64_t packed;                 // whether the panels are filled already
+  int64_t halves;                 // whether the panels of a pass forwards hold bf16, and so do the weights
   const int64_t* sizes;           // (steps) rows of each step, none more than the one before
   const int64_t* index;           // (rows) the row of `gates` that each row reads, or null: its own
   int64_t gate_rows;              // rows of `gates`
   int64_t input;                  // I, features of a row that the layer reads
   const float* inputs;            // (gate_rows, I)
   const float* input_weights[2];  // (gates H, I), for each direction
-  float* input_panels[2];         // as large
+  float* input_panels[2];         // as large, of `halves` half as large
   const float* weights[2];        // (gates H, R) recurrent weights
   const float* projection[2];     // (R, H), or null
   float* panels[2];               // as large as the weights; a pass backwards packs them in another way
@@ -85,19 +87,49 @@ INLINE void in_groups(int64_t rows, Group group) {
   for (int64_t g = 0; g < groups; g++) group(rows * g / groups, rows * (g + 1) / groups - rows * g / groups);
 }
 
+// Rows times COUNT of the panels that a pass forwards has, from the one of this number on.
+template <int COUNT>
+INLINE void times(const Pass& p, int64_t count, int64_t depth, const float* rows, int64_t stride, const float* panels,
+                  int64_t number, float* tile) {
+  if (!p.halves) return multiply<COUNT>(count, depth, rows, stride, panels + number * depth * BLOCK, tile);
+  const int32_t* halves = reinterpret_cast<const int32_t*>(panels) + number * words_of(depth) * BLOCK;
+  multiply_halves<COUNT>(count, depth, rows, stride, halves, tile);
+}
+
+// Pack the columns from `first` on of weights of shape (columns, depth) into the panel of this number.
+void pack(const Pass& p, const float* weights, int64_t depth, int64_t first, float* panels, int64_t number) {
+  if (!p.halves) return pack_columns(weights, depth, first, panels + number * depth * BLOCK);
+  pack_halves(weights, depth, first, reinterpret_cast<int32_t*>(panels) + number * words_of(depth) * BLOCK);
+}
+
 template <class Cell>
 void pack_forward(const Pass& p, int d, Share share) {
-  const int64_t blocks = p.hidden / BLOCK, depth = p.output;
-  const int64_t columns_of_input = Cell::GATES * blocks;
+  const int64_t blocks = p.hidden / BLOCK, columns_of_input = Cell::GATES * blocks;
   for (int64_t b = share.first(columns_of_input); b < share.last(columns_of_input); b++)
-    pack_columns(p.input_weights[d], p.input, b * BLOCK, p.input_panels[d] + b * p.input * BLOCK);
+    pack(p, p.input_weights[d], p.input, b * BLOCK, p.input_panels[d], b);
   for (int64_t b = share.first(blocks); b < share.last(blocks); b++)
     for (int q = 0; q < Cell::GATES; q++)
-      pack_columns(p.weights[d], depth, q * p.hidden + b * BLOCK, p.panels[d] + (b * Cell::GATES + q) * depth * BLOCK);
+      pack(p, p.weights[d], p.output, q * p.hidden + b * BLOCK, p.panels[d], b * Cell::GATES + q);
   if (!p.projection[d]) return;
   const int64_t columns = p.output / BLOCK;
   for (int64_t b = share.first(columns); b < share.last(columns); b++)
-    pack_columns(p.projection[d], p.hidden, b * BLOCK, p.projection_panels[d] + b * p.hidden * BLOCK);
+    pack(p, p.projection[d], p.hidden, b * BLOCK, p.projection_panels[d], b);
+}
+
+// How many panels are multiplied at once where no gates bind them together: several where rows are few.
+int64_t panels_at_once(int64_t rows) { return rows <= MOST_ROWS / 2 ? 4 : 1; }
+
+// Calls `use(number, tile)` for the products of rows and the panels [first, last).
+template <class Use>
+INLINE void by_panels(const Pass& p, int64_t count, int64_t first, int64_t last, int64_t depth, const float* rows,
+                      int64_t stride, const float* panels, float* tile, Use use) {
+  for (int64_t b = first; b < last;) {
+    const int64_t most = panels_at_once(count) <= last - b ? panels_at_once(count) : 1;
+    most == 4 ? times<4>(p, count, depth, rows, stride, panels, b, tile)
+              : times<1>(p, count, depth, rows, stride, panels, b, tile);
+    for (int64_t j = 0; j < most; j++) use(b + j, tile + j * TILE);
+    b += most;
+  }
 }
 
 constexpr int64_t CHUNK = 16 * MOST_ROWS;  // rows that stay in the cache while all panels pass by
@@ -105,16 +137,20 @@ constexpr int64_t CHUNK = 16 * MOST_ROWS;  // rows that stay in the cache while 
 // The input's projection, of a share of the rows.
 template <class Cell>
 void project(const Pass& p, int d, Share share) {
-  const int64_t width = Cell::GATES * p.hidden, rows = p.gate_rows;
-  alignas(64) float tile[TILE];
+  const int64_t width = Cell::GATES * p.hidden, blocks = width / BLOCK, rows = p.gate_rows;
+  alignas(64) float tile[4 * TILE];
   for (int64_t from = share.first(rows); from < share.last(rows); from += CHUNK) {
     const int64_t size = share.last(rows) - from < CHUNK ? share.last(rows) - from : CHUNK;
-    for (int64_t b = 0; b < width / BLOCK; b++)
+    const int64_t stride = panels_at_once(size);
+    for (int64_t b = 0; b < blocks; b += stride)
       in_groups(size, [&](int64_t r0, int64_t count) {
         const float* row = p.inputs + (from + r0) * p.input;
-        multiply<1>(count, p.input, row, p.input, p.input_panels[d] + b * p.input * BLOCK, tile);
-        for (int64_t m = 0; m < count; m++)
-          copy(p.gates + (d * rows + from + r0 + m) * width + b * BLOCK, tile + m * BLOCK, BLOCK);
+        const int64_t last = b + stride < blocks ? b + stride : blocks;
+        by_panels(p, count, b, last, p.input, row, p.input, p.input_panels[d], tile,
+                  [&](int64_t number, const float* found) {
+                    for (int64_t m = 0; m < count; m++)
+                      copy(p.gates + (d * rows + from + r0 + m) * width + number * BLOCK, found + m * BLOCK, BLOCK);
+                  });
       });
   }
 }
@@ -159,10 +195,15 @@ void forward_share(const Pass& p, Buffers& own, int d, Share share) {
     const float* fed = mask ? own.fed[now] : own.h[now];
     for (int64_t u = first; u < last; u += BLOCK)
       in_groups(n, [&](int64_t r0, int64_t count) {
-        multiply<Cell::GATES>(count, R, fed + r0 * ldh, ldh, p.panels[d] + u * Cell::GATES * R, tile);
+        auto gates_of_row = [&](int64_t r) {
+          return p.gates + (d * p.gate_rows + (p.index ? p.index[row + r] : row + r)) * width + u;
+        };
+        for (int64_t m = 0; m < count; m++)  // they come while the products are worked out
+          for (int q = 0; q < Cell::GATES; q++) __builtin_prefetch(gates_of_row(r0 + m) + q * H);
+        times<Cell::GATES>(p, count, R, fed + r0 * ldh, ldh, p.panels[d], u / BLOCK * Cell::GATES, tile);
         for (int64_t m = 0; m < count; m++) {
           const int64_t r = r0 + m, place = d * p.rows + row + r;
-          float* gates = p.gates + (d * p.gate_rows + (p.index ? p.index[row + r] : row + r)) * width + u;
+          float* gates = gates_of_row(r);
           const Forward at{tile + m * BLOCK,
                            gates,
                            p.bias + d * width + u,
@@ -173,7 +214,8 @@ void forward_share(const Pass& p, Buffers& own, int d, Share share) {
                            p.kept + place * H + u,
                            H};
           for (int64_t v = 0; v < BLOCK; v += LANES) {
-            const Floats h = Cell::forward(at, v);
+            Floats h = Cell::forward(at, v);
+            if (u + v + LANES > p.units) h = first_of(h, p.units > u + v ? p.units - u - v : 0);  // 0 * inf is a nan
             if (!p.projection[d]) emit(r, row + r, u + v, h);
             else store(own.raw + r * ldc + u + v, h);
             if (p.unprojected) store(p.unprojected + place * H + u + v, h);
@@ -184,7 +226,7 @@ void forward_share(const Pass& p, Buffers& own, int d, Share share) {
     if (p.projection[d]) {
       for (int64_t u = from; u < to; u += BLOCK)
         in_groups(n, [&](int64_t r0, int64_t count) {
-          multiply<1>(count, H, own.raw + r0 * ldc, ldc, p.projection_panels[d] + u * H, tile);
+          times<1>(p, count, H, own.raw + r0 * ldc, ldc, p.projection_panels[d], u / BLOCK, tile);
           for (int64_t m = 0; m < count; m++)
             for (int64_t v = 0; v < BLOCK; v += LANES) emit(r0 + m, row + r0 + m, u + v, load(tile + m * BLOCK + v));
         });
@@ -208,20 +250,6 @@ void pack_backward(const Pass& p, int d, Share share) {
   const int64_t blocks = p.hidden / BLOCK;
   for (int64_t b = share.first(blocks); b < share.last(blocks); b++)
     pack_rows(p.projection[d], p.output, p.hidden, b * BLOCK, p.projection_panels[d] + b * p.output * BLOCK);
-}
-
-// Calls `use(block, panels, count, tile)` for groups of panels, several at once where rows are few.
-template <class Use>
-INLINE void by_panels(int64_t count, int64_t first, int64_t last, int64_t depth, const float* rows, int64_t stride,
-                      const float* panels, float* tile, Use use) {
-  for (int64_t b = first; b < last;) {
-    const float* own = panels + b * depth * BLOCK;
-    const int64_t together = count <= 3 && b + 4 <= last ? 4 : 1;
-    together == 4 ? multiply<4>(count, depth, rows, stride, own, tile)
-                  : multiply<1>(count, depth, rows, stride, own, tile);
-    for (int64_t j = 0; j < together; j++) use(b + j, tile + j * TILE);
-    b += together;
-  }
 }
 
 template <class Cell>
@@ -280,7 +308,7 @@ void backward_share(const Pass& p, Buffers& own, int d, Share share) {
         for (int64_t u = from * BLOCK; u < to * BLOCK; u += LANES) store(projected + r * R + u, grad_of(r, row + r, u));
       own.barrier.wait(share.slices, seen);
       in_groups(n, [&](int64_t r0, int64_t count) {
-        by_panels(count, first, last, R, projected + r0 * R, R, p.projection_panels[d], tile,
+        by_panels(p, count, first, last, R, projected + r0 * R, R, p.projection_panels[d], tile,
                   [&](int64_t b, const float* found) {
                     for (int64_t m = 0; m < count; m++)
                       for (int64_t v = 0; v < BLOCK; v += LANES)
@@ -290,7 +318,7 @@ void backward_share(const Pass& p, Buffers& own, int d, Share share) {
     }
     own.barrier.wait(share.slices, seen);
     in_groups(n, [&](int64_t r0, int64_t count) {
-      by_panels(count, from, to, width, own.to_product + r0 * lda, lda, p.panels[d], tile,
+      by_panels(p, count, from, to, width, own.to_product + r0 * lda, lda, p.panels[d], tile,
                 [&](int64_t b, const float* found) {
                   for (int64_t m = 0; m < count; m++)
                     for (int64_t v = 0; v < BLOCK; v += LANES) {
