@@ -159,11 +159,12 @@ class Assembly:
         return dict(+counts)
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
-        """Encode examples, with their targets where they are labelled."""
+        """Encode examples, with their targets where they are labelled, or read by the model as well."""
         self._check_read(examples)
         features = tuple(each.encode(values_of(examples, each.field)) for each in self.featurizers)
         self._check_side_by_side(features, examples)
-        heads = self.heads.items() if labelled else ()
+        known = self.heads if labelled else self.heads.keys() & self.inputs.keys()
+        heads = ((target, head) for target, head in self.heads.items() if target in known)
         targets = {target: head.encode(values_of(examples, target)) for target, head in heads}
         return Dataset(features, targets, Places(examples))
 

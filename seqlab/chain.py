@@ -142,6 +142,8 @@ class _Chain:
     def training(self) -> Iterator[Finding]:
         """Yield settings of the training that these parts cannot follow."""
         train = self.recipe.train
+        if train.lanes is not None and self.recipe.augmenters:
+            yield "train.lanes", "lanes cut across examples, which augment changes one by one"
         if train.bptt is not None:
             for encoder in self._encoders:
                 if encoder.declared.carries_state is False:

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from threading import Lock
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
 from seqlab.fielddocs import field_docs
@@ -270,6 +278,17 @@ class TrainSettings(Config):
     """Decay of the exponential moving average of the weights; evaluation and the package use the average."""
     bptt: int | None = Field(default=None, ge=1)
     """Truncated BPTT: time steps per chunk, one optimizer step each; whole sequences when null."""
+    lanes: int | None = Field(default=None, ge=1)
+    """Read the training split as one stream, in its order, cut into so many lanes of equal length.
+
+    They are read side by side, chunk by chunk of `bptt`, and carry their state across the ends of examples:
+    a batch is the lanes, so `batch_tokens` and `batch_items` do not count.
+    """
+    lane_reset: float = Field(default=0.02, ge=0, lt=1)
+    """Probability with which a lane begins a chunk from the first state, hardly seen in training otherwise.
+
+    A model that was trained without it may lose its way in a text that begins as none of its lanes did.
+    """
     precision: Precision = "fp32"
     """Arithmetic of the matrix products; weights and optimizer stay fp32. `auto`: bf16 where in hardware."""
     seed: int = Field(default=1, ge=0, lt=2**63)
@@ -287,6 +306,16 @@ class TrainSettings(Config):
     """
     early_stopping: EarlyStopping | None = None
     """When to stop before the last epoch; never when null."""
+
+    @model_validator(mode="after")
+    def _lanes_are_cut_into_chunks(self) -> Self:
+        if self.lanes is not None and self.bptt is None:
+            raise ValueError(
+                "lanes are as long as the data: bptt must say how many steps a chunk of them has"
+            )
+        if self.lanes is not None and self.accumulate > 1:
+            raise ValueError("the lanes are one batch: there is nothing to accumulate; take more lanes")
+        return self
 
 
 def schedule_fault(train: TrainSettings, total_steps: int | None = None) -> str:

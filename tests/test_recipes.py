@@ -58,7 +58,9 @@ def manifest(file: Path, folder: Path) -> str:
 
 
 def written(file: Path, reader: Reader) -> str:
-    """Return some examples of a file as its reader writes them."""
+    """Return some examples of a file as its reader writes them, or its first lines."""
+    if not hasattr(reader, "write"):
+        return "".join(file.read_text().splitlines(keepends=True)[:MAX_EXAMPLES])
     examples = list(reader.read(file))
     step = len(examples) // MAX_EXAMPLES | 1  # odd, since two classes may alternate
     header = reader.header(examples[0], {}) if hasattr(reader, "header") else ""

@@ -67,10 +67,11 @@ def _answer_batch(
     states, _ = model.encode(batch.features, names=batch.names)
     indices = batch.indices.tolist()
     for name, head in model.head_calls(batch.names).items():
-        found = answers[name]
-        for index, value in zip(indices, head.answer(states, decoders[name], indices), strict=True):
+        found, target = answers[name], batch.targets.get(name)
+        values = head.answer(states, target, decoders[name], indices)
+        for index, value in zip(indices, values, strict=True):
             found.values[index] = value
-        if (target := batch.targets.get(name)) is not None:
+        if target is not None:
             found.loss_sum += float(head.loss(states, target))
             found.loss_count += float(head.count(target, states.lengths))
 

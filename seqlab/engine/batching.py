@@ -41,6 +41,10 @@ class Indexed:
         """Return the batch column on another device."""
         return Indexed(self.rows.to(device), self.items.to(device))
 
+    def unbegun(self) -> Indexed:
+        """Return the same sequences before their first step: all of them empty."""
+        return Indexed(self.rows.unbegun(), self.items)
+
     def chunks(self, steps: int | None) -> Iterator[Indexed]:
         """Cut the rows along time; every piece points into the same items."""
         for piece in self.rows.chunks(steps):
@@ -216,6 +220,27 @@ class Dataset:
             tuple(column.select(indices) for column in self.features),
             {name: column.select(indices) for name, column in self.targets.items()},
             [self.places[index] for index in indices.tolist()] if self.places else (),
+        )
+
+    def in_lanes(self, count: int) -> Dataset:
+        """Return the examples as one stream, in their order, cut into `count` pieces as equal as can be.
+
+        ValueError where there are fewer rows, or where a target has not one part for each row.
+        """
+        total = int(self.lengths.sum())
+        if total < count:
+            raise ValueError(f"{count} lanes need at least as many steps of data, there are {total}")
+        for name, column in self.targets.items():
+            if not torch.equal(column.lengths, self.lengths):
+                raise ValueError(f"lanes cut targets along with the features, but {name!r} is not in step")
+        lengths = torch.full((count,), total // count)
+        lengths[: total % count] += 1
+        starts = torch.searchsorted(self.lengths.cumsum(0), lengths.cumsum(0) - lengths, right=True)
+        names = [self.name(index) for index in starts.tolist()]
+        return Dataset(
+            tuple(replace(column, lengths=lengths) for column in self.features),
+            {name: replace(column, lengths=lengths) for name, column in self.targets.items()},
+            [f"lane {number} (from {name})" for number, name in enumerate(names)],
         )
 
     def gather(self, indices: Tensor) -> Batch:

@@ -59,5 +59,7 @@ def check_job(model: SequenceModel, job: TrainingJob) -> None:
             raise ValueError(
                 f"train.bptt cuts targets along with the states, but {name!r} has not one part for each state"
             )
+    if job.settings.lanes is not None and job.augment is not None:
+        raise ValueError("train.lanes cuts across examples, which augmentation changes one by one")
     if job.evaluation is None and (job.settings.early_stopping or job.settings.schedule.name == "plateau"):
         raise ValueError("train.early_stopping and the plateau schedule need a dev split to watch")

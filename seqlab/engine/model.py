@@ -38,6 +38,13 @@ class HeadModule(Protocol):
 
     `states` are Sequences of the encoder's rows, (rows, input_size), with `states.final`, (sequences,
     input_size), the summary of each sequence.
+
+    Further methods are used where a module has them:
+
+    - `connect(featurizers)`: is given the modules of the featurizers when the model is made, to share weights
+      with one of them (which stay parameters of the featurizer).
+    - `answer_given(states, target)`: is called in the place of `answer` where the target is at hand, which in
+      prediction is so where the head learns a field that the model reads.
     """
 
     def count(self, target: Sequences, lengths: Tensor) -> Tensor:
@@ -55,6 +62,10 @@ class HeadModule(Protocol):
     def answer(self, states: Sequences) -> Any:
         """Return whatever the head makes answers of: tensors, one row or item for each sequence or state."""
         ...
+
+
+def _needs_nothing(_featurizers: Sequence[nn.Module]) -> None:
+    """Stand in for the method of a head that shares no weights."""
 
 
 class SequenceModel(nn.Module):
@@ -78,6 +89,10 @@ class SequenceModel(nn.Module):
         self.encoder = encoder
         self.head_names = tuple(heads)
         self.heads = nn.ModuleList(heads.values())
+        calls = Calls(self.parts)
+        for number, head in enumerate(self.heads):
+            with calls(f"heads.{number}", "connect"):
+                getattr(head, "connect", _needs_nothing)(list(self.featurizers))
 
     def encode(
         self, features: Sequence[Sequences | Indexed], state: State | None = None, names: Names = tuple

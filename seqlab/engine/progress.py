@@ -11,22 +11,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Observer", "Progress", "SaveReason", "StepRecord"]
 
-SaveReason = Literal["window", "epoch", "interrupted"]
-"""After an accumulation window, after an epoch and its evaluation, or because training was cancelled."""
+SaveReason = Literal["chunk", "window", "epoch", "interrupted"]
+"""After a chunk with others to come, a window of batches, an epoch and its evaluation, or a cancellation."""
 
 
 @dataclass
 class Progress:
     """How far training is; saved in every checkpoint, it says where to go on.
 
-    `epoch` and `batch` count what is complete, from 0; the sums run over the current epoch. `best_value` is
-    the monitored figure of the weights that are kept, `best_loss` their loss on the same data, None where
-    nobody told it; early stopping has waited for `evaluations_waited` evaluations to beat `patience_value` by
-    its `min_delta`.
+    `epoch`, `batch` and, within the window of batches, `chunk` count what is complete, from 0; the sums run
+    over the current epoch. `best_value` is the monitored figure of the weights that are kept, `best_loss`
+    their loss on the same data, None where nobody told it; early stopping has waited for
+    `evaluations_waited` evaluations to beat `patience_value` by its `min_delta`.
     """
 
     epoch: int = 0
     batch: int = 0
+    chunk: int = 0
     step: int = 0
     skipped: int = 0
     tokens: int = 0

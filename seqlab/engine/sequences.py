@@ -272,6 +272,10 @@ class Sequences:
         """Give each row its sequence's entry of `values`: (sequences, *any) to (rows, *any)."""
         return values[self.layout.items]
 
+    def unbegun(self) -> Sequences:
+        """Return the same sequences before their first step: all of them empty."""
+        return Sequences(self.data[:0], self.layout.chunk(0, 0))
+
     def chunks(self, steps: int | None) -> Iterator[Sequences]:
         """Cut along time into pieces of `steps`; None yields the whole as one piece.
 

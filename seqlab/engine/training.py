@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import zip_longest
 from types import TracebackType
 from typing import Any
@@ -22,6 +22,7 @@ from seqlab.engine.calls import Calls, backward
 from seqlab.engine.checkpoint import matching, weights
 from seqlab.engine.device import deterministic
 from seqlab.engine.job import Evaluation, TrainingJob, check_job
+from seqlab.engine.lanes import partly_anew
 from seqlab.engine.model import SequenceModel
 from seqlab.engine.nonfinite import blame_heads
 from seqlab.engine.optim import make_optimizer, make_schedule, moving_average
@@ -29,7 +30,7 @@ from seqlab.engine.precision import arithmetic, resolve
 from seqlab.engine.progress import Progress, StepRecord
 from seqlab.engine.recurrent.native.library import instructions
 from seqlab.engine.seeding import checked_rng, derived_seed, restore_rng, rng_state, seeded
-from seqlab.engine.state import State, detached
+from seqlab.engine.state import State, detached, saved_state
 from seqlab.engine.steps import batches_of_epoch, steps_in_all, steps_of_epoch
 from seqlab.engine.unreached import unreached
 from seqlab.errors import PackageError, SeqlabError
@@ -67,8 +68,11 @@ class Trainer:
         self.metrics: Mapping[str, float] = {}
         self.notices: list[str] = []
         self.batches: list[Tensor] = []  # of the current epoch
+        self.carried: list[State | None] = []  # what each batch of the window carries to its next chunk
         self._stepped = False
         check_job(model, job)
+        if settings.lanes is not None:
+            job = self.job = replace(job, data=job.data.in_lanes(settings.lanes))
         self.optimizer = make_optimizer(model.parameters(), settings.optimizer)
         self.average = moving_average(model, settings.ema)
         self.budget = Budget(settings.batch_tokens, settings.batch_items)
@@ -101,7 +105,7 @@ class Trainer:
         with self._environment():
             self._tell("training_started")
             # An epoch that was told to be the last is finished all the same, also after a resume inside it.
-            while self.progress.batch or not self.progress.finished:
+            while self.progress.batch or self.progress.chunk or not self.progress.finished:
                 self._epoch()
             self._evaluate_last()
             self._tell("training_finished")
@@ -115,7 +119,7 @@ class Trainer:
         self._tell("epoch_started")
         for first in range(progress.batch, len(batches), settings.accumulate):
             self._window(window := batches[first : first + settings.accumulate])
-            progress.batch += len(window)
+            progress.batch, progress.chunk = progress.batch + len(window), 0
             self._tell("savepoint", "window")
             self._stop_if_cancelled()
         progress.epoch += 1
@@ -135,14 +139,27 @@ class Trainer:
 
     def _window(self, window: Sequence[Tensor]) -> None:
         """One optimizer step; with truncated BPTT, one per chunk, the states carried over without graph."""
-        started = time.perf_counter()
+        started, progress = time.perf_counter(), self.progress
         batches = [self._batch(indices).to(self.device) for indices in window]
-        states: list[State | None] = [None] * len(batches)
-        for parts in zip_longest(*(batch.chunks(self.settings.bptt) for batch in batches)):
-            record = self._step(parts, states)
+        if not progress.chunk:
+            self.carried = [None] * len(batches)
+        chunks = zip_longest(*(batch.chunks(self.settings.bptt) for batch in batches))
+        last = max(self._chunks(batch) for batch in batches) - 1
+        for number, parts in enumerate(chunks):
+            if number < progress.chunk:  # trained on before the run was interrupted
+                continue
+            record = self._step(parts, self.carried)
             self._count(record, time.perf_counter() - started)
             self._tell("step_finished", record)
+            if number < last:
+                progress.chunk = number + 1
+                self._tell("savepoint", "chunk")
+                self._stop_if_cancelled()
             started = time.perf_counter()
+
+    def _chunks(self, batch: Batch) -> int:
+        steps = self.settings.bptt
+        return 1 if steps is None else max(-(-batch.features[0].layout.longest // steps), 1)
 
     def _batch(self, indices: Tensor) -> Batch:
         if self.job.augment is None:
@@ -158,7 +175,7 @@ class Trainer:
         after = list(states)
         for place, part in present:
             with arithmetic(self.precision, self.device):
-                sums, state = self.model.losses(part, states[place])
+                sums, state = self.model.losses(part, self._going_on(part, states[place]))
             # A head that nothing of the window was for has the sum 0, which 0 / 0 would make a nan.
             mean = torch.stack([sums[name] / totals[name].clamp(min=TINY) for name in totals]).sum()
             backward(mean, Calls(self.model.parts, part.names))
@@ -178,6 +195,12 @@ class Trainer:
         self.optimizer.zero_grad()
         rows = sum(part.rows for _, part in present)
         return StepRecord(self.progress.step + 1, float(loss), float(norm), lr, rows, skipped=not finite)
+
+    def _going_on(self, part: Batch, state: State | None) -> State | None:
+        """Return the state that a chunk goes on from: some lanes begin anew."""
+        if state is None or self.settings.lanes is None:
+            return state
+        return partly_anew(self.model, part, state, self.settings.lane_reset)
 
     def _apply(self, norm: Tensor) -> None:
         if self.settings.clip_norm is not None:
@@ -255,6 +278,7 @@ class Trainer:
             "schedule": self.schedule.state_dict(),
             "rng": rng_state(),
             "progress": asdict(self.progress),
+            "carried": self.carried if self.progress.chunk else [],
             "precision": self.precision,
             "loops": instructions(),
             "observers": {name: observer.state() for name, observer in self.job.observers.items()},
@@ -270,6 +294,7 @@ class Trainer:
                 self.average.load_state_dict(state["average"])
             self.progress = Progress.of(state["progress"])
             self._rng = checked_rng(state["rng"])
+            self.carried = [saved_state(each, self.device) for each in state.get("carried", [])]
             self.best = None if best is None else matching(best, self.model)
             watched = {name: state["observers"].get(name, {}) for name in self.job.observers}
             if self.settings.precision == "auto":  # the run goes on as it began, also on another machine

@@ -32,13 +32,13 @@ def seven_lines(folder: Path) -> list[str]:
     return [
         "seven.yaml:3:18: data.reader: unknown reader 'conlu'; did you mean 'conllu'?;"
         " one of: audio_folder, common_voice, conllu, copy_memory, csv, joined_speech, jsonl, kaldi,"
-        " librispeech, speech, spoken_digits, tsv",
+        " librispeech, speech, spoken_digits, text, tsv",
         f"seven.yaml:4:10: data.train: no such file: {folder}/gone.conllu",
         "seven.yaml:6:23: features.0: unknown key 'embeding_dim'; did you mean 'embedding_dim'?",
         "seven.yaml:7:36: features.1.hidden_size: must be at least 1, got 0",
         "seven.yaml:8:38: encoder.hidden_size: expected an integer, got 'big'",
         "seven.yaml:9:7: head: unknown head 'taging'; did you mean 'tagging'?; one of: classify, ctc,"
-        " tagging",
+        " language_model, tagging",
         "seven.yaml:12:3: train: unknown key 'optimiser'; did you mean 'optimizer'?",
     ]
 

@@ -34,6 +34,7 @@ TABLE: Configs = {
         {"target": "label_set", "pooling": "attention", "class_weights": {"news": 3.0}},
         {"target": "label_set", "pooling": "max", "label_smoothing": 0.2, "threshold": 0.1},
     ],
+    "language_model": [{}, {"end": True, "alternatives": 0}, {"activation_l2": 2.0, "temporal_l2": 1.0}],
     "ctc": [{}, {"units": {"name": "bpe", "vocab_size": 12}}],
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqlab.api import Component, DatasetEntry, Located, Writer, hookimpl
 from seqlab.builtin.text.datasets.entries import TEXT_SETS
@@ -14,8 +14,12 @@ from seqlab.builtin.text.metrics import components as metrics
 from seqlab.builtin.text.readers import components as readers
 from seqlab.builtin.text.writers import ConlluWriter
 
+if TYPE_CHECKING:
+    import click
+
 __all__ = [
     "seqlab_locate",
+    "seqlab_register_commands",
     "seqlab_register_datasets",
     "seqlab_register_featurizers",
     "seqlab_register_heads",
@@ -30,6 +34,7 @@ SAMPLES = Path(__file__).parent / "samples"
 NOTICES = {
     "english": "data: the small English sample treebank that comes with seqlab; it shows how things work, not"
     " how good they are. For a real treebank: seqlab recipes show pos_ewt",
+    "hello": "data: one word, which shows how a recurrent net learns what comes next",
     "order": "data: the sample sentences that differ by order alone; they show that a model knows order,"
     " not how good it is at sentiment. For real sentences: seqlab recipes show sentiment_rt",
 }
@@ -42,6 +47,14 @@ def seqlab_locate(uri: str) -> Located | None:
         return None
     path = uri.removeprefix(SCHEME)
     return Located(SAMPLES / path, NOTICES.get(path.split("/")[0], ""))
+
+
+@hookimpl
+def seqlab_register_commands() -> Iterable[click.Command]:
+    """Return the commands of language models."""
+    from seqlab.builtin.text.commands import generate, perplexity
+
+    return [generate, perplexity]
 
 
 @hookimpl

@@ -55,16 +55,17 @@ class LayerWeights(NamedTuple):
 
 
 def weights_of(layer: nn.RNNBase, spec: RecurrentSpec) -> list[LayerWeights]:
-    """Return the layer's weights, direction by direction."""
+    """Return the layer's weights, direction by direction; in training some of the recurrent ones are 0."""
+    drop = spec.weight_dropout if layer.training and torch.is_grad_enabled() else 0.0
     # A GRU's new gate has its hidden bias inside the product with the reset gate.
     inside = spec.hidden_size if spec.cell == "gru" else 0
 
     def direction(suffix: str) -> LayerWeights:
-        bias = getattr(layer, "bias_hh" + suffix)
+        bias, hidden = getattr(layer, "bias_hh" + suffix), getattr(layer, "weight_hh" + suffix)
         outside = functional.pad(bias[: len(bias) - inside], (0, inside))
         return LayerWeights(
             getattr(layer, "weight_ih" + suffix),
-            getattr(layer, "weight_hh" + suffix),
+            functional.dropout(hidden, drop) if drop else hidden,
             getattr(layer, "bias_ih" + suffix) + outside,
             bias[-inside:] if inside else None,
             getattr(layer, "weight_hr" + suffix) if spec.proj_size else None,

@@ -4,7 +4,7 @@
 |---|---|---|
 | a tap, or checkpoints of the state | packed | only it can serve them |
 | CPU, fp32 without autocast, the loops compiled | native | seqlab's own loops in C++ |
-| recurrent dropout | packed | torch's modules know none |
+| recurrent or weight dropout | packed | torch's modules know none |
 | CPU, few steps of one sequence in prediction, no projection | cells | torch's modules cost more |
 | CUDA and other devices | torch | cuDNN takes the packed batch as it is |
 | CPU, rows in half precision without autocast | torch | the packed kernel is for fp32 and fp64 weights |

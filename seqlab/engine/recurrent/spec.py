@@ -19,7 +19,8 @@ class RecurrentSpec:
 
     `proj_size` above 0 projects an LSTM's output to so many units (Sak, Senior and Beaufays 2014). `dropout`
     acts between layers, on rows independently or, `locked`, with one mask per sequence; `recurrent_dropout`
-    acts on h on its way into the recurrent product, one mask per sequence (Gal and Ghahramani 2016).
+    acts on h on its way into the recurrent product, one mask per sequence (Gal and Ghahramani 2016);
+    `weight_dropout` on the recurrent weights, one mask per batch (Merity, Keskar and Socher 2017).
     `initial_state` is zeros or learned, one vector per layer and direction. `kernel` is seqlab's loops in C++
     (`native`), its kernel of torch's operations (`packed`), torch's modules (`torch`), or the fastest that
     can do it (`auto`). `checkpoint_every` keeps states only every so many steps for the backward pass, which
@@ -36,6 +37,7 @@ class RecurrentSpec:
     dropout: float = 0.0
     locked: bool = False
     recurrent_dropout: float = 0.0
+    weight_dropout: float = 0.0
     initial_state: Literal["zeros", "learned"] = "zeros"
     init: RecurrentInit = RecurrentInit()  # noqa: RUF009 - immutable
     kernel: Kernel = "auto"
@@ -46,10 +48,9 @@ class RecurrentSpec:
             raise ValueError(f"forget_bias is for LSTMs: a cell of kind {self.cell!r} has no forget gate")
         if self.proj_size and self.cell != "lstm":
             raise ValueError(f"proj_size is for LSTMs, not for a cell of kind {self.cell!r}")
-        if not 0 <= self.recurrent_dropout < 1:
-            raise ValueError(
-                f"recurrent_dropout must be at least 0 and below 1, got {self.recurrent_dropout}"
-            )
+        for name in ("recurrent_dropout", "weight_dropout"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, got {value}")
         if not 0 <= self.proj_size < self.hidden_size:
             raise ValueError(
                 f"proj_size must be at least 0 and below hidden_size ({self.hidden_size}),"
@@ -61,14 +62,14 @@ class RecurrentSpec:
             raise ValueError("kernel 'native' keeps all states: checkpoint_every needs 'packed' or 'auto'")
         if self.kernel == "torch" and self.only_packed:
             raise ValueError(
-                "recurrent_dropout and checkpoint_every need seqlab's own kernel: kernel must be 'packed' or"
-                " 'auto', got 'torch'"
+                "recurrent_dropout, weight_dropout and checkpoint_every need seqlab's own kernel: kernel must"
+                " be 'packed' or 'auto', got 'torch'"
             )
 
     @property
     def only_packed(self) -> bool:
         """Whether torch's modules cannot do what is asked for."""
-        return self.recurrent_dropout > 0 or self.checkpoint_every is not None
+        return self.recurrent_dropout + self.weight_dropout > 0 or self.checkpoint_every is not None
 
     @property
     def directions(self) -> int:

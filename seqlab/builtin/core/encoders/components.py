@@ -46,6 +46,8 @@ class RecurrentConfig(Config):
     """Draw one dropout mask per sequence and keep it over all its steps (of a chunk, with truncated BPTT)."""
     recurrent_dropout: float = Field(default=0.0, ge=0, lt=1)
     """Dropout on h on its way into the recurrent product, one mask per sequence (and chunk, with `bptt`)."""
+    weight_dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Dropout on the recurrent weights, one mask per batch or chunk (Merity, Keskar and Socher 2017)."""
     initial_state: Literal["zeros", "learned"] = "zeros"
     """State before the first step."""
     recurrent_init: Literal["uniform", "orthogonal", "identity"] = "uniform"
@@ -69,8 +71,12 @@ class RecurrentConfig(Config):
     def _kernel_can_do_it(self) -> Self:
         if self.kernel == "native" and self.checkpoint_every:
             raise ValueError("checkpoint_every needs kernel 'packed' or 'auto'")
-        if self.kernel == "torch" and (self.recurrent_dropout or self.checkpoint_every):
-            raise ValueError("recurrent_dropout and checkpoint_every need kernel 'packed' or 'auto'")
+        if self.kernel == "torch" and (
+            self.recurrent_dropout or self.weight_dropout or self.checkpoint_every
+        ):
+            raise ValueError(
+                "recurrent_dropout, weight_dropout and checkpoint_every need kernel 'packed' or 'auto'"
+            )
         return self
 
 
@@ -189,6 +195,7 @@ def _build(config: RecurrentConfig, context: EncoderContext, *, cell: CellKind, 
             dropout=config.dropout,
             locked=config.locked_dropout,
             recurrent_dropout=config.recurrent_dropout,
+            weight_dropout=config.weight_dropout,
             initial_state=config.initial_state,
             init=RecurrentInit(config.recurrent_init, getattr(config, "forget_bias", None)),
             kernel=config.kernel,

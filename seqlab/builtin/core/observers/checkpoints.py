@@ -23,7 +23,7 @@ class Checkpoints(Observer):
 
     def savepoint(self, trainer: Trainer, reason: SaveReason) -> None:
         """Save where an epoch or the run ends, or enough steps have passed."""
-        if reason == "window" and trainer.progress.step - self.saved_at < self.every_steps:
+        if reason in ("chunk", "window") and trainer.progress.step - self.saved_at < self.every_steps:
             return
         self.folder.save(trainer.state(), trainer.best, trainer.progress.best_step)
         self.saved_at = trainer.progress.step

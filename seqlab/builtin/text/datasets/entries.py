@@ -244,6 +244,7 @@ LM_TINYSHAKESPEARE = DatasetEntry(
     licence="the text is in the public domain; its repository: MIT",
     citation="Andrej Karpathy: char-rnn, 2015",
     origin="github:karpathy/char-rnn at 6f9487a6fe5b, 2016-04-30: data/tinyshakespeare/input.txt",
+    reader={"name": "text", "by": "file"},
     splits={"train": "train.txt", "dev": "dev.txt", "test": "test.txt"},
     downloads=github(
         "karpathy/char-rnn",

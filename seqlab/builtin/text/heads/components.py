@@ -1,4 +1,4 @@
-"""The built-in heads: one label per token."""
+"""The built-in heads of text: one label per token, and the next token."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COMPONENTS",
+    "LanguageModelConfig",
     "TaggingConfig",
 ]
 
@@ -53,7 +54,64 @@ def _declared(config: TaggingConfig) -> Declaration:
     return Declaration(field=config.target, kinds=KINDS, alignment="per_state", default_metrics=METRICS)
 
 
+class LanguageModelConfig(Config):
+    """The next token, from all before it: a softmax over the tokens of the training split.
+
+    The encoder must not look ahead. Packages of it write text: `seqlab generate`.
+    """
+
+    target: str | None = None
+    """Field of tokens to learn, which the model reads as well; the reader's only one when null."""
+    min_count: int = Field(default=1, ge=1)
+    """A token is known when the training split holds it at least this often; all others are one."""
+    end: bool = False
+    """Learn where a sequence ends, too: for lines or sentences, not for one long stream."""
+    tied: bool = False
+    """Use the vectors of the embedding that reads the tokens as output weights (Press and Wolf 2017)."""
+    activation_l2: float = Field(default=0.0, ge=0)
+    """Factor of the mean square of the states in the loss (Merity et al. 2017: 2)."""
+    temporal_l2: float = Field(default=0.0, ge=0)
+    """Factor of the mean square of their change from step to step (Merity et al. 2017: 1)."""
+    alternatives: int = Field(default=4, ge=0)
+    """Less likely tokens that an answer holds besides the likeliest one."""
+
+
+TOKENS = ("tokens",)
+"""The kinds of field that a language model learns."""
+
+LANGUAGE_METRICS = ("perplexity", "bits_per_character")
+"""Those of a language model."""
+
+
+def _language_model(config: LanguageModelConfig, context: HeadContext) -> Head:
+    from seqlab.builtin.text.heads.language_model import LanguageModelHead
+
+    return LanguageModelHead(
+        chosen_field("head language_model learns", config.target, TOKENS, context.fields),
+        min_count=config.min_count,
+        end=config.end,
+        tied=config.tied,
+        activation_l2=config.activation_l2,
+        temporal_l2=config.temporal_l2,
+        alternatives=config.alternatives,
+        default_metrics=LANGUAGE_METRICS,
+    )
+
+
+def _language_declared(config: LanguageModelConfig) -> Declaration:
+    return Declaration(
+        field=config.target, kinds=TOKENS, alignment="shifted", default_metrics=LANGUAGE_METRICS
+    )
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
+    Component(
+        name="language_model",
+        config=LanguageModelConfig,
+        build=_language_model,
+        declares=_language_declared,
+        summary="the next token, from all before it (softmax)",
+    ),
     Component(
         name="tagging",
         config=TaggingConfig,

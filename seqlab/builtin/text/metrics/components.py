@@ -1,4 +1,4 @@
-"""The built-in metrics that are about tokens alone: `accuracy_unknown` and others."""
+"""The built-in metrics that are about tokens alone: `accuracy_unknown`, `perplexity` and others."""
 
 from __future__ import annotations
 
@@ -57,6 +57,24 @@ def build_label_scores(config: NoConfig, context: MetricContext) -> Metric:
     return LabelScores(words_field(context))
 
 
+def build_perplexity(config: NoConfig, context: MetricContext) -> Metric:
+    """Make the perplexity."""
+    from seqlab.builtin.text.metrics.language import Perplexity
+
+    return Perplexity()
+
+
+def build_bits_per_character(config: NoConfig, context: MetricContext) -> Metric:
+    """Make the bits per character."""
+    from seqlab.builtin.text.metrics.language import BitsPerCharacter
+
+    return BitsPerCharacter()
+
+
+def _of_tokens(config: Config, *, figures: tuple[str, ...]) -> Declaration:
+    return Declaration(kinds=("tokens",), figures=figures)
+
+
 def _declared(config: Config, *, figures: tuple[str, ...]) -> Declaration:
     return Declaration(kinds=("labels",), figures=figures)
 
@@ -70,11 +88,25 @@ COMPONENTS: tuple[Component[Any], ...] = (
         summary="Share of right labels among the words that never occur in the training split",
     ),
     Component(
+        name="bits_per_character",
+        config=NoConfig,
+        build=build_bits_per_character,
+        declares=partial(_of_tokens, figures=("bits_per_character",)),
+        summary="Bits that a language model needs for a character of the predicted tokens",
+    ),
+    Component(
         name="label_scores",
         config=NoConfig,
         build=build_label_scores,
         declares=partial(_declared, figures=("f1_macro", "*.precision", "*.recall", "*.f1")),
         summary="Precision, recall and F1 of each label, and the mean of the F1 over the labels",
+    ),
+    Component(
+        name="perplexity",
+        config=NoConfig,
+        build=build_perplexity,
+        declares=partial(_of_tokens, figures=("perplexity", "bits_per_token")),
+        summary="Perplexity of a language model, and its bits per token",
     ),
     Component(
         name="sentence_accuracy",

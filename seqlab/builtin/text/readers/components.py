@@ -1,4 +1,4 @@
-"""The built-in readers of text: `conllu`, and tables with named columns."""
+"""The built-in readers of text: `conllu`, plain text, and tables with named columns."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from seqlab.api import Component, Config, Declaration, ReaderContext, SeqlabErro
 
 if TYPE_CHECKING:
     from seqlab.builtin.text.readers.conllu import ConlluReader
+    from seqlab.builtin.text.readers.plain import PlainTextReader
     from seqlab.builtin.text.readers.tables import Format, TableReader
 
 __all__ = [
     "COMPONENTS",
     "ColumnConfig",
     "ConlluConfig",
+    "PlainTextConfig",
     "TableConfig",
 ]
 
@@ -208,6 +210,31 @@ def _table_declared(config: TableConfig) -> Declaration:
     )
 
 
+class PlainTextConfig(Config):
+    """How a text becomes tokens, and what an example is."""
+
+    unit: Literal["characters", "words"] = "characters"
+    """What a token is: a character, or what stands between white space."""
+    by: Literal["line", "file"] = "line"
+    """What an example is: a line, blank ones aside, without its end; or the whole file as one stream, in
+    which the end of a line is a token, too."""
+    start: str | None = Field(default=None, min_length=1)
+    """A token to put in front of every example, so that the first one has something before it, too."""
+    unicode: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
+    """Normal form of Unicode that the text is brought to; null leaves it as it is."""
+
+
+def build_plain_text(config: PlainTextConfig, context: ReaderContext) -> PlainTextReader:
+    """Make the reader."""
+    from seqlab.builtin.text.readers.plain import PlainTextReader
+
+    return PlainTextReader(unit=config.unit, by=config.by, start=config.start, unicode=config.unicode)
+
+
+def _plain_declared(config: PlainTextConfig) -> Declaration:
+    return Declaration(fields={"tokens": "tokens"})
+
+
 COMPONENTS: tuple[Component[Any], ...] = (
     Component(
         name="conllu",
@@ -232,6 +259,13 @@ COMPONENTS: tuple[Component[Any], ...] = (
         declares=_table_declared,
         summary="JSON Lines: one example a line, as an object",
         skips=True,
+    ),
+    Component(
+        name="text",
+        config=PlainTextConfig,
+        build=build_plain_text,
+        declares=_plain_declared,
+        summary="Plain text, also gzipped: the characters or words of each line, or of a file as one stream",
     ),
     Component(
         name="tsv",

@@ -23,7 +23,7 @@ FIELDS: dict[str, FieldKind] = {"tokens": "tokens", "upos": "labels"}
 
 
 def blank(fields: Mapping[str, FieldKind] = FIELDS, **config: Any) -> TaggingHead:
-    (component,) = seqlab_register_heads()
+    (component,) = (each for each in seqlab_register_heads() if each.name == "tagging")
     made = component.build(TaggingConfig(**config), HeadContext(fields))
     assert isinstance(made, TaggingHead)
     return made

@@ -16,7 +16,9 @@ from seqlab.builtin.text.plugin import seqlab_register_metrics
 
 ACCURACY = next(component for component in OF_LABELS if component.name == "accuracy")
 COMPONENTS: dict[str, Component[Any]] = {
-    component.name: component for component in (ACCURACY, *seqlab_register_metrics())
+    component.name: component
+    for component in (ACCURACY, *seqlab_register_metrics())
+    if component is ACCURACY or "labels" in (component.declares(component.config()).kinds or ())
 }
 
 

@@ -34,6 +34,12 @@ def read(split: str) -> list[Sentence]:
     return [parse(block) for block in content.removesuffix("\n\n").split("\n\n")]
 
 
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_plain_text_is_that_of_the_sentences(split: str) -> None:
+    lines = (FOLDER / f"{split}.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == [sentence.comments["text"] for sentence in read(split)]
+
+
 def count_rows(split: str) -> dict[str, int]:
     """Count what the README states: sentences, tokens, and each tag by its name."""
     sentences = read(split)

@@ -1,0 +1,78 @@
+"""Metrics of language models, which say how probable the tokens of an example were."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from seqlab.api import Answer, Example
+from seqlab.builtin.core.metrics.learns_nothing import LearnsNothing
+from seqlab.builtin.text.heads.details import LOG_PROBABILITY, PREDICTED
+from seqlab.errors import ContractError
+
+__all__ = ["BitsPerCharacter", "Perplexity"]
+
+
+def surprise(example: Example, gold: Sequence[str], answer: Answer) -> tuple[float, int]:
+    """Return the bits that an example's tokens take, and how many of them were predicted.
+
+    Tokens that are their own answer, and nothing else, are certain. ContractError for another answer that
+    does not say how probable they were.
+    """
+    if answer.details.keys() >= {LOG_PROBABILITY, PREDICTED}:
+        return -answer.details[LOG_PROBABILITY] / math.log(2), answer.details[PREDICTED]
+    if list(answer.value) == list(gold):
+        return 0.0, max(len(gold) - 1, 0)
+    raise ContractError(
+        f"got an answer whose details lack {LOG_PROBABILITY!r} and {PREDICTED!r}: it is of no language model",
+        at=str(example.place),
+    )
+
+
+class Perplexity(LearnsNothing):
+    """The inverse of the geometric mean of the predicted tokens' probabilities, and its binary logarithm."""
+
+    higher_is_better = False
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all updates."""
+        self.bits, self.tokens = 0.0, 0
+
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        """Count one example."""
+        bits, tokens = surprise(example, gold, answer)
+        self.bits += bits
+        self.tokens += tokens
+
+    def compute(self) -> dict[str, float]:
+        """Return the perplexity (1 is certainty) and the bits per token."""
+        if not self.tokens:
+            return {}
+        mean = self.bits / self.tokens
+        return {"perplexity": 2**mean if mean < 1023 else math.inf, "bits_per_token": mean}
+
+
+class BitsPerCharacter(LearnsNothing):
+    """Bits per character of the predicted tokens; white space between words is no token, and not counted."""
+
+    higher_is_better = False
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all updates."""
+        self.bits, self.characters = 0.0, 0
+
+    def update(self, example: Example, gold: Any, answer: Answer) -> None:
+        """Count one example; its first token is given, not predicted."""
+        self.bits += surprise(example, gold, answer)[0]
+        self.characters += sum(map(len, gold[1:]))
+
+    def compute(self) -> dict[str, float]:
+        """Return the bits."""
+        return {"bits_per_character": self.bits / self.characters} if self.characters else {}
