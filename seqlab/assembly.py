@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -159,14 +159,20 @@ class Assembly:
         return dict(+counts)
 
     def encode(self, examples: Sequence[Example], *, labelled: bool) -> Dataset:
-        """Encode examples, with their targets where they are labelled, or read by the model as well."""
+        """Encode examples, with their targets where they are labelled, or heads want them anyway."""
         self._check_read(examples)
         features = tuple(each.encode(values_of(examples, each.field)) for each in self.featurizers)
         self._check_side_by_side(features, examples)
-        known = self.heads if labelled else self.heads.keys() & self.inputs.keys()
+        known = self.heads if labelled else self.given
         heads = ((target, head) for target, head in self.heads.items() if target in known)
         targets = {target: head.encode(values_of(examples, target)) for target, head in heads}
         return Dataset(features, targets, Places(examples))
+
+    @property
+    def given(self) -> Collection[str]:
+        """The targets that the model reads as well and whose heads want them in prediction, too."""
+        wanted = (name for name, head in self.heads.items() if getattr(head, "target_in_prediction", False))
+        return [name for name in wanted if name in self.inputs]
 
     def with_room(
         self, model: SequenceModel, examples: list[Example], data: Dataset

@@ -43,7 +43,8 @@ class Scorer:
         There is no loss of a head without a target that it knows, and none at all where that is so of all.
         """
         decoders = self.assembly.decoders(self.examples)
-        answers = answer(model, self.data, self.budget, decoders, precision=self.precision)
+        given = self.assembly.given
+        answers = answer(model, self.data, self.budget, decoders, precision=self.precision, given=given)
         losses = [each.loss for each in answers.values() if each.loss is not None]
         figures = {LOSS: sum(losses)} if losses else {}
         for target in self.assembly.heads:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,34 +44,42 @@ def answer(
     decoders: Mapping[str, Decode],
     *,
     precision: Arithmetic = "fp32",
+    given: Collection[str] = (),
+    losses: bool = True,
 ) -> dict[str, Answers]:
     """Return each head's answers in the order of the examples; the model must be in evaluation mode.
 
     `decoders` make them, head by head, of what its module answers to a batch. `precision` is that of the
     matrix products; all calls for one model must agree on it, since featurizers may keep what they have
-    computed.
+    computed. `given` names the heads whose modules may see the target when they answer; `losses` says whether
+    to work out those of the targets.
     """
     answers = {name: Answers([None] * len(data)) for name in model.head_names}
     device = next(model.parameters()).device
     for indices in _by_length(data.lengths, budget):
         with arithmetic(precision, device):
-            _answer_batch(model, data.gather(indices).to(device), decoders, answers)
+            _answer_batch(model, data.gather(indices).to(device), decoders, answers, given, losses)
     return answers
 
 
 @torch.inference_mode()
 def _answer_batch(
-    model: SequenceModel, batch: Batch, decoders: Mapping[str, Decode], answers: Mapping[str, Answers]
+    model: SequenceModel,
+    batch: Batch,
+    decoders: Mapping[str, Decode],
+    answers: Mapping[str, Answers],
+    given: Collection[str],
+    losses: bool,
 ) -> None:
     """Put the answers to a batch into their examples' places, and add up its losses."""
     states, _ = model.encode(batch.features, names=batch.names)
     indices = batch.indices.tolist()
     for name, head in model.head_calls(batch.names).items():
         found, target = answers[name], batch.targets.get(name)
-        values = head.answer(states, target, decoders[name], indices)
+        values = head.answer(states, target if name in given else None, decoders[name], indices)
         for index, value in zip(indices, values, strict=True):
             found.values[index] = value
-        if target is not None:
+        if target is not None and losses:
             found.loss_sum += float(head.loss(states, target))
             found.loss_count += float(head.count(target, states.lengths))
 

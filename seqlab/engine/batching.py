@@ -43,12 +43,20 @@ class Indexed:
 
     def unbegun(self) -> Indexed:
         """Return the same sequences before their first step: all of them empty."""
-        return Indexed(self.rows.unbegun(), self.items)
+        first = torch.arange(min(1, len(self.items)))  # an item, for modules that must read one
+        return Indexed(self.rows.unbegun(), self.items.select(first))
 
     def chunks(self, steps: int | None) -> Iterator[Indexed]:
-        """Cut the rows along time; every piece points into the same items."""
+        """Cut the rows along time; every piece has the items that it uses, off the CPU all of them.
+
+        To count those in use, a GPU would have to be waited for.
+        """
         for piece in self.rows.chunks(steps):
-            yield Indexed(piece, self.items)
+            if piece is self.rows or piece.layout.device.type != "cpu":
+                yield Indexed(piece, self.items)
+                continue
+            used, rows = torch.unique(piece.data, return_inverse=True)
+            yield Indexed(piece.with_data(rows), self.items.select(used))
 
 
 def distinct_rows(

@@ -43,8 +43,8 @@ class HeadModule(Protocol):
 
     - `connect(featurizers)`: is given the modules of the featurizers when the model is made, to share weights
       with one of them (which stay parameters of the featurizer).
-    - `answer_given(states, target)`: is called in the place of `answer` where the target is at hand, which in
-      prediction is so where the head learns a field that the model reads.
+    - `answer_given(states, target)`: is called in the place of `answer` where the model reads the target as
+      well and the head says so (`target_in_prediction`): a language model says how probable a text is.
     """
 
     def count(self, target: Sequences, lengths: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import zip_longest
 from types import TracebackType
 from typing import Any
@@ -43,7 +43,7 @@ TINY = torch.finfo(torch.float32).tiny
 
 
 class Cancelled(SeqlabError):  # noqa: N818 - nothing went wrong
-    """Training was cancelled from outside, at the end of a window; the observers have been told."""
+    """Training was cancelled from outside, after a window or chunk; the observers have been told."""
 
     exit_code = 130
 
@@ -71,13 +71,12 @@ class Trainer:
         self.carried: list[State | None] = []  # what each batch of the window carries to its next chunk
         self._stepped = False
         check_job(model, job)
-        if settings.lanes is not None:
-            job = self.job = replace(job, data=job.data.in_lanes(settings.lanes))
+        self.data = job.data if settings.lanes is None else job.data.in_lanes(settings.lanes)
         self.optimizer = make_optimizer(model.parameters(), settings.optimizer)
         self.average = moving_average(model, settings.ema)
         self.budget = Budget(settings.batch_tokens, settings.batch_items)
-        self.steps_per_epoch = steps_of_epoch(job.data.lengths, settings, epoch=0)
-        self.total_steps = steps_in_all(job.data.lengths, settings)
+        self.steps_per_epoch = steps_of_epoch(self.data.lengths, settings, epoch=0)
+        self.total_steps = steps_in_all(self.data.lengths, settings)
         self.schedule = make_schedule(
             self.optimizer,
             settings.schedule,
@@ -113,7 +112,7 @@ class Trainer:
 
     def _epoch(self) -> None:
         progress, settings = self.progress, self.settings
-        batches = self.batches = batches_of_epoch(self.job.data.lengths, settings, epoch=progress.epoch)
+        batches = self.batches = batches_of_epoch(self.data.lengths, settings, epoch=progress.epoch)
         self.model.train()
         self.metrics = {}
         self._tell("epoch_started")
@@ -163,7 +162,7 @@ class Trainer:
 
     def _batch(self, indices: Tensor) -> Batch:
         if self.job.augment is None:
-            return self.job.data.gather(indices)
+            return self.data.gather(indices)
         return self.job.augment(indices, self.progress.epoch)
 
     def _step(self, parts: Sequence[Batch | None], states: list[State | None]) -> StepRecord:
@@ -295,6 +294,8 @@ class Trainer:
             self.progress = Progress.of(state["progress"])
             self._rng = checked_rng(state["rng"])
             self.carried = [saved_state(each, self.device) for each in state.get("carried", [])]
+            if self.progress.chunk and not self.carried:
+                raise ValueError("it is of the middle of a sequence, and holds no carried state")
             self.best = None if best is None else matching(best, self.model)
             watched = {name: state["observers"].get(name, {}) for name in self.job.observers}
             if self.settings.precision == "auto":  # the run goes on as it began, also on another machine

@@ -97,6 +97,7 @@ class Reader(Protocol):
     - `parse(line)`: the value that a line of text stands for at the command, in the same case.
     - `write(example, answers)`: the example in the reader's own format with the answers, per field, filled
       in; a writer that goes by the reader's format uses it.
+    - `joined(tokens)`: the text that tokens stand for; what a language model writes is put together by it.
     - `header(example, answers)`: what stands above such an example in a file, the names of its columns, say.
       Examples with different headers cannot be written to the same file.
     """
@@ -277,6 +278,8 @@ class Head(Protocol):
     - `states_needed(values)`: the least number of states for each of many examples' targets, as CTC needs
       one for each unit; by default there is no such number.
     - `save(folder)` and `load(folder)`, as a featurizer's, for files of its own in a package.
+    - `target_in_prediction`, True: where the model reads the target, too, it is encoded in prediction as
+      well, and given to the module's `answer_given`.
     - `join(answers, pieces)`: the answer to a long value of which each `Piece` was answered by itself, None
       for a blank one; of the pieces the places are given, not the values. Without it, nothing is cut.
     """

@@ -208,7 +208,15 @@ class Predictor:
             return
         data = self.assembly.encode(self.assembly.normalized(examples), labelled=False)
         decoders = self.assembly.decoders(examples)
-        found = answer(self.model, data, BATCH, decoders, precision=self.precision)
+        found = answer(
+            self.model,
+            data,
+            BATCH,
+            decoders,
+            precision=self.precision,
+            given=self.assembly.given,
+            losses=False,
+        )
         for number in range(len(examples)):
             yield {target: each.values[number] for target, each in found.items()}
 

@@ -76,13 +76,19 @@ def test_a_table_gathers_each_used_item_once(drawn: tuple[list[list[int]], list[
     assert read == [[words[number] for number in items[place]] for place in choice]
 
 
-def test_chunks_of_an_indexed_column_point_into_the_same_items() -> None:
+def test_chunks_of_an_indexed_column_have_the_items_that_they_use() -> None:
     table = Column.of([[1], [2, 3]])
     whole = Column(torch.tensor([0, 1, 0, 1]), torch.tensor([3, 1]), table).gather(torch.tensor([0, 1]))
     assert isinstance(whole, Indexed)
     first, second = whole.chunks(2)
-    assert first.items is second.items is whole.items
-    assert torch.equal(torch.cat([first.rows.data, second.rows.data]), whole.rows.data)
+    assert len(first.items) == 2
+    assert len(second.items) == 1
+    items = whole.items.to_list()
+    found = [part.items.to_list()[row] for part in (first, second) for row in part.rows.data.tolist()]
+    expected = [items[row] for row in whole.rows.data.tolist()]
+    assert all(map(torch.equal, found, expected))
+    unbegun = whole.unbegun()
+    assert unbegun.rows.lengths.tolist() == [0, 0]
 
 
 def test_a_table_of_a_table_is_refused() -> None:

@@ -1,4 +1,4 @@
-"""`seqlab generate` and `seqlab perplexity`: what language models are for besides answers."""
+"""`seqlab generate` and `seqlab dynamic-evaluation`: what language models are for besides answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from seqlab.printable import printable
 
-__all__ = ["generate", "perplexity"]
+__all__ = ["dynamic_evaluation", "generate"]
 
 
 @click.command
@@ -73,34 +73,34 @@ def generate(
         click.echo(printable(new if only_new else text + new))
 
 
-@click.command
+@click.command("dynamic-evaluation")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--learning-rate",
     default=0.1,
     show_default=True,
+    type=click.FloatRange(min=0),
     help="Of the gradient step after each stretch; 0 does not learn. Choose it on the dev split.",
 )
-@click.option("--steps", default=50, show_default=True, help="Tokens of a stretch.")
+@click.option(
+    "--steps", default=50, show_default=True, type=click.IntRange(min=1), help="Tokens of a stretch."
+)
 @click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu or cuda.")
 @click.pass_context
-def perplexity(
+def dynamic_evaluation(
     context: click.Context, /, model: Path, files: tuple[Path, ...], *, device: str, **numbers: Any
 ) -> None:
     """Foretell the texts in FILES with MODEL, which learns from each stretch after it has been measured.
 
     That is dynamic evaluation; the package stays as it is. `seqlab evaluate` measures without learning.
     """
-    from seqlab.builtin.text.dynamic_evaluation import dynamic_evaluation
+    from seqlab.builtin.text.dynamic_evaluation import dynamic_evaluation as evaluate
 
     predictor = context.find_root().obj.lab().open(model, device=device)
     reader = predictor.assembly.reader
     examples = [example for path in files for example in reader.read(path)]
-    try:
-        found = dynamic_evaluation(predictor, examples, **numbers)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    found = evaluate(predictor, examples, **numbers)
     click.echo(f"perplexity          {found.perplexity:.4f}")
     click.echo(f"bits_per_token      {found.bits / found.tokens:.4f}")
     click.echo(f"bits_per_character  {found.bits_per_character:.4f}")

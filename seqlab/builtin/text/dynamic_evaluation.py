@@ -16,17 +16,18 @@ import torch
 from torch import nn
 
 from seqlab.builtin.text.heads.language_model import LanguageModelHead
+from seqlab.builtin.text.metrics.language import perplexity_of
 from seqlab.engine.state import State, detached
 from seqlab.errors import SeqlabError
 
 if TYPE_CHECKING:
     from seqlab.predict.predictor import Predictor
 
-__all__ = ["Surprise", "dynamic_evaluation"]
+__all__ = ["Foretold", "dynamic_evaluation"]
 
 
 @dataclass(frozen=True)
-class Surprise:
+class Foretold:
     """How many bits the texts took, and of how many tokens and characters."""
 
     bits: float
@@ -36,7 +37,7 @@ class Surprise:
     @property
     def perplexity(self) -> float:
         """The inverse of the mean probability of a token."""
-        return 2 ** (self.bits / self.tokens)
+        return perplexity_of(self.bits / self.tokens)
 
     @property
     def bits_per_character(self) -> float:
@@ -51,7 +52,7 @@ def dynamic_evaluation(
     learning_rate: float = 0.1,
     steps: int = 50,
     clip_norm: float = 1.0,
-) -> Surprise:
+) -> Foretold:
     """Foretell texts, `steps` tokens at a time, and take a gradient step after each stretch, with 0 none.
 
     What was learned goes on from text to text; the model of `predictor` stays as it is. SeqlabError where it
@@ -76,7 +77,8 @@ def dynamic_evaluation(
     for number in range(len(data)):
         state: State | None = None
         for part in data.gather(torch.tensor([number])).to(device).chunks(steps):
-            with torch.enable_grad():
+            # cuDNN has no pass backwards outside of training, whose dropout is not wanted here.
+            with torch.set_grad_enabled(learning_rate > 0), torch.backends.cudnn.flags(enabled=False):
                 losses, after = model.losses(part, state)
             count = int(model.counts(part)[target])
             bits += float(losses[target].detach()) / math.log(2)
@@ -90,4 +92,4 @@ def dynamic_evaluation(
     characters = sum(len(token) for example in examples for token in example.fields[target][1:])
     if not tokens or not characters:
         raise SeqlabError("there is nothing to foretell: the first token of a text is given")
-    return Surprise(bits, tokens, characters)
+    return Foretold(bits, tokens, characters)

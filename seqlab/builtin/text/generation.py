@@ -15,7 +15,7 @@ from seqlab.builtin.text.heads.language_model import LanguageModel, LanguageMode
 from seqlab.engine import Sequences, State
 from seqlab.engine.precision import arithmetic
 from seqlab.engine.seeding import derived_seed
-from seqlab.errors import SeqlabError
+from seqlab.errors import DataError, SeqlabError
 
 if TYPE_CHECKING:
     from seqlab.predict.predictor import Predictor
@@ -53,12 +53,14 @@ class Sampling:
         scores = scores.double()
         if self.temperature == 0:
             return torch.zeros_like(scores).scatter_(1, scores.argmax(dim=1, keepdim=True), 1.0)
-        found = (scores / self.temperature).softmax(dim=1)
+        less = scores - scores.amax(dim=1, keepdim=True)  # divided by next to nothing, others would be inf
+        found = (less / self.temperature).softmax(dim=1)
         ordered, places = found.sort(dim=1, descending=True, stable=True)
-        before = ordered.cumsum(dim=1) - ordered
-        ordered[before >= self.top_p] = 0.0
         if self.top_k is not None:
             ordered[:, self.top_k :] = 0.0
+            ordered /= ordered.sum(dim=1, keepdim=True)
+        before = ordered.cumsum(dim=1) - ordered
+        ordered[before >= self.top_p] = 0.0
         kept = torch.zeros_like(found).scatter_(1, places, ordered)
         return kept / kept.sum(dim=1, keepdim=True)
 
@@ -92,9 +94,9 @@ class TextGenerator:
     def write(self, prompts: Sequence[Any], sampling: Sampling | None = None) -> list[str]:
         """Go on from each of these texts, side by side; return what was written, without the prompts.
 
-        What is written depends on a prompt, its place among them and the seed, not on the other prompts. A
-        prompt is what the model's reader takes: a text or a list of tokens. Raises DataError for one without
-        tokens.
+        What is written depends on a prompt, its place among them and the seed, not, up to rounding, on the
+        other prompts. A prompt is what the model's reader takes: a text or a list of tokens. Raises DataError
+        for one without tokens.
         """
         sampling = sampling or Sampling()
         found: list[list[str]] = [[] for _ in prompts]
@@ -117,12 +119,13 @@ class TextGenerator:
         (normal,) = self.predictor.assembly.normalized([example])
         tokens = list(normal.fields[self.target])
         if not tokens:
-            raise SeqlabError("a prompt needs at least one token: the first one is never predicted")
+            reason = "a prompt needs at least one token: the first one is never predicted"
+            raise DataError(reason, place=example.place)
         return tokens
 
     def _text(self, prompt: Sequence[str], new: Sequence[str]) -> str:
         """Put new tokens together as they follow a prompt."""
-        joined = getattr(self.predictor.assembly.reader, "text", " ".join)
+        joined = getattr(self.predictor.assembly.reader, "joined", " ".join)
         before: str = joined(prompt)
         whole: str = joined([*prompt, *new])
         return whole[len(before) :]

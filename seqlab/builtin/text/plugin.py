@@ -52,9 +52,9 @@ def seqlab_locate(uri: str) -> Located | None:
 @hookimpl
 def seqlab_register_commands() -> Iterable[click.Command]:
     """Return the commands of language models."""
-    from seqlab.builtin.text.commands import generate, perplexity
+    from seqlab.builtin.text.commands import dynamic_evaluation, generate
 
-    return [generate, perplexity]
+    return [dynamic_evaluation, generate]
 
 
 @hookimpl

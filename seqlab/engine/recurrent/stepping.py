@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from seqlab.engine.recurrent.native.library import library
 from seqlab.engine.recurrent.native.steps import NativeSteps
@@ -53,6 +54,8 @@ def _step(layer: nn.RNNBase, spec: RecurrentSpec, rows: Tensor, state: State, su
 
 def _rounded(layer: nn.RNNBase) -> nn.RNNBase:
     """Return a copy of a layer whose weights, biases aside, are rounded to bf16 numbers."""
+    if parametrize.is_parametrized(layer):
+        raise ValueError("weights in bf16 need a layer whose weights are plain parameters")
     rounded = copy.deepcopy(layer)
     with torch.no_grad():
         for name, weight in rounded.named_parameters():
@@ -69,7 +72,7 @@ class Stepper:
     cells elsewhere. Raises ValueError for a stack that reads both ways or projects.
 
     `weights` is `fp32`, or `bf16`: those of the products are rounded to 8 bits (the relative error is at most
-    2**-9), everything else stays as it is; the native loops then read half of the memory.
+    2**-8), everything else stays as it is; the native loops then read half of the memory.
     """
 
     def __init__(

@@ -60,7 +60,15 @@ def test_what_repeats_becomes_less_surprising_and_the_model_stays(predictor: Pre
 
 def test_the_command_says_what_python_finds(model: Path, predictor: Predictor, tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
-    args = ["perplexity", str(model), str(tmp_path / "text.txt"), "--learning-rate", "0.5", "--steps", "10"]
+    args = [
+        "dynamic-evaluation",
+        str(model),
+        str(tmp_path / "text.txt"),
+        "--learning-rate",
+        "0.5",
+        "--steps",
+        "10",
+    ]
     done = CliRunner().invoke(command, args, obj=Session())
     found = dynamic_evaluation(predictor, [TEXT], learning_rate=0.5, steps=10)
     assert done.output.splitlines()[0] == f"perplexity          {found.perplexity:.4f}"

@@ -14,7 +14,7 @@ from seqlab import Lab
 from seqlab.builtin.text.generation import Sampling, TextGenerator
 from seqlab.cli.main import seqlab as command
 from seqlab.cli.options import Session
-from seqlab.errors import SeqlabError
+from seqlab.errors import DataError, SeqlabError
 from seqlab.predict.predictor import Predictor
 from seqlab.run import RunOptions
 
@@ -102,7 +102,7 @@ def test_without_options_it_is_the_softmax() -> None:
 
 def test_temperature_sharpens_and_0_takes_the_likeliest() -> None:
     assert probabilities(temperature=0.5) == pytest.approx((SCORES[0] * 2).softmax(0).tolist())
-    assert probabilities(temperature=0) == [1, 0, 0, 0]
+    assert probabilities(temperature=0) == probabilities(temperature=1e-310) == [1, 0, 0, 0]
 
 
 def test_top_k_and_top_p_leave_the_likeliest() -> None:
@@ -112,6 +112,7 @@ def test_top_k_and_top_p_leave_the_likeliest() -> None:
     assert probabilities(top_p=float(whole[0]) + 0.01) == pytest.approx([*two, 0, 0])
     assert probabilities(top_p=float(whole[0]) - 0.01) == [1, 0, 0, 0]
     assert probabilities(top_k=9) == pytest.approx(whole.tolist())
+    assert probabilities(top_k=2, top_p=two[0] - 0.01) == [1, 0, 0, 0], "top_p is of what top_k has left"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str)
 
 
 def test_a_prompt_without_tokens_is_refused(unsure: Predictor) -> None:
-    with pytest.raises(SeqlabError, match="a prompt needs at least one token"):
+    with pytest.raises(DataError, match="a prompt needs at least one token"):
         TextGenerator(unsure).write([""])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import functional
 from seqlab.api import Alignment, Answer, Column, SeqlabError, Sequences, States
 from seqlab.builtin.core.learned import distinct_strings
 from seqlab.builtin.core.vocabulary import UNKNOWN, Vocabulary
+from seqlab.builtin.text.featurizers.embedding import WordEmbedding
 from seqlab.builtin.text.heads.details import LOG_PROBABILITY, PREDICTED
 
 __all__ = ["LanguageModel", "LanguageModelHead", "Scored"]
@@ -19,8 +20,8 @@ __all__ = ["LanguageModel", "LanguageModelHead", "Scored"]
 UNKNOWN_TOKEN = "<unk>"
 """How an answer writes a token that training does not know."""
 
-NONE = -1
-"""The target where nothing is to be predicted."""
+NOTHING = -2
+"""The target where nothing follows; -1 would say that training has never seen what does."""
 
 ROWS = 4096
 """States whose scores are held in memory at once where no gradient is asked for."""
@@ -33,6 +34,7 @@ class LanguageModelHead:
     """
 
     alignment: Alignment = "shifted"
+    target_in_prediction = True
 
     def __init__(
         self,
@@ -91,16 +93,11 @@ class LanguageModelHead:
     def encode(self, values: Sequence[Sequence[str]]) -> Column:
         """Return for each token the class of the next one; of the last one the end, or that there is none.
 
-        A token that training does not know is the unknown one where training has shown such.
+        A token that training does not know is the unknown one: improbable where training has shown none.
         """
-        unknown = UNKNOWN if self.min_count > 1 else NONE
-        last = len(self.vocabulary) if self.end else NONE
-        return Column.of([[*self._ids(value[1:], unknown), last] if value else [] for value in values])
-
-    def _ids(self, tokens: Sequence[str], unknown: int) -> Iterator[int]:
-        for token in tokens:
-            number = self.vocabulary.number(token)
-            yield unknown if number == UNKNOWN else number
+        last = len(self.vocabulary) if self.end else NOTHING
+        encode = self.vocabulary.encode
+        return Column.of([[*encode(value[1:]), last] if value else [] for value in values])
 
     def module(self, input_size: int) -> nn.Module:
         """Make the softmax layer."""
@@ -164,9 +161,7 @@ class LanguageModel(nn.Module):
         if self.project is not None:
             return
         known = self.classes - (self.last is not None)
-        tables = [
-            table for each in featurizers if isinstance(table := getattr(each, "table", None), nn.Embedding)
-        ]
+        tables = [each.table for each in featurizers if isinstance(each, WordEmbedding)]
         fit = [table for table in tables if table.weight.shape == (known, self.input_size)]
         if len(fit) != 1:
             sizes = ", ".join(f"{len(table.weight)} x {table.embedding_dim}" for table in tables) or "none"
@@ -184,29 +179,33 @@ class LanguageModel(nn.Module):
             return found.float()
         assert self._shared, "a tied head is connected to its embedding"
         weight = self._shared[0].weight
+        if self._shared[0].padding_idx == UNKNOWN:  # zeros that stay zeros
+            weight = torch.cat([weight[:1].detach(), weight[1:]])
         weight = weight if self.last is None else torch.cat([weight, self.last])
         return functional.linear(states, weight, self.bias).float()
 
     def count(self, target: Sequences, lengths: Tensor) -> Tensor:
         """Return how many tokens there are to predict."""
-        return (target.data != NONE).sum()
+        return (target.data >= 0).sum()
 
     def loss(self, states: Sequences, target: Sequences) -> Tensor:
         """Return the summed cross-entropy, with the penalties in training."""
-        scores = self.scores(states.data)
-        loss = functional.cross_entropy(scores, target.data, ignore_index=NONE, reduction="sum")
-        if self.training and any(self.penalties):
-            loss = loss + self.count(target, target.lengths) * self._penalty(states)
-        return loss
+        if not torch.is_grad_enabled():
+            return -self._log_probabilities(states, target).sum()
+        loss = functional.cross_entropy(
+            self.scores(states.data), target.data, ignore_index=NOTHING, reduction="sum"
+        )
+        return loss + self._penalty(states) if self.training and any(self.penalties) else loss
 
     def _penalty(self, states: Sequences) -> Tensor:
+        """Return the penalties, each a mean over the units, summed over the steps, or the changes, of all."""
         data, sizes = states.data.float(), states.layout.batch_sizes
         size, change = self.penalties
-        penalty = size * data.square().mean()
+        penalty = size * data.square().mean(dim=1).sum()
         if change and len(sizes) > 1:
             later = torch.arange(int(sizes[0]), len(data), device=data.device)
             before = later - torch.repeat_interleave(sizes[:-1], sizes[1:]).to(data.device)
-            penalty = penalty + change * (data[later] - data[before]).square().mean()
+            penalty = penalty + change * (data[later] - data[before]).square().mean(dim=1).sum()
         return penalty
 
     def answer(self, states: States) -> Scored:
@@ -215,13 +214,18 @@ class LanguageModel(nn.Module):
 
     def answer_given(self, states: States, target: Sequences) -> Scored:
         """Return what follows each sequence, and how probable its own tokens were."""
-        blocks = zip(torch.split(states.data, ROWS), torch.split(target.data, ROWS), strict=True)
-        each = torch.cat([self._log_probabilities(rows, wanted) for rows, wanted in blocks])
-        known = (target.data != NONE).to(torch.float64)
+        each = self._log_probabilities(states, target)
+        known = (target.data >= 0).to(torch.float64)
         sums = states.data.new_zeros(len(states), 2, dtype=torch.float64)
         sums.index_add_(0, target.layout.items.to(each.device), torch.stack([each.double(), known], dim=1))
         given = [{LOG_PROBABILITY: total, PREDICTED: int(count)} for total, count in sums.tolist()]
         return self.answer(states)._replace(given=given)
 
-    def _log_probabilities(self, rows: Tensor, wanted: Tensor) -> Tensor:
-        return -functional.cross_entropy(self.scores(rows), wanted, ignore_index=NONE, reduction="none")
+    def _log_probabilities(self, states: Sequences, target: Sequences) -> Tensor:
+        """Return the logarithm of each target's probability, 0 where nothing follows."""
+        blocks = zip(torch.split(states.data, ROWS), torch.split(target.data, ROWS), strict=True)
+        found = [
+            -functional.cross_entropy(self.scores(rows), wanted, ignore_index=NOTHING, reduction="none")
+            for rows, wanted in blocks
+        ]
+        return torch.cat(found)

@@ -11,7 +11,10 @@ from seqlab.builtin.core.metrics.learns_nothing import LearnsNothing
 from seqlab.builtin.text.heads.details import LOG_PROBABILITY, PREDICTED
 from seqlab.errors import ContractError
 
-__all__ = ["BitsPerCharacter", "Perplexity"]
+__all__ = ["BitsPerCharacter", "Perplexity", "perplexity_of"]
+
+MOST_BITS = 1023
+"""Bits whose power of 2 a float holds."""
 
 
 def surprise(example: Example, gold: Sequence[str], answer: Answer) -> tuple[float, int]:
@@ -28,6 +31,11 @@ def surprise(example: Example, gold: Sequence[str], answer: Answer) -> tuple[flo
         f"got an answer whose details lack {LOG_PROBABILITY!r} and {PREDICTED!r}: it is of no language model",
         at=str(example.place),
     )
+
+
+def perplexity_of(bits_per_token: float) -> float:
+    """Return the inverse of the mean probability of a token; infinity where no float is as large."""
+    return 2**bits_per_token if bits_per_token < MOST_BITS else math.inf
 
 
 class Perplexity(LearnsNothing):
@@ -53,7 +61,7 @@ class Perplexity(LearnsNothing):
         if not self.tokens:
             return {}
         mean = self.bits / self.tokens
-        return {"perplexity": 2**mean if mean < 1023 else math.inf, "bits_per_token": mean}
+        return {"perplexity": perplexity_of(mean), "bits_per_token": mean}
 
 
 class BitsPerCharacter(LearnsNothing):

@@ -31,8 +31,8 @@ class PlainTextReader:
     def __init__(self, *, unit: Unit, by: By, start: str | None, unicode: UnicodeForm | None) -> None:
         self.unit = unit
         self.by = by
-        self.start = start
         self.unicode = unicode
+        self.start = None if start is None else self._normal(start)
 
     def read(self, path: Path, *, labelled: bool = True) -> Iterator[Example]:
         """Yield an example for each line that is not blank, or one for the file; DataError where none is."""
@@ -60,7 +60,9 @@ class PlainTextReader:
             return Example({"tokens": self.tokens(value)}, Place("value"))
         if not isinstance(value, Sequence) or not all(isinstance(each, str) for each in value):
             raise TypeError(f"{shown(value)}; give a text, or a list of tokens")
-        return Example({"tokens": self._begun(list(map(self._normal, value)))}, Place("value"))
+        tokens = list(map(self._normal, value))
+        begun = self.start is None or tokens[:1] == [self.start]
+        return Example({"tokens": tokens if begun else [self.start, *tokens]}, Place("value"))
 
     def parse(self, line: str) -> str:
         """Return the line: it is the text."""
@@ -69,9 +71,10 @@ class PlainTextReader:
     def tokens(self, text: str) -> list[str]:
         """Cut a text; the token that starts an example stands in front."""
         text = self._normal(text)
-        return self._begun(list(text) if self.unit == "characters" else list(_words(text)))
+        first = [] if self.start is None else [self.start]
+        return first + (list(text) if self.unit == "characters" else list(_words(text)))
 
-    def text(self, tokens: Sequence[str]) -> str:
+    def joined(self, tokens: Sequence[str]) -> str:
         """Put tokens together, as they stand in a file; the one that starts an example is left out."""
         rest = tokens[1:] if tokens and tokens[0] == self.start else tokens
         if self.unit == "characters":
@@ -80,9 +83,6 @@ class PlainTextReader:
 
     def _normal(self, text: str) -> str:
         return text if self.unicode is None else unicodedata.normalize(self.unicode, text)
-
-    def _begun(self, tokens: list[str]) -> list[str]:
-        return tokens if self.start is None or tokens[:1] == [self.start] else [self.start, *tokens]
 
 
 def _words(text: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import pytest
@@ -51,15 +50,15 @@ def batch(made: LanguageModelHead) -> tuple[LanguageModel, States, Sequences]:
 def test_the_target_is_the_next_token() -> None:
     made = head()
     number = made.vocabulary.number
-    assert made.encode([list("hel")]).values.tolist() == [number("e"), number("l"), -1]
+    assert made.encode([list("hel")]).values.tolist() == [number("e"), number("l"), -2]
     assert head(end=True).encode([["h"], []]).values.tolist() == [len(made.vocabulary)]
-    assert made.encode([["h", "x", "e"]]).values.tolist() == [-1, number("e"), -1]
+    assert made.encode([["h", "x", "e"]]).values.tolist() == [0, number("e"), -2]
 
 
 def test_rare_tokens_are_one_that_is_learned() -> None:
     made = head(min_count=2)
     assert made.vocabulary.symbols == ["l", "h", "e"]
-    assert made.encode([list("ho")]).values.tolist() == [0, -1]
+    assert made.encode([list("ho")]).values.tolist() == [0, -2]
 
 
 def test_too_few_tokens_are_refused() -> None:
@@ -103,9 +102,11 @@ def test_loss_is_the_cross_entropy_of_known_tokens() -> None:
     made = head()
     module, states, target = batch(made)
     expected = functional.cross_entropy(
-        module.scores(states.data), target.data, ignore_index=-1, reduction="sum"
+        module.scores(states.data), target.data, ignore_index=-2, reduction="sum"
     )
     assert torch.equal(module.loss(states, target), expected)
+    with torch.no_grad():
+        torch.testing.assert_close(module.loss(states, target), expected)
     assert int(module.count(target, target.lengths)) == 7
 
 
@@ -115,8 +116,12 @@ def test_penalties_are_of_states_and_of_their_change_in_training_only() -> None:
     plain = module.loss(states, target)
     each = states.to_list()
     changes = torch.cat([rows[1:] - rows[:-1] for rows in each])
-    penalty = 2.0 * states.data.square().mean() + 3.0 * changes.square().mean()
-    torch.testing.assert_close(module.train().loss(states, target), plain + 7 * penalty)
+    penalty = 2.0 * states.data.square().sum() / SIZE + 3.0 * changes.square().sum() / SIZE
+    whole = module.train().loss(states, target)
+    torch.testing.assert_close(whole, plain + penalty)
+    parts = zip(each, target.to_list(), strict=True)
+    alone = [module.loss(Sequences.from_list([rows]), Sequences.from_list([ids])) for rows, ids in parts]
+    torch.testing.assert_close(torch.stack(alone).sum(), whole)
 
 
 # --- tied weights ------------------------------------------------------------------------------------------
@@ -169,13 +174,13 @@ def test_the_end_is_told_apart_from_tokens() -> None:
     assert not head().ends(5)
 
 
-def test_probabilities_are_finite_whatever_the_scores() -> None:
-    made = head()
-    module, states, target = batch(made)
-    with torch.no_grad():
-        assert module.project is not None
-        module.project.weight.mul_(1e4)
-    assert all(
-        math.isfinite(each.details["log_probability"])
-        for each in made.answers(module.answer_given(states, target))
-    )
+def test_the_vector_of_an_unknown_token_that_is_zeros_stays_so() -> None:
+    made = head(tied=True)
+    embedding = WordEmbedding(len(made.vocabulary), SIZE, zero_unknown=True)
+    model = SequenceModel([embedding], Pass(), {"tokens": made.module(SIZE)})
+    module: Any = model.heads[0]
+    module.scores(torch.randn(3, SIZE)).sum().backward()
+    grad = embedding.table.weight.grad
+    assert grad is not None
+    assert not grad[0].any()
+    assert grad[1:].all()

@@ -47,9 +47,10 @@ def test_a_start_stands_in_front(tmp_path: Path) -> None:
     assert tokens(path, start="<s>") == [["<s>", "b", "e"]]
     made = reader(start="<s>")
     assert made.take("be").fields["tokens"] == ["<s>", "b", "e"]
+    assert reader(start="b").take("be").fields["tokens"] == ["b", "b", "e"]
     assert made.take(["<s>", "b"]).fields["tokens"] == ["<s>", "b"]
     assert made.take({"tokens": ["b"]}).fields["tokens"] == ["<s>", "b"]
-    assert made.text(["<s>", "b", "e"]) == "be"
+    assert made.joined(["<s>", "b", "e"]) == "be"
 
 
 def test_the_normal_form_is_that_of_the_settings(tmp_path: Path) -> None:
@@ -82,10 +83,10 @@ def test_what_is_no_text_is_refused(given_value: Any) -> None:
 def test_characters_put_together_are_the_text(lines: list[str]) -> None:
     text = LINE_END.join(lines)
     made = reader(unicode=None)
-    assert made.text(made.tokens(text)) == text
+    assert made.joined(made.tokens(text)) == text
 
 
 @pytest.mark.parametrize("text", ["to be or not", "to be\nor not\n", "a\n\nb c\n"])
 def test_words_put_together_are_the_text(text: str) -> None:
     made = reader(unit="words")
-    assert made.text(made.tokens(text)) == text
+    assert made.joined(made.tokens(text)) == text
