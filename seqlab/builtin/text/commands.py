@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from seqlab.api import Example, Place
+from seqlab.builtin.core.records import text_lines
 from seqlab.printable import printable
+from seqlab.textfile import file_name
 
 __all__ = ["dynamic_evaluation", "generate"]
+
+
+on_device = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where to compute; auto takes CUDA where there is one.",
+)
 
 
 @click.command
@@ -39,7 +51,7 @@ __all__ = ["dynamic_evaluation", "generate"]
 )
 @click.option("--seed", default=0, show_default=True, help="The same seed writes the same text.")
 @click.option("--only-new", is_flag=True, help="Leave the prompts out of what is printed.")
-@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu or cuda.")
+@on_device
 @click.pass_context
 def generate(
     context: click.Context,
@@ -61,16 +73,31 @@ def generate(
         sampling = Sampling(**numbers)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    texts = list(prompts) or [line.rstrip("\r\n") for line in sys.stdin]
-    generator = TextGenerator(context.find_root().obj.lab().open(model, device=device))
+    predictor = context.find_root().obj.lab().open(model, device=device)
+    generator = TextGenerator(predictor)
+    given = list(_prompts(prompts))
+    examples = [Example(predictor.take(text).fields, place) for place, text in given]
+    texts = [text for _, text in given]
     if len(texts) == 1:
         click.echo("" if only_new else printable(texts[0]), nl=False)
-        for piece in generator.stream(texts[0], sampling):
+        for piece in generator.stream(examples[0], sampling):
             click.echo(printable(piece), nl=False)
         click.echo()
         return
-    for text, new in zip(texts, generator.write(texts, sampling), strict=True):
+    for text, new in zip(texts, generator.write(examples, sampling), strict=True):
         click.echo(printable(new if only_new else text + new))
+
+
+def _prompts(prompts: tuple[str, ...]) -> Iterator[tuple[Place, str]]:
+    """Yield the prompts of the command line, or the lines of standard input, each with its place."""
+    if not prompts:
+        yield from text_lines(Path("-"), file_name(Path("-")))
+    for number, text in enumerate(prompts, 1):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise click.UsageError(f"--prompt {printable(text)!r} is not UTF-8") from None
+        yield Place("--prompt", number), text
 
 
 @click.command("dynamic-evaluation")
@@ -86,7 +113,7 @@ def generate(
 @click.option(
     "--steps", default=50, show_default=True, type=click.IntRange(min=1), help="Tokens of a stretch."
 )
-@click.option("--device", default="auto", show_default=True, help="Where to compute: auto, cpu or cuda.")
+@on_device
 @click.pass_context
 def dynamic_evaluation(
     context: click.Context, /, model: Path, files: tuple[Path, ...], *, device: str, **numbers: Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -39,6 +40,12 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("temperature", "top_k", "top_p", "length", "seed"):
+            whole, value = name not in ("temperature", "top_p"), getattr(self, name)
+            if value is not None and (
+                isinstance(value, bool) or not isinstance(value, int if whole else Real)
+            ):
+                raise TypeError(f"{name} must be {'an integer' if whole else 'a number'}, got {value!r}")
         if not 0 <= self.temperature < math.inf:
             raise ValueError(f"temperature must be a number from 0 on, got {self.temperature}")
         if self.top_k is not None and self.top_k < 1:
@@ -98,6 +105,8 @@ class TextGenerator:
         other prompts. A prompt is what the model's reader takes: a text or a list of tokens. Raises DataError
         for one without tokens.
         """
+        if isinstance(prompts, str):
+            raise TypeError(f"expected a list of prompts, got the text {prompts!r}; `stream` takes one")
         sampling = sampling or Sampling()
         found: list[list[str]] = [[] for _ in prompts]
         for tokens in self._written(prompts, sampling):

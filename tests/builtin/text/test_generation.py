@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,14 @@ def test_the_command_writes_what_python_writes(hello: Path) -> None:
     )
     assert done.output == "hello\n"
     args = ["generate", str(hello), "--temperature", "0", "--only-new"]
-    done = CliRunner().invoke(command, args, input="h\nhel\n", obj=Session())
-    assert done.output == "ello\nlo\n"
+    assert piped(args, b"h\nhel\n").stdout == b"ello\nlo\n"
+
+
+def piped(args: list[str], given: bytes) -> subprocess.CompletedProcess[bytes]:
+    """Run the command in a process of its own, with this standard input."""
+    return subprocess.run(
+        [sys.executable, "-m", "seqlab", *args], input=given, capture_output=True, check=False
+    )
 
 
 def test_a_seed_repeats_and_another_does_not(unsure: Predictor) -> None:
@@ -128,6 +136,26 @@ def test_top_k_and_top_p_leave_the_likeliest() -> None:
 def test_numbers_out_of_range_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Sampling(**options)
+
+
+@pytest.mark.parametrize("options", [{"length": 2.5}, {"top_k": 1.5}, {"seed": "a"}, {"temperature": "x"}])
+def test_what_is_no_number_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match=f"{next(iter(options))} must be"):
+        Sampling(**options)
+
+
+def test_one_prompt_in_the_place_of_many_is_refused(unsure: Predictor) -> None:
+    with pytest.raises(TypeError, match="a list of prompts, got the text 'to'"):
+        TextGenerator(unsure).write("to")
+
+
+def test_prompts_that_are_not_utf8_and_devices_that_are_none_are_refused(hello: Path) -> None:
+    args = ["generate", str(hello)]
+    refused = piped(args, b"h\n\xff\xfe\n")
+    assert refused.returncode == 4
+    assert b"<stdin>:2: not UTF-8" in refused.stderr
+    done = CliRunner().invoke(command, [*args, "--prompt", "h", "--device", "tpu"], obj=Session())
+    assert done.exit_code == 2
 
 
 def test_a_prompt_without_tokens_is_refused(unsure: Predictor) -> None:
