@@ -171,6 +171,10 @@ class Batch:
         """Return what to call the examples in a message."""
         return [_name(self.places, index) for index in self.indices.tolist()]
 
+    def chunk_count(self, steps: int | None) -> int:
+        """Return how many batches `chunks` yields."""
+        return 1 if steps is None else max(-(-self.features[0].layout.longest // steps), 1)
+
     def chunks(self, steps: int | None) -> Iterator[Batch]:
         """Cut features and targets along time into batches of `steps` (see `Sequences.chunks`)."""
         if steps is None:

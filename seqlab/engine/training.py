@@ -143,7 +143,7 @@ class Trainer:
         if not progress.chunk:
             self.carried = [None] * len(batches)
         chunks = zip_longest(*(batch.chunks(self.settings.bptt) for batch in batches))
-        last = max(self._chunks(batch) for batch in batches) - 1
+        last = max(batch.chunk_count(self.settings.bptt) for batch in batches) - 1
         for number, parts in enumerate(chunks):
             if number < progress.chunk:  # trained on before the run was interrupted
                 continue
@@ -155,10 +155,6 @@ class Trainer:
                 self._tell("savepoint", "chunk")
                 self._stop_if_cancelled()
             started = time.perf_counter()
-
-    def _chunks(self, batch: Batch) -> int:
-        steps = self.settings.bptt
-        return 1 if steps is None else max(-(-batch.features[0].layout.longest // steps), 1)
 
     def _batch(self, indices: Tensor) -> Batch:
         if self.job.augment is None:

@@ -14,11 +14,13 @@ from seqlab.testing import check_metric
 TABLE: Configs = {
     "accuracy": [{}, {"target": "label"}, {"target": "label_set"}],
     "accuracy_unknown": [{}],
+    "bits_per_character": [{}],
     "calibration": [{}, {"target": "label"}, {"target": "label_set", "bins": 3}],
     "cer": [{"target": "text"}],
     "confusion": [{}, {"target": "label"}],
     "f1": [{}, {"target": "label"}, {"target": "label_set"}],
     "label_scores": [{}],
+    "perplexity": [{}],
     "recall_of": [
         {"label": "NOUN"},
         {"target": "label", "label": "good"},

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPONENTS", "CTCHintsConfig", "problems"]
 
-OTHER_HEADS = frozenset({"tagging", "classify"})
+OTHER_HEADS = frozenset({"classify", "language_model", "tagging"})
 """Built-in heads that do not learn by CTC."""
 
 
