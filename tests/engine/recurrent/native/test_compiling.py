@@ -26,7 +26,7 @@ def test_every_instruction_set_compiles_without_a_warning(
 ) -> None:
     made = compile_loops(tmp_path, more=("-Werror",))
     assert capfd.readouterr().err == ""
-    assert [file.name for file in made] == [f"loops_{name}.so" for name in SETS]
+    assert [file.name for file in made] == [library_name(name) for name in SETS]
     assert sorted(tmp_path.iterdir()) == sorted(made)
 
 
