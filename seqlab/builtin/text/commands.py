@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,13 @@ def _prompts(prompts: tuple[str, ...]) -> Iterator[tuple[Place, str]]:
         yield Place("--prompt", number), text
 
 
+def finite(rate: float) -> float:
+    """Refuse infinity and nan, which no bound keeps out."""
+    if not math.isfinite(rate):
+        raise click.BadParameter(f"{rate} is no finite number")
+    return rate
+
+
 @click.command("dynamic-evaluation")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -108,6 +116,7 @@ def _prompts(prompts: tuple[str, ...]) -> Iterator[tuple[Place, str]]:
     default=0.1,
     show_default=True,
     type=click.FloatRange(min=0),
+    callback=lambda _context, _option, rate: finite(rate),
     help="Of the gradient step after each stretch; 0 does not learn. Choose it on the dev split.",
 )
 @click.option(

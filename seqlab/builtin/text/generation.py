@@ -109,15 +109,16 @@ class TextGenerator:
             raise TypeError(f"expected a list of prompts, got the text {prompts!r}; `stream` takes one")
         sampling = sampling or Sampling()
         found: list[list[str]] = [[] for _ in prompts]
-        for tokens in self._written(prompts, sampling):
+        read = [self._tokens(prompt) for prompt in prompts]
+        for tokens in self._written(read, sampling):
             for number, token in tokens.items():
                 found[number].append(token)
-        return [self._text(self._tokens(prompt), new) for prompt, new in zip(prompts, found, strict=True)]
+        return [self._text(first, new) for first, new in zip(read, found, strict=True)]
 
     def stream(self, prompt: Any, sampling: Sampling | None = None) -> Iterator[str]:
         """Go on from a text piece by piece: the pieces, put together, are what `write` returns."""
         first, new, told = self._tokens(prompt), list[str](), ""
-        for tokens in self._written([prompt], sampling or Sampling()):
+        for tokens in self._written([first], sampling or Sampling()):
             new += tokens.values()
             text = self._text(first, new)
             yield text[len(told) :]
@@ -140,14 +141,14 @@ class TextGenerator:
         return whole[len(before) :]
 
     @torch.inference_mode()
-    def _written(self, prompts: Sequence[Any], sampling: Sampling) -> Iterator[Mapping[int, str]]:
+    def _written(self, prompts: Sequence[Sequence[str]], sampling: Sampling) -> Iterator[Mapping[int, str]]:
         """Yield the next token of each text that goes on, by its number."""
         draws = [
             torch.Generator().manual_seed(derived_seed(sampling.seed, "text", number))
             for number in range(len(prompts))
         ]
         numbers, state = list(range(len(prompts))), None
-        reading = [self._tokens(prompt) for prompt in prompts]
+        reading = prompts
         for _ in range(sampling.length):
             if not numbers:
                 return

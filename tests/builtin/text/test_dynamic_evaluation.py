@@ -74,6 +74,15 @@ def test_the_command_says_what_python_finds(model: Path, predictor: Predictor, t
     assert done.output.splitlines()[0] == f"perplexity          {found.perplexity:.4f}"
 
 
+@pytest.mark.parametrize("rate", ["inf", "nan", "-1"])
+def test_rates_out_of_range_are_errors_of_the_call(model: Path, tmp_path: Path, rate: str) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    args = ["dynamic-evaluation", str(model), str(tmp_path / "text.txt"), "--learning-rate", rate]
+    done = CliRunner().invoke(command, args, obj=Session())
+    assert done.exit_code == 2
+    assert "--learning-rate" in done.output
+
+
 @pytest.mark.parametrize("options", [{"learning_rate": -1.0}, {"learning_rate": math.nan}, {"steps": 0}])
 def test_numbers_out_of_range_are_refused(predictor: Predictor, options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(options))} must be"):
